@@ -1,0 +1,1 @@
+"""Customers (客户): the book, its rights and its duplicates."""

@@ -1,0 +1,284 @@
+"""What people do with customers: create, change, hand over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from wsapp import clock
+from wsapp.crm.customers.clean import clean_line, clean_text, name_key, normal_phone
+from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer, CustomerPhone
+from wsapp.crm.customers.queries import customer_with_phone, find_customer
+from wsapp.crm.events.actions import record
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import may_see_member, member
+from wsapp.db import db, new_id
+from wsapp.problems import Duplicate, Forbidden, Invalid, NotFound, Stale
+from wsapp.texts import _
+
+MAX_PHONES = 5
+MAX_TAGS = 20
+LINES = {
+    "short_name": 60,
+    "source": 60,
+    "industry": 60,
+    "size": 30,
+    "province": 30,
+    "city": 30,
+    "district": 30,
+    "address": 300,
+    "website": 200,
+}
+FIELDS = ("name", *LINES, "note", "kind", "level", "stage", "phones", "tags", "location", "parent")
+
+
+def clean_customer(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
+    """Check and normalise the given fields (`FIELDS`); with `whole`, a name is required.
+
+    Raises Invalid naming every field that is wrong. Returns column values, plus `phones`.
+    """
+    clean: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    if whole or "name" in values:
+        clean["name"] = clean_line(str(values.get("name") or ""))
+        if not 2 <= len(clean["name"]) <= 120:
+            errors["name"] = _("名称应为 2–120 个字")
+        clean["name_key"] = name_key(clean["name"])
+    for field, most in LINES.items():
+        if field in values:
+            clean[field] = clean_line(str(values[field] or ""))
+            if len(clean[field]) > most:
+                errors[field] = _("最多 %(most)d 个字", most=most)
+    if "note" in values:
+        clean["note"] = clean_text(str(values["note"] or ""))
+        if len(clean["note"]) > 1000:
+            errors["note"] = _("最多 %(most)d 个字", most=1000)
+    _clean_choices(values, clean, errors)
+    _clean_phones(values, clean, errors)
+    _clean_tags(values, clean, errors)
+    _clean_location(values, clean, errors)
+    if errors:
+        raise Invalid(errors)
+    return clean
+
+
+def _clean_choices(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
+    for field, choices, empty in (("kind", KINDS, "company"), ("level", LEVELS, None), ("stage", STAGES, "new")):
+        if field in values:
+            clean[field] = values[field] or empty
+            if clean[field] not in (*choices, empty):
+                errors[field] = _("请从列表中选择")
+
+
+def _clean_phones(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
+    if "phones" not in values:
+        return
+    numbers: list[str] = []
+    for text in values["phones"] or []:
+        if not str(text).strip():
+            continue
+        try:
+            number = normal_phone(str(text))
+        except ValueError as error:
+            errors["phones"] = str(error)
+            return
+        if number not in numbers:
+            numbers.append(number)
+    if len(numbers) > MAX_PHONES:
+        errors["phones"] = _("最多 %(most)d 个电话", most=MAX_PHONES)
+    clean["phones"] = numbers
+
+
+def _clean_tags(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
+    if "tags" not in values:
+        return
+    tags = list(dict.fromkeys(filter(None, (clean_line(str(tag)) for tag in values["tags"] or []))))
+    if len(tags) > MAX_TAGS or any(len(tag) > 20 for tag in tags):
+        errors["tags"] = _("最多 %(most)d 个标签，每个不超过 20 个字", most=MAX_TAGS)
+    clean["tags"] = tags
+
+
+def _clean_location(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
+    if "location" not in values:
+        return
+    location = values["location"]
+    clean["lat"] = clean["lng"] = clean["place_accuracy"] = None
+    clean["place_source"] = ""
+    if not location:
+        return
+    try:
+        lat, lng = float(location["lat"]), float(location["lng"])
+    except (KeyError, TypeError, ValueError):
+        errors["location"] = _("位置不正确")
+        return
+    if not (-90 <= lat <= 90 and -180 <= lng <= 180) or (lat == 0 and lng == 0):
+        errors["location"] = _("位置不正确")
+        return
+    clean |= {"lat": lat, "lng": lng, "place_source": "manual"}
+
+
+def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member | None = None) -> Customer:
+    """Create a customer (新建客户) owned by the actor, or by somebody of their team.
+
+    Raises Invalid; Duplicate when a phone number is taken, also by a save at the same moment.
+    """
+    clean = clean_customer(values, whole=True)
+    owner = owner or actor
+    if not may_see_member(actor, owner.id):
+        raise Forbidden(_("只能指定自己团队的负责人"))
+    phones = clean.pop("phones", [])
+    refuse_taken_phones(phones, actor=actor)
+    now = clock.now()
+    customer = Customer(
+        **clean,
+        id=new_id(),
+        owner_id=owner.id,
+        department_id=owner.main_department_id,
+        creator_id=actor.id,
+        parent_id=_parent(values, actor=actor),
+        created_at=now,
+        updated_at=now,
+        version=1,
+    )
+    customer.phone_rows = _phone_rows(phones)
+    db.session.add(customer)
+    _flush_phones(phones, actor=actor)
+    record("customer.created", customer, actor=actor, customer_id=customer.id, name=customer.name)
+    if owner.id != actor.id:
+        record("customer.assigned", customer, actor=actor, customer_id=customer.id, owner=owner.id, before=None)
+    return customer
+
+
+def _parent(values: Mapping[str, Any], *, actor: Member, own_id: str = "") -> str | None:
+    parent_id = values.get("parent")
+    if not parent_id:
+        return None
+    try:
+        parent = find_customer(str(parent_id), actor=actor)
+    except NotFound as error:
+        raise Invalid({"parent": error.detail}) from None
+    if own_id and own_id in (parent.id, parent.parent_id):
+        raise Invalid({"parent": _("上级客户不能是自己或自己的下级")})
+    return parent.id
+
+
+def _phone_rows(phones: list[str]) -> list[CustomerPhone]:
+    return [CustomerPhone(id=new_id(), number=number, position=index) for index, number in enumerate(phones)]
+
+
+def refuse_taken_phones(phones: list[str], *, actor: Member, but: str = "") -> None:
+    """Raise Duplicate when another customer has one of the numbers. Its name is told only to who may see it."""
+    for number in phones:
+        other = customer_with_phone(number)
+        if other is None or other.id == but:
+            continue
+        if other.deleted_at is None and may_see_member(actor, other.owner_id):
+            text = _("已有相同电话的客户：%(name)s", name=other.name)
+            raise Duplicate({"phones": text}, record_id=other.id)
+        raise Duplicate({"phones": _("已有相同电话的客户，但您无权查看，请联系管理员")})
+
+
+def _flush_phones(phones: list[str], *, actor: Member, but: str = "") -> None:
+    """Write, and turn the unique key's refusal (somebody saved the same number a moment ago) into a Duplicate."""
+    try:
+        with db.session.begin_nested():
+            db.session.flush()
+    except IntegrityError as error:
+        if "number" not in str(error.orig):
+            raise
+        db.session.rollback()
+        refuse_taken_phones(phones, actor=actor, but=but)
+        raise Duplicate({"phones": _("已有相同电话的客户")}) from None
+
+
+def change_customer(
+    customer: Customer, values: Mapping[str, Any], *, actor: Member, version: int | None = None
+) -> Customer:
+    """Change the given fields of a customer (修改客户).
+
+    Raises Stale with the difference when it was changed since `version`; Invalid; Duplicate.
+    """
+    clean = clean_customer(values, whole=False)
+    if "parent" in values:
+        clean["parent_id"] = _parent(values, actor=actor, own_id=customer.id)
+    phones = clean.pop("phones", None)
+    changes = {
+        field: [getattr(customer, field), value]
+        for field, value in clean.items()
+        if getattr(customer, field) != value and field != "name_key"
+    }
+    if phones is not None and phones != customer.phones:
+        changes["phones"] = [customer.phones, phones]
+    if version is not None and version != customer.version:
+        raise Stale(
+            _("该客户刚被他人修改，请核对后再保存"),
+            record=customer,
+            changes={field: (before, after) for field, (before, after) in changes.items()},
+        )
+    if not changes:
+        return customer
+    _take_version(customer, changes)
+    if "phones" in changes:
+        refuse_taken_phones(phones or [], actor=actor, but=customer.id)
+        customer.phone_rows = []
+        db.session.flush()
+        customer.phone_rows = _phone_rows(phones or [])
+    for field, value in clean.items():
+        setattr(customer, field, value)
+    customer.updated_at = clock.now()
+    _flush_phones(phones or [], actor=actor, but=customer.id)
+    record("customer.changed", customer, actor=actor, customer_id=customer.id, changes=changes)
+    return customer
+
+
+def _take_version(customer: Customer, changes: dict[str, Any]) -> None:
+    """Compare-and-set the version, so that of two edits at once one is told."""
+    taken = db.session.execute(
+        sa.update(Customer)
+        .where(Customer.id == customer.id, Customer.version == customer.version)
+        .values(version=Customer.version + 1)
+        .execution_options(synchronize_session=False)
+    )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        db.session.refresh(customer)
+        raise Stale(
+            _("该客户刚被他人修改，请核对后再保存"),
+            record=customer,
+            changes={field: (getattr(customer, field), after) for field, (before, after) in changes.items()},
+        )
+    db.session.refresh(customer, ["version"])
+
+
+def assign_customer(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
+    """Make somebody of the actor's team the owner (分配)."""
+    owner = member(owner_id)
+    if owner is None or not owner.is_active or not may_see_member(actor, owner.id):
+        raise Invalid({"owner": _("找不到这位成员，或不在您的团队中")})
+    before = customer.owner_id
+    if before == owner.id:
+        return customer
+    customer.owner_id = owner.id
+    customer.department_id = owner.main_department_id
+    customer.updated_at = clock.now()
+    record(
+        "customer.assigned",
+        customer,
+        actor=actor,
+        customer_id=customer.id,
+        changes={"owner": [before, owner.id]},
+        owner=owner.id,
+        before=before,
+    )
+    return customer
+
+
+def note_contact(customer: Customer, *, at: Any, next_at: Any = None, visited: bool = False) -> None:
+    """Move the customer's "last" and "next" dates after a follow-up or visit. Dates never move backwards."""
+    if customer.last_followed_at is None or at > customer.last_followed_at:
+        customer.last_followed_at = at
+    if visited and (customer.last_visited_at is None or at > customer.last_visited_at):
+        customer.last_visited_at = at
+    if next_at is not None:
+        customer.next_follow_at = next_at
+    customer.updated_at = clock.now()

@@ -1,0 +1,89 @@
+"""Customers and their phone numbers."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
+
+KINDS = ("company", "person")
+LEVELS = ("A", "B", "C", "D")
+STAGES = ("new", "contacted", "intent", "dealt", "lost")
+
+
+class Customer(CorpScoped, Base):
+    """A customer (客户): a company or person that we sell to. `version` counts edits, for the optimistic lock."""
+
+    __tablename__ = "customer"
+    __table_args__ = (
+        corp_key("owner_id", "member"),
+        corp_key("creator_id", "member"),
+        corp_key("parent_id", "customer"),
+        sa.Index("ix_customer_recent", "corp_id", "updated_at", "id"),
+        sa.Index("ix_customer_owner_recent", "corp_id", "owner_id", "updated_at", "id"),
+        sa.Index("ix_customer_owner_next", "corp_id", "owner_id", "next_follow_at", "id"),
+        sa.Index("ix_customer_name", "corp_id", "name_key"),
+    )
+
+    name: Mapped[str] = mapped_column(sa.String(120))
+    name_key: Mapped[str] = mapped_column(sa.String(120))  # normalised, for duplicates
+    short_name: Mapped[str] = mapped_column(sa.String(60), default="")
+    kind: Mapped[str] = mapped_column(sa.String(10), default="company")
+    level: Mapped[str | None] = mapped_column(sa.String(1))
+    stage: Mapped[str] = mapped_column(sa.String(12), default="new")
+    source: Mapped[str] = mapped_column(sa.String(60), default="")
+    industry: Mapped[str] = mapped_column(sa.String(60), default="")
+    size: Mapped[str] = mapped_column(sa.String(30), default="")
+    province: Mapped[str] = mapped_column(sa.String(30), default="")
+    city: Mapped[str] = mapped_column(sa.String(30), default="")
+    district: Mapped[str] = mapped_column(sa.String(30), default="")
+    address: Mapped[str] = mapped_column(sa.String(300), default="")
+    lat: Mapped[float | None]  # GCJ-02, as maps in China draw it
+    lng: Mapped[float | None]
+    place_accuracy: Mapped[float | None]  # metres
+    place_source: Mapped[str] = mapped_column(sa.String(10), default="")  # "visit", "manual"
+    website: Mapped[str] = mapped_column(sa.String(200), default="")
+    tags: Mapped[list[str]] = mapped_column(Json, default=list)
+    note: Mapped[str] = mapped_column(sa.String(1000), default="")
+    owner_id: Mapped[str | None] = mapped_column(sa.String(40))
+    department_id: Mapped[str | None] = mapped_column(sa.String(40))  # the owner's, when they became owner
+    pool_id: Mapped[str | None] = mapped_column(sa.String(40))
+    parent_id: Mapped[str | None] = mapped_column(sa.String(40))
+    creator_id: Mapped[str | None] = mapped_column(sa.String(40))
+    custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    last_followed_at: Mapped[datetime | None] = mapped_column(Moment)
+    next_follow_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_visited_at: Mapped[datetime | None] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    version: Mapped[int] = mapped_column(default=1)
+
+    phone_rows: Mapped[list["CustomerPhone"]] = relationship(
+        order_by="CustomerPhone.position", cascade="all, delete-orphan", lazy="selectin"
+    )
+
+    @property
+    def phones(self) -> list[str]:
+        return [row.number for row in self.phone_rows]
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        return (self.lat, self.lng) if self.lat is not None and self.lng is not None else None
+
+
+class CustomerPhone(CorpScoped, Base):
+    """A phone number in normal form. Unique in the corp: that is what refuses the second of two simultaneous saves."""
+
+    __tablename__ = "customer_phone"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "number"),
+        sa.Index("ix_customer_phone_customer", "corp_id", "customer_id", "position"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    number: Mapped[str] = mapped_column(sa.String(24))
+    position: Mapped[int] = mapped_column(default=0)

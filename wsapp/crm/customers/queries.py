@@ -1,0 +1,120 @@
+"""Which customers a person may see, in one condition for lists and single records alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp.crm.customers.clean import name_key, normal_phone
+from wsapp.crm.customers.models import Customer, CustomerPhone
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import within_team
+from wsapp.db import db, first, rows
+from wsapp.problems import NotFound
+from wsapp.texts import _
+
+# What a list shows of a customer. Columns, not objects: a list of 20 is the hottest page there is.
+LIST_COLUMNS = (
+    Customer.id,
+    Customer.name,
+    Customer.short_name,
+    Customer.kind,
+    Customer.level,
+    Customer.stage,
+    Customer.owner_id,
+    Customer.last_followed_at,
+    Customer.next_follow_at,
+    Customer.created_at,
+    Customer.updated_at,
+)
+SORTS = {
+    "-updated_at": (Customer.updated_at, True),
+    "updated_at": (Customer.updated_at, False),
+    "-created_at": (Customer.created_at, True),
+    "created_at": (Customer.created_at, False),
+    "name": (Customer.name, False),
+    "-name": (Customer.name, True),
+}
+
+
+def visible_customers(actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition for the customers that the actor may see."""
+    return sa.and_(Customer.deleted_at.is_(None), within_team(Customer.owner_id, actor))
+
+
+def find_customer(customer_id: str, *, actor: Member) -> Customer:
+    """Return a customer that the actor may see; raises NotFound for all others."""
+    customer = first(sa.select(Customer).where(Customer.id == customer_id, visible_customers(actor)))
+    if customer is None:
+        raise NotFound(_("客户不存在或无权查看"))
+    return customer
+
+
+def find_customers(customer_ids: Sequence[str | None], *, actor: Member) -> dict[str, Customer]:
+    """Return those of the customers that the actor may see, by id."""
+    wanted = sorted({one for one in customer_ids if one})
+    if not wanted:
+        return {}
+    found = rows(sa.select(Customer).where(Customer.id.in_(wanted), visible_customers(actor)))
+    return {one.id: one for one in found}
+
+
+def matching(text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a name or a phone number contains `text`."""
+    digits = "".join(char for char in text if char.isdigit())
+    by_name = sa.or_(
+        Customer.name.contains(text, autoescape=True), Customer.short_name.contains(text, autoescape=True)
+    )
+    if len(digits) < 3:
+        return by_name
+    by_phone = sa.exists().where(
+        CustomerPhone.corp_id == Customer.corp_id,
+        CustomerPhone.customer_id == Customer.id,
+        CustomerPhone.number.contains(digits, autoescape=True),
+    )
+    return sa.or_(by_name, by_phone)
+
+
+def customer_with_phone(text: str) -> Customer | None:
+    """Return the customer that has a phone number, whoever owns it. For the duplicate check only."""
+    try:
+        number = normal_phone(text)
+    except ValueError:
+        return None
+    return first(
+        sa.select(Customer)
+        .join(CustomerPhone, sa.and_(CustomerPhone.customer_id == Customer.id, CustomerPhone.corp_id == Customer.corp_id))
+        .where(CustomerPhone.number == number)
+    )
+
+
+def customers_with_similar_name(name: str, *, but: str = "") -> Sequence[Any]:
+    """Return (id, name, owner_id) of customers whose name compares equal, whoever owns them, at most five."""
+    key = name_key(name)
+    return db.session.execute(
+        sa.select(Customer.id, Customer.name, Customer.owner_id)
+        .where(Customer.name_key == key, Customer.deleted_at.is_(None), Customer.id != but)
+        .limit(5)
+    ).all()
+
+
+def phones_of(customer_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the phone numbers of customers by id, in one query."""
+    found: dict[str, list[str]] = {one: [] for one in customer_ids}
+    if customer_ids:
+        statement = (
+            sa.select(CustomerPhone.customer_id, CustomerPhone.number)
+            .where(CustomerPhone.customer_id.in_(customer_ids))
+            .order_by(CustomerPhone.customer_id, CustomerPhone.position)
+        )
+        for customer_id, number in db.session.execute(statement):
+            found[customer_id].append(number)
+    return found
+
+
+def names_of(customer_ids: Sequence[str | None]) -> dict[str, str]:
+    """Return the names of customers by id, in one query (for records that the actor may see anyway)."""
+    wanted = sorted({one for one in customer_ids if one})
+    if not wanted:
+        return {}
+    return dict(db.session.execute(sa.select(Customer.id, Customer.name).where(Customer.id.in_(wanted))).tuples().all())

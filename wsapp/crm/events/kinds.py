@@ -1,0 +1,26 @@
+"""Every kind of event: `<subject>.<past participle>`. Listeners and the timeline know these and no others."""
+
+KINDS: dict[str, str] = {
+    "member.joined": "成员首次打开",
+    "member.changed": "成员信息更新",
+    "member.left": "成员离职或停用",
+    "member.signed_in": "登录",
+    "member.role_changed": "角色变更",
+    "token.created": "创建 API 令牌",
+    "customer.created": "新建客户",
+    "customer.changed": "修改客户",
+    "customer.assigned": "变更负责人",
+    "customer.deleted": "删除客户",
+    "follow_up.logged": "记录跟进",
+    "follow_up.changed": "修改跟进",
+    "visit.checked_in": "拜访签到",
+    "visit.checked_out": "拜访签退",
+    "visit.changed": "修改拜访",
+    "task.created": "新建待办",
+    "task.changed": "修改待办",
+    "task.assigned": "转交待办",
+    "task.done": "完成待办",
+    "task.snoozed": "稍后提醒",
+    "task.cancelled": "取消待办",
+    "task.overdue": "待办逾期",
+}

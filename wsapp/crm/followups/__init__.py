@@ -1,0 +1,1 @@
+"""Follow-ups (跟进): what was said, what comes next."""

@@ -1,0 +1,402 @@
+"""What happens to corps, members, their sessions and tokens."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from wsapp import clock
+from wsapp.crm.org.models import (
+    ACTIVE,
+    ADMIN,
+    SELLER,
+    ApiToken,
+    Corp,
+    Department,
+    FirstRun,
+    LoginSession,
+    Member,
+    Membership,
+    SignInState,
+)
+from wsapp.crm.org.queries import member_by_userid
+from wsapp.db import current_corp, db, first
+from wsapp.problems import Forbidden, Invalid, Problem
+from wsapp.texts import _
+from wsapp.vault import digest
+
+SESSION_IDLE = timedelta(hours=12)
+SESSION_LIFE = timedelta(days=30)
+SESSION_TOUCH = timedelta(minutes=5)
+SIGN_IN_LIFE = timedelta(minutes=10)
+TOKEN_DAYS_MAX = 365
+FIRST_RUN_TRIES = 10
+
+
+class PersonFacts(Protocol):
+    """What a host tells of a person (see `wsapp.connectors.base.Person`)."""
+
+    userid: str
+    unionid: str
+    name: str
+    departments: Sequence[str]
+    main_department: str
+    leads: Sequence[str]
+    manager: str
+    position: str
+    avatar: str
+    phone: str
+    is_admin: bool
+    status: str
+
+
+class DepartmentFacts(Protocol):
+    """What a host tells of a department."""
+
+    id: str
+    name: str
+    parent: str
+    order: int
+
+
+# --- corps --------------------------------------------------------------------------------------------------------
+
+
+def connect_corp(host: str, host_corp_id: str, name: str, credentials: str) -> Corp:
+    """Connect a corp, or give a connected one its new name and sealed credentials."""
+    corp = first(sa.select(Corp).where(Corp.host == host, Corp.host_corp_id == host_corp_id))
+    if corp is None:
+        corp = Corp(host=host, host_corp_id=host_corp_id, created_at=clock.now(), enabled=True)
+        db.session.add(corp)
+    corp.name = name
+    corp.credentials = credentials
+    db.session.flush()
+    return corp
+
+
+# --- departments and members --------------------------------------------------------------------------------------
+
+
+def keep_department(facts: DepartmentFacts, *, parent: Department | None) -> Department:
+    """Store a department under its parent; moving it moves the paths of everything below."""
+    department = first(sa.select(Department).where(Department.id == facts.id))
+    path = f"{parent.path if parent else '/'}{facts.id}/"
+    if department is None:
+        department = Department(id=facts.id, path=path)
+        db.session.add(department)
+    elif department.path != path:
+        old = department.path
+        db.session.execute(
+            sa.update(Department)
+            .where(Department.path.startswith(old, autoescape=True))
+            .values(path=sa.literal(path) + sa.func.substr(Department.path, len(old) + 1))
+            .execution_options(synchronize_session=False)
+        )
+    department.name = facts.name
+    department.path = path
+    department.parent_id = parent.id if parent else None
+    department.sort = facts.order
+    department.checked_at = clock.now()
+    db.session.flush()
+    return department
+
+
+def keep_member(facts: PersonFacts, *, fold: bool, leads_root: bool) -> tuple[Member, bool]:
+    """Create or refresh a member from what the host says; returns (member, whether new).
+
+    Departments must be kept before. Whoever leads the root or administers the app at the host is administrator here,
+    until an administrator decides otherwise.
+    """
+    now = clock.now()
+    member = member_by_userid(facts.userid, fold=fold)
+    is_new = member is None
+    if member is None:
+        key = facts.userid.casefold() if fold else facts.userid
+        member = Member(userid=facts.userid, userid_key=key, created_at=now, role=SELLER, epoch=0)
+        db.session.add(member)
+    member.unionid = facts.unionid or member.unionid or ""
+    member.name = facts.name or member.name or facts.userid
+    member.position = facts.position
+    member.phone = facts.phone or member.phone or ""
+    member.avatar = facts.avatar or member.avatar or ""
+    member.manager_userid = facts.manager
+    member.main_department_id = facts.main_department or (facts.departments[0] if facts.departments else None)
+    member.checked_at = now
+    if not member.role_set_here:
+        member.role = ADMIN if (facts.is_admin or leads_root) else SELLER
+    _set_status(member, facts.status)
+    db.session.flush()
+    _keep_memberships(member, facts.departments, facts.leads)
+    return member, is_new
+
+
+def _keep_memberships(member: Member, departments: Sequence[str], leads: Sequence[str]) -> None:
+    present = {
+        one.department_id: one
+        for one in db.session.scalars(sa.select(Membership).where(Membership.member_id == member.id))
+    }
+    for department_id in dict.fromkeys([*departments, *leads]):
+        membership = present.pop(department_id, None)
+        if membership is None:
+            membership = Membership(member_id=member.id, department_id=department_id)
+            db.session.add(membership)
+        membership.leads = department_id in leads
+    for gone in present.values():
+        db.session.delete(gone)
+    member.__dict__.pop("_team", None)
+    db.session.flush()
+
+
+def _set_status(member: Member, status: str) -> None:
+    if member.status is not None and member.status != status and status != ACTIVE:
+        shut_out(member, status)
+    member.status = status
+
+
+def shut_out(member: Member, status: str) -> None:
+    """Take a member's access away at once: status, and every session and token of before is dead."""
+    member.status = status
+    member.epoch = (member.epoch or 0) + 1
+
+
+def set_role(member: Member, role: str, *, actor: Member) -> None:
+    """Make a member administrator or seller. The last administrator cannot be demoted."""
+    if not actor.is_admin:
+        raise Forbidden(_("只有管理员可以变更角色"))
+    if role not in (SELLER, ADMIN):
+        raise Invalid({"role": _("没有这个角色")})
+    if member.role == ADMIN and role != ADMIN:
+        others = first(
+            sa.select(sa.func.count())
+            .select_from(Member)
+            .where(Member.role == ADMIN, Member.status == ACTIVE, Member.id != member.id)
+        )
+        if not others:
+            raise Invalid({"role": _("至少要保留一名管理员")})
+    member.role = role
+    member.role_set_here = True
+    member.epoch += 1  # a change of rights ends the sessions that were opened with the old ones
+
+
+# --- sessions -----------------------------------------------------------------------------------------------------
+
+
+def open_session(member: Member, *, device: str) -> str:
+    """Sign a member in on a device; returns the cookie's token, of which only the hash is kept."""
+    token = secrets.token_hex(32)
+    now = clock.now()
+    db.session.add(
+        LoginSession(
+            id=digest(token)[:40],
+            member_id=member.id,
+            epoch=member.epoch,
+            device=device[:80],
+            created_at=now,
+            seen_at=now,
+            ends_at=now + SESSION_LIFE,
+        )
+    )
+    return token
+
+
+def find_session(token: str) -> tuple[LoginSession, Member] | None:
+    """Return the live session and its member for a cookie's token: not idle, not ended, same epoch, member active."""
+    row = db.session.execute(
+        sa.select(LoginSession, Member)
+        .join(Member, sa.and_(Member.id == LoginSession.member_id, Member.corp_id == LoginSession.corp_id))
+        .where(LoginSession.id == digest(token)[:40])
+    ).first()
+    if row is None:
+        return None
+    session, member = row
+    now = clock.now()
+    alive = session.ends_at > now and session.seen_at + SESSION_IDLE > now and session.epoch == member.epoch
+    return (session, member) if alive and member.is_active else None
+
+
+def touch_session(session: LoginSession) -> bool:
+    """Slide the idle end; says whether there was anything to write (at most every five minutes)."""
+    now = clock.now()
+    if now - session.seen_at < SESSION_TOUCH:
+        return False
+    db.session.execute(
+        sa.update(LoginSession)
+        .where(LoginSession.id == session.id)
+        .values(seen_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return True
+
+
+def sessions_of(member: Member) -> Sequence[LoginSession]:
+    """Return the member's live sessions, last used first."""
+    now = clock.now()
+    return db.session.scalars(
+        sa.select(LoginSession)
+        .where(
+            LoginSession.member_id == member.id,
+            LoginSession.epoch == member.epoch,
+            LoginSession.ends_at > now,
+            LoginSession.seen_at > now - SESSION_IDLE,
+        )
+        .order_by(LoginSession.seen_at.desc())
+    ).all()
+
+
+def end_session(session_id: str, *, actor: Member) -> None:
+    """Sign one of the actor's own devices out."""
+    db.session.execute(
+        sa.delete(LoginSession)
+        .where(LoginSession.id == session_id, LoginSession.member_id == actor.id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+# --- sign-in under way --------------------------------------------------------------------------------------------
+
+
+def begin_sign_in(corp: Corp, *, browser: str, next_path: str, web: bool) -> str:
+    """Remember a sign-in under way; returns the state that travels (32 hex digits, one use, ten minutes)."""
+    state = secrets.token_hex(16)
+    db.session.add(
+        SignInState(
+            state=digest(state),
+            corp_id=corp.id,
+            browser=digest(browser),
+            next=next_path,
+            web=web,
+            expires_at=clock.now() + SIGN_IN_LIFE,
+        )
+    )
+    return state
+
+
+class BadState(Problem):
+    """A sign-in came back with a state that is unknown, used, expired, or another browser's or corp's."""
+
+
+def use_sign_in(state: str, *, corp: Corp, browser: str, web: bool) -> str:
+    """Spend a sign-in state; returns the remembered path. Raises BadState. Two at once: one wins."""
+    now = clock.now()
+    found = db.session.execute(
+        sa.update(SignInState)
+        .where(
+            SignInState.state == digest(state),
+            SignInState.corp_id == corp.id,
+            SignInState.browser == digest(browser),
+            SignInState.web.is_(web),
+            SignInState.used_at.is_(None),
+            SignInState.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(SignInState.next)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if found is None:
+        raise BadState(_("登录已过期，请从工作台重新打开应用"))
+    return found.next
+
+
+def forget_sign_ins(before: datetime) -> None:
+    """Drop sign-ins that expired before `before`."""
+    db.session.execute(
+        sa.delete(SignInState).where(SignInState.expires_at < before).execution_options(synchronize_session=False)
+    )
+
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+
+def create_token(member: Member, *, scopes: Sequence[str], days: int) -> str:
+    """Make a personal API token; returned once as `<corp>.<secret>`, kept only as its hash."""
+    if unknown := set(scopes) - {"read", "write"}:
+        raise Invalid({"scope": _("没有这个权限范围：%(scope)s", scope="、".join(sorted(unknown)))})
+    if not 1 <= days <= TOKEN_DAYS_MAX:
+        raise Invalid({"days": _("有效期应为 1–%(max)d 天", max=TOKEN_DAYS_MAX)})
+    token = f"wsapp_{current_corp()}_{secrets.token_hex(24)}"
+    now = clock.now()
+    db.session.add(
+        ApiToken(
+            id=digest(token)[:40],
+            member_id=member.id,
+            epoch=member.epoch,
+            scopes=sorted(set(scopes)),
+            created_at=now,
+            expires_at=now + timedelta(days=days),
+        )
+    )
+    return token
+
+
+def corp_of_token(token: str) -> int | None:
+    """Return the corp that a token claims to be of; the look-up inside that corp decides."""
+    parts = token.split("_")
+    return int(parts[1]) if len(parts) == 3 and parts[0] == "wsapp" and parts[1].isdigit() else None
+
+
+def find_token(token: str) -> tuple[ApiToken, Member] | None:
+    """Return the live token of the current corp and its member."""
+    row = db.session.execute(
+        sa.select(ApiToken, Member)
+        .join(Member, sa.and_(Member.id == ApiToken.member_id, Member.corp_id == ApiToken.corp_id))
+        .where(ApiToken.id == digest(token)[:40])
+    ).first()
+    if row is None:
+        return None
+    found, member = row
+    alive = found.expires_at > clock.now() and found.epoch == member.epoch and member.is_active
+    return (found, member) if alive else None
+
+
+# --- first run ----------------------------------------------------------------------------------------------------
+
+
+def offer_first_run() -> str | None:
+    """Return a fresh one-time code for the console when it was never used, None once it was.
+
+    The code goes to the log and nowhere else; a restart before its use makes a new one.
+    """
+    row = db.session.get(FirstRun, 1)
+    if row is not None and row.used_at is not None:
+        return None
+    code = f"{secrets.randbelow(10**8):08d}"
+    if row is None:
+        row = FirstRun(id=1)
+        db.session.add(row)
+    row.code_hash, row.failures, row.created_at = digest(code), 0, clock.now()
+    return code
+
+
+def use_first_run(code: str) -> None:
+    """Spend the one-time code. Raises Invalid when it is wrong, used, or was guessed at too often."""
+    done = db.session.execute(
+        sa.update(FirstRun)
+        .where(
+            FirstRun.id == 1,
+            FirstRun.code_hash == digest(code.strip()),
+            FirstRun.used_at.is_(None),
+            FirstRun.failures < FIRST_RUN_TRIES,
+        )
+        .values(used_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    if done.rowcount == 1:  # type: ignore[attr-defined]
+        return
+    raise Invalid({"code": _("一次性代码不正确或已使用。代码写在服务启动日志里；输错太多次请重启服务获取新代码。")})
+
+
+def count_first_run_failure() -> None:
+    """Count a wrong one-time code; after ten the code is dead until a restart."""
+    db.session.execute(
+        sa.update(FirstRun).values(failures=FirstRun.failures + 1).execution_options(synchronize_session=False)
+    )
+
+
+def preferences(member: Member, values: Mapping[str, Any]) -> None:
+    """Set the member's own preferences: `language` ("", "zh", "en")."""
+    language = values.get("language", member.language)
+    if language not in ("", "zh", "en"):
+        raise Invalid({"language": _("不支持这种语言")})
+    member.language = language

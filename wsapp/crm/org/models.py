@@ -1,0 +1,191 @@
+"""Corps, departments, members, their sessions and tokens."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
+
+ACTIVE, DISABLED, LEFT = "active", "disabled", "left"
+SELLER, ADMIN = "seller", "admin"
+
+
+class Corp(Base):
+    """A connected company (企业): one host, one corp id, its sealed credentials."""
+
+    __tablename__ = "corp"
+    __table_args__ = (sa.UniqueConstraint("host", "host_corp_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    host: Mapped[str] = mapped_column(sa.String(20))
+    host_corp_id: Mapped[str] = mapped_column(sa.String(64))
+    name: Mapped[str] = mapped_column(sa.String(120))
+    credentials: Mapped[str] = mapped_column(sa.Text)  # sealed JSON, see wsapp.vault
+    enabled: Mapped[bool] = mapped_column(default=True)
+    fault: Mapped[str | None] = mapped_column(sa.String(300))  # why the host refuses us, for the console
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Department(CorpScoped, Base):
+    """A department (部门); `id` is the host's own. `path` holds the ids from the root down: `/1/5/12/`."""
+
+    __tablename__ = "department"
+    __table_args__ = (sa.Index("ix_department_path", "corp_id", "path"),)
+
+    name: Mapped[str] = mapped_column(sa.String(120))
+    parent_id: Mapped[str | None] = mapped_column(sa.String(40))
+    path: Mapped[str] = mapped_column(sa.String(700))
+    sort: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    checked_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Member(CorpScoped, Base):
+    """A member (成员). The host's `userid` names them; `userid_key` is its folded form where the host ignores case."""
+
+    __tablename__ = "member"
+    __table_args__ = (
+        sa.UniqueConstraint("corp_id", "userid_key"),
+        sa.Index("ix_member_unionid", "corp_id", "unionid"),
+    )
+
+    userid: Mapped[str] = mapped_column(sa.String(64))
+    userid_key: Mapped[str] = mapped_column(sa.String(64))
+    unionid: Mapped[str] = mapped_column(sa.String(64), default="")
+    name: Mapped[str] = mapped_column(sa.String(120))
+    position: Mapped[str] = mapped_column(sa.String(120), default="")
+    phone: Mapped[str] = mapped_column(sa.String(32), default="")
+    avatar: Mapped[str] = mapped_column(sa.String(500), default="")
+    manager_userid: Mapped[str] = mapped_column(sa.String(64), default="")
+    main_department_id: Mapped[str | None] = mapped_column(sa.String(40))
+    status: Mapped[str] = mapped_column(sa.String(10), default=ACTIVE)
+    role: Mapped[str] = mapped_column(sa.String(20), default=SELLER)
+    role_set_here: Mapped[bool] = mapped_column(default=False)  # an administrator decided; the host no longer does
+    language: Mapped[str] = mapped_column(sa.String(5), default="")  # "" follows the host
+    epoch: Mapped[int] = mapped_column(default=0)  # sessions and tokens of an older epoch are dead
+    checked_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == ACTIVE
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == ADMIN
+
+
+class Membership(CorpScoped, Base):
+    """That a member belongs to a department, and whether they lead it."""
+
+    __tablename__ = "membership"
+    __table_args__ = (
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        corp_key("department_id", "department", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "member_id", "department_id"),
+        sa.Index("ix_membership_department", "corp_id", "department_id", "member_id"),
+    )
+
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    department_id: Mapped[str] = mapped_column(sa.String(40))
+    leads: Mapped[bool] = mapped_column(default=False)
+
+
+class LoginSession(CorpScoped, Base):
+    """A signed-in device. `id` is the SHA-256 of the cookie's token, cut to the key's length."""
+
+    __tablename__ = "login_session"
+    __table_args__ = (
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        sa.Index("ix_login_session_member", "corp_id", "member_id"),
+    )
+
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    epoch: Mapped[int]
+    device: Mapped[str] = mapped_column(sa.String(80))  # "wecom · iPhone": shown under "my devices"
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+    ends_at: Mapped[datetime] = mapped_column(Moment)  # absolute end, whatever the use
+
+
+class SignInState(Base):
+    """A sign-in under way: one use, ten minutes, bound to the browser that began it."""
+
+    __tablename__ = "sign_in_state"
+
+    state: Mapped[str] = mapped_column(sa.String(64), primary_key=True)  # SHA-256 of the value that travels
+    corp_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id"))
+    browser: Mapped[str] = mapped_column(sa.String(64))  # SHA-256 of the browser's own nonce
+    next: Mapped[str] = mapped_column(sa.String(1000))
+    web: Mapped[bool] = mapped_column(default=False)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ApiToken(CorpScoped, Base):
+    """A personal API token; only its SHA-256 is kept, as the id."""
+
+    __tablename__ = "api_token"
+    __table_args__ = (corp_key("member_id", "member", ondelete="CASCADE"),)
+
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    epoch: Mapped[int]
+    scopes: Mapped[list[str]] = mapped_column(Json)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class FirstRun(Base):
+    """The one-time code that opens the console before any administrator exists. At most one row."""
+
+    __tablename__ = "first_run"
+    __table_args__ = (sa.CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code_hash: Mapped[str] = mapped_column(sa.String(64))
+    failures: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class HostToken(Base):
+    """An access token or ticket of a corp's app, sealed, shared by all processes, with the single-flight lease."""
+
+    __tablename__ = "host_token"
+
+    corp_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    sealed: Mapped[str | None] = mapped_column(sa.Text)
+    value_hash: Mapped[str | None] = mapped_column(sa.String(64))
+    fetched_at: Mapped[datetime | None] = mapped_column(Moment)
+    refresh_at: Mapped[datetime | None] = mapped_column(Moment)  # 80 % of its life
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    lease: Mapped[str | None] = mapped_column(sa.String(32))
+    lease_until: Mapped[datetime | None] = mapped_column(Moment)
+    failures: Mapped[int] = mapped_column(default=0)
+    blocked_until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class SeenCallback(Base):
+    """A callback, or an event inside one, that was taken: the guard against replay and doubles."""
+
+    __tablename__ = "seen_callback"
+    __table_args__ = (sa.Index("ix_seen_callback_seen", "seen_at"),)
+
+    corp_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"), primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Idempotency(CorpScoped, Base):
+    """The answer to a write that carried an idempotency key; `id` is the SHA-256 of member and key."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = (sa.Index("ix_idempotency_created", "created_at"),)
+
+    request_hash: Mapped[str] = mapped_column(sa.String(64))
+    status: Mapped[int]
+    answer: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[datetime] = mapped_column(Moment)

@@ -1,0 +1,152 @@
+"""Who works here, who leads whom, and therefore who may see whose records."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from wsapp.crm.org.models import ADMIN, ACTIVE, Corp, Department, Member, Membership
+from wsapp.db import db, first, rows
+
+ROOT_DEPTH = 1
+
+
+def corp_at_host(host: str, host_corp_id: str) -> Corp | None:
+    """Return the corp that `host` knows under `host_corp_id`."""
+    return first(sa.select(Corp).where(Corp.host == host, Corp.host_corp_id == host_corp_id))
+
+
+def corps() -> Sequence[Corp]:
+    """Return every connected corp of this installation, oldest first."""
+    return rows(sa.select(Corp).order_by(Corp.id))
+
+
+def member(member_id: str | None) -> Member | None:
+    """Return a member of the current corp by our id."""
+    return first(sa.select(Member).where(Member.id == member_id)) if member_id else None
+
+
+def member_by_userid(userid: str, *, fold: bool) -> Member | None:
+    """Return a member by the host's userid; `fold` where the host ignores case."""
+    return first(sa.select(Member).where(Member.userid_key == (userid.casefold() if fold else userid)))
+
+
+def led_department_ids(actor: Member) -> Sequence[str]:
+    """Return the departments that the actor leads, without those below."""
+    return rows(
+        sa.select(Membership.department_id).where(Membership.member_id == actor.id, Membership.leads.is_(True))
+    )
+
+
+def team_ids(actor: Member) -> frozenset[str] | None:
+    """Return the ids of everybody whose records the actor may see; None means the whole corp.
+
+    An administrator sees all; a leader the people of the departments they lead and of all below; everybody themselves.
+    Remembered on the actor for the rest of the unit of work.
+    """
+    if "_team" not in actor.__dict__:
+        actor.__dict__["_team"] = None if actor.role == ADMIN else _team_of(actor)
+    return actor.__dict__["_team"]
+
+
+def _team_of(actor: Member) -> frozenset[str]:
+    top, below = aliased(Department), aliased(Department)
+    led = aliased(Membership)
+    found = rows(
+        sa.select(Membership.member_id)
+        .join(below, sa.and_(below.id == Membership.department_id, below.corp_id == Membership.corp_id))
+        .join(top, sa.and_(below.path.startswith(top.path, autoescape=True), below.corp_id == top.corp_id))
+        .join(led, sa.and_(led.department_id == top.id, led.corp_id == top.corp_id))
+        .where(led.member_id == actor.id, led.leads.is_(True))
+        .distinct()
+    )
+    return frozenset(found) | {actor.id}
+
+
+def leads_others(actor: Member) -> bool:
+    """Say whether the actor has anybody's records to look after besides their own."""
+    team = team_ids(actor)
+    return team is None or len(team) > 1
+
+
+def within_team(column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition that `column` (a member id) names somebody whose records the actor may see."""
+    team = team_ids(actor)
+    if team is None:
+        return sa.true()
+    return column == actor.id if len(team) == 1 else column.in_(sorted(team))
+
+
+def may_see_member(actor: Member, member_id: str | None) -> bool:
+    """Say whether the records of `member_id` are the actor's business."""
+    team = team_ids(actor)
+    return team is None or member_id in team
+
+
+def manager_of(person: Member) -> Member | None:
+    """Return whoever looks after a member: the direct manager at the host, else a leader of their department or above.
+
+    Never the member themselves; None at the top.
+    """
+    if person.manager_userid:
+        direct = first(
+            sa.select(Member).where(Member.userid == person.manager_userid, Member.status == ACTIVE)
+        )
+        if direct and direct.id != person.id:
+            return direct
+    home = person.main_department_id and first(
+        sa.select(Department.path).where(Department.id == person.main_department_id)
+    )
+    if not home:
+        return None
+    upwards = [part for part in home.split("/") if part]
+    leaders = db.session.execute(
+        sa.select(Membership.department_id, Member)
+        .join(Member, sa.and_(Member.id == Membership.member_id, Member.corp_id == Membership.corp_id))
+        .where(
+            Membership.department_id.in_(upwards),
+            Membership.leads.is_(True),
+            Member.id != person.id,
+            Member.status == ACTIVE,
+        )
+        .order_by(Member.id)
+    ).all()
+    by_department = {department_id: leader for department_id, leader in reversed(leaders)}
+    return next((by_department[one] for one in reversed(upwards) if one in by_department), None)
+
+
+def department_names(person: Member) -> Sequence[str]:
+    """Return the names of a member's departments, the main one first."""
+    found = db.session.execute(
+        sa.select(Department.id, Department.name)
+        .join(Membership, sa.and_(Membership.department_id == Department.id, Membership.corp_id == Department.corp_id))
+        .where(Membership.member_id == person.id)
+        .order_by(Department.path)
+    ).all()
+    return [row.name for row in sorted(found, key=lambda row: row.id != person.main_department_id)]
+
+
+def assignable_members(actor: Member) -> Sequence[Member]:
+    """Return the active members to whom the actor may hand work, by name: their team, and their own manager."""
+    statement = sa.select(Member).where(Member.status == ACTIVE, within_team(Member.id, actor)).order_by(Member.name)
+    return rows(statement.limit(500))
+
+
+def names(member_ids: Sequence[str | None]) -> dict[str, str]:
+    """Return the names of members by id, in one query."""
+    wanted = sorted({one for one in member_ids if one})
+    if not wanted:
+        return {}
+    return dict(db.session.execute(sa.select(Member.id, Member.name).where(Member.id.in_(wanted))).tuples().all())
+
+
+def admin_names(limit: int = 3) -> Sequence[str]:
+    """Return the names of this corp's administrators, for "ask …"."""
+    return rows(
+        sa.select(Member.name).where(Member.role == ADMIN, Member.status == ACTIVE).order_by(Member.name).limit(limit)
+    )
+
+
+def has_admin() -> bool:
+    """Say whether any member of the current corp is an active administrator."""
+    return first(sa.select(Member.id).where(Member.role == ADMIN, Member.status == ACTIVE).limit(1)) is not None

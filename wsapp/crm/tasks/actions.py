@@ -1,0 +1,333 @@
+"""What people do with tasks: create, change, hand over, snooze, finish, cancel."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp import clock
+from wsapp.crm.customers.clean import clean_line, clean_text
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.events.actions import record
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import manager_of, may_see_member, member
+from wsapp.crm.tasks.models import CANCELLED, DONE, KINDS, OPEN, PRIORITIES, REPEATS, Task
+from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
+from wsapp.crm.tasks.repeat import next_due
+from wsapp.db import db, dialect_insert, first, new_id
+from wsapp.house import local, local_now
+from wsapp.problems import Forbidden, Invalid, NotFound, Stale
+from wsapp.texts import _
+
+OFFSETS = (0, 5, 15, 30, 60, 120, 1440, 2880, 10080)  # minutes before
+MAX_REMINDERS = 3
+MAX_SNOOZE = timedelta(days=90)
+MAX_AHEAD = timedelta(days=366 * 5)
+FIELDS = ("title", "note", "customer", "kind", "due_at", "all_day", "reminders", "assignee", "priority", "repeat", "repeat_until")
+
+
+def clean_task(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
+    """Check and normalise the given fields (`FIELDS`, times as aware datetimes); raises Invalid with every wrong one.
+
+    Returns column values except `customer` and `assignee`, which need the actor's rights.
+    """
+    clean: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    if whole or "title" in values:
+        clean["title"] = clean_line(str(values.get("title") or ""))
+        if not 1 <= len(clean["title"]) <= 120:
+            errors["title"] = _("标题应为 1–120 个字")
+    if "note" in values:
+        clean["note"] = clean_text(str(values["note"] or ""))
+        if len(clean["note"]) > 1000:
+            errors["note"] = _("最多 %(most)d 个字", most=1000)
+    for field, choices in (("kind", KINDS), ("priority", PRIORITIES), ("repeat", REPEATS)):
+        if field in values:
+            clean[field] = values[field] or choices[0]
+            if clean[field] not in choices:
+                errors[field] = _("请从列表中选择")
+    _clean_times(values, clean, errors, whole=whole)
+    _clean_reminders(values, clean, errors, whole=whole)
+    if errors:
+        raise Invalid(errors)
+    return clean
+
+
+def _clean_times(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str], *, whole: bool) -> None:
+    if "all_day" in values:
+        clean["all_day"] = bool(values["all_day"])
+    if whole or "due_at" in values:
+        due_at = values.get("due_at")
+        if not isinstance(due_at, datetime):
+            errors["due_at"] = _("请选择到期时间")
+        elif not clock.now() - MAX_AHEAD < due_at < clock.now() + MAX_AHEAD:
+            errors["due_at"] = _("到期时间应在五年之内")
+        else:
+            clean["due_at"] = _start_of_day(due_at) if values.get("all_day") else due_at.replace(second=0, microsecond=0)
+    if "repeat_until" in values:
+        clean["repeat_until"] = values["repeat_until"]
+
+
+def _start_of_day(moment: datetime) -> datetime:
+    return local(moment).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _clean_reminders(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str], *, whole: bool) -> None:
+    if not whole and "reminders" not in values:
+        return
+    offsets = values.get("reminders")
+    offsets = [0] if offsets is None else sorted(set(offsets))
+    if len(offsets) > MAX_REMINDERS:
+        errors["reminders"] = _("最多 %(most)d 个提醒", most=MAX_REMINDERS)
+    if any(not isinstance(one, int) or isinstance(one, bool) or not 0 <= one <= OFFSETS[-1] for one in offsets):
+        errors["reminders"] = _("提醒时间应在到期前 7 天以内")
+    clean["reminders"] = offsets
+
+
+def create_task(
+    values: Mapping[str, Any], *, actor: Member, source: str = "manual", source_id: str | None = None
+) -> Task:
+    """Create a task (新建待办) for the actor, somebody of their team, or their own manager; plans its reminders.
+
+    Raises Invalid.
+    """
+    clean = clean_task(values, whole=True)
+    customer = _customer(values, actor=actor)
+    assignee = _assignee(values.get("assignee"), actor=actor) or actor
+    now = clock.now()
+    task = Task(
+        **clean,
+        id=new_id(),
+        customer_id=customer.id if customer else None,
+        assignee_id=assignee.id,
+        creator_id=actor.id,
+        state=OPEN,
+        source=source,
+        source_id=source_id,
+        created_at=now,
+        updated_at=now,
+        version=1,
+    )
+    if task.repeat:
+        task.series_id = task.id
+    db.session.add(task)
+    db.session.flush()
+    plan_reminders(task)
+    _move_next_date(task, customer)
+    record("task.created", task, actor=actor, customer_id=task.customer_id, title=task.title)
+    if assignee.id != actor.id:
+        record("task.assigned", task, actor=actor, customer_id=task.customer_id, assignee=assignee.id, before=None)
+    return task
+
+
+def _customer(values: Mapping[str, Any], *, actor: Member) -> Customer | None:
+    customer_id = values.get("customer")
+    if not customer_id:
+        return None
+    try:
+        return find_customer(str(customer_id), actor=actor)
+    except NotFound as error:
+        raise Invalid({"customer": error.detail}) from None
+
+
+def _assignee(member_id: str | None, *, actor: Member) -> Member | None:
+    if not member_id:
+        return None
+    assignee = member(member_id)
+    if assignee is None or not assignee.is_active:
+        raise Invalid({"assignee": _("找不到这位成员，或已离职")})
+    if not may_see_member(actor, assignee.id):
+        above = manager_of(actor)
+        if above is None or above.id != assignee.id:
+            raise Invalid({"assignee": _("只能交给自己团队的成员或自己的主管")})
+    return assignee
+
+
+def _move_next_date(task: Task, customer: Customer | None) -> None:
+    """Keep the customer's next date equal to its soonest open follow-up or visit."""
+    if customer is None:
+        return
+    soonest = first(
+        sa.select(sa.func.min(Task.due_at)).where(
+            Task.customer_id == customer.id, Task.state.in_((OPEN, "doing")), Task.kind.in_(("follow_up", "visit", "call"))
+        )
+    )
+    customer.next_follow_at = soonest
+
+
+def _customer_of(task: Task) -> Customer | None:
+    return first(sa.select(Customer).where(Customer.id == task.customer_id)) if task.customer_id else None
+
+
+def may_work_on(task: Task, actor: Member) -> bool:
+    """Say whether the actor may finish, snooze or change a task: its assignee, its creator, or who looks after them."""
+    return actor.id in (task.assignee_id, task.creator_id) or may_see_member(actor, task.assignee_id)
+
+
+def _demand(task: Task, actor: Member) -> None:
+    if not may_work_on(task, actor):
+        raise Forbidden(_("只有负责人、创建人或其主管可以操作这条待办"))
+
+
+def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version: int | None = None) -> Task:
+    """Change the given fields of a task (修改待办) and plan its reminders anew. Raises Stale, Invalid, Forbidden."""
+    _demand(task, actor)
+    if "all_day" not in values and task.all_day and "due_at" in values:
+        values = {**values, "all_day": task.all_day}
+    if values.get("all_day") and "due_at" not in values:
+        values = {**values, "due_at": task.due_at}
+    clean = clean_task(values, whole=False)
+    if "customer" in values:
+        customer = _customer(values, actor=actor)
+        clean["customer_id"] = customer.id if customer else None
+    before_assignee = task.assignee_id
+    if values.get("assignee"):
+        clean["assignee_id"] = (_assignee(values["assignee"], actor=actor) or actor).id
+    changes = {
+        field: [getattr(task, field), value] for field, value in clean.items() if getattr(task, field) != value
+    }
+    if version is not None and version != task.version:
+        raise Stale(
+            _("该待办刚被他人修改，请核对后再保存"),
+            record=task,
+            changes={field: (before, after) for field, (before, after) in changes.items()},
+        )
+    if not changes:
+        return task
+    for field, value in clean.items():
+        setattr(task, field, value)
+    if task.repeat and not task.series_id:
+        task.series_id = task.id
+    if "due_at" in changes:
+        task.snoozed_until = None
+    _touch(task)
+    plan_reminders(task)
+    _move_next_date(task, _customer_of(task))
+    record("task.changed", task, actor=actor, customer_id=task.customer_id, changes=_as_json(changes), title=task.title)
+    if task.assignee_id != before_assignee:
+        record(
+            "task.assigned", task, actor=actor, customer_id=task.customer_id, assignee=task.assignee_id, before=before_assignee
+        )
+    return task
+
+
+def _as_json(changes: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {
+        field: [value.isoformat() if isinstance(value, datetime) else value for value in pair]
+        for field, pair in changes.items()
+    }
+
+
+def _touch(task: Task) -> None:
+    task.version += 1
+    task.updated_at = clock.now()
+
+
+def assign_task(task: Task, assignee_id: str, *, actor: Member) -> Task:
+    """Hand a task over (转交); tells both."""
+    return change_task(task, {"assignee": assignee_id}, actor=actor)
+
+
+def complete_task(task: Task, *, actor: Member, note: str = "") -> bool:
+    """Finish a task (完成); says whether this call did it. Pressed twice, or by two at once, it happens once.
+
+    Repeating tasks get their next one.
+    """
+    _demand(task, actor)
+    now = clock.now()
+    note = clean_line(note)
+    if len(note) > 500:
+        raise Invalid({"note": _("最多 %(most)d 个字", most=500)})
+    if not _leave_open(task, state=DONE, done_at=now, done_by=actor.id, done_note=note):
+        return False
+    drop_reminders(task)
+    _make_next(task, actor=actor)
+    customer = _customer_of(task)
+    _move_next_date(task, customer)
+    record("task.done", task, actor=actor, customer_id=task.customer_id, title=task.title, note=note)
+    return True
+
+
+def cancel_task(task: Task, *, actor: Member, reason: str = "") -> bool:
+    """Cancel a task (取消); says whether this call did it. A repeating series ends with it."""
+    _demand(task, actor)
+    if not _leave_open(task, state=CANCELLED, done_at=clock.now(), done_by=actor.id, done_note=clean_line(reason)[:500]):
+        return False
+    drop_reminders(task)
+    _move_next_date(task, _customer_of(task))
+    record("task.cancelled", task, actor=actor, customer_id=task.customer_id, title=task.title, reason=task.done_note)
+    return True
+
+
+def _leave_open(task: Task, **values: Any) -> bool:
+    """Compare-and-set out of the open states, so that one of two simultaneous presses wins."""
+    moved = db.session.execute(
+        sa.update(Task)
+        .where(Task.id == task.id, Task.state.in_((OPEN, "doing")))
+        .values(version=Task.version + 1, updated_at=clock.now(), snoozed_until=None, **values)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.refresh(task)
+    return moved.rowcount == 1  # type: ignore[attr-defined]
+
+
+def snooze_task(task: Task, until: datetime, *, actor: Member) -> bool:
+    """Remind again at `until` and not before (稍后提醒); says whether the task was still open. Raises Invalid."""
+    _demand(task, actor)
+    now = clock.now()
+    if not now < until <= now + MAX_SNOOZE:
+        raise Invalid({"minutes": _("稍后提醒应在 90 天之内")})
+    if not task.is_open:
+        return False
+    task.snoozed_until = until
+    _touch(task)
+    plan_snooze(task, until)
+    record("task.snoozed", task, actor=actor, customer_id=task.customer_id, title=task.title, until=until.isoformat())
+    return True
+
+
+def snooze_moment(choice: str) -> datetime:
+    """Return when a snooze button rings again: "snooze_60", "snooze_tomorrow" (09:00), "snooze_monday" (09:00)."""
+    now = local_now()
+    nine = now.replace(hour=9, minute=0, second=0, microsecond=0)
+    if choice == "snooze_tomorrow":
+        return nine + timedelta(days=1)
+    if choice == "snooze_monday":
+        return nine + timedelta(days=7 - now.weekday())
+    return (now + timedelta(hours=1)).replace(second=0, microsecond=0)
+
+
+def _make_next(task: Task, *, actor: Member) -> None:
+    """Create the next task of a repeating series; a unique key makes it once."""
+    if not task.repeat or not task.series_id:
+        return
+    first_due = first(sa.select(Task.due_at).where(Task.id == task.series_id)) or task.due_at
+    due_at = next_due(task.due_at, task.repeat, clock.now(), first_due)
+    if task.repeat_until and due_at > task.repeat_until:
+        return
+    now = clock.now()
+    copied = ("title", "note", "customer_id", "kind", "all_day", "reminders", "assignee_id", "creator_id", "priority")
+    values = {field: getattr(task, field) for field in copied} | {
+        "corp_id": task.corp_id,
+        "id": new_id(),
+        "due_at": due_at,
+        "repeat": task.repeat,
+        "repeat_until": task.repeat_until,
+        "series_id": task.series_id,
+        "state": OPEN,
+        "source": "repeat",
+        "source_id": task.id,
+        "done_note": "",
+        "created_at": now,
+        "updated_at": now,
+        "version": 1,
+    }
+    made = db.session.execute(
+        dialect_insert(Task).values(**values).on_conflict_do_nothing(), execution_options={"stamped": True}
+    )
+    if made.rowcount == 1:  # type: ignore[attr-defined]
+        following = first(sa.select(Task).where(Task.id == values["id"]))
+        plan_reminders(following)
+        record("task.created", following, actor=actor, customer_id=following.customer_id, title=following.title)

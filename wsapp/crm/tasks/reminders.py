@@ -1,0 +1,66 @@
+"""When a task's people are told: planning, never sending. The alarm that wakes the sender is an outbox row a minute."""
+
+from datetime import datetime, time, timedelta
+
+import sqlalchemy as sa
+
+from wsapp import clock, outbox
+from wsapp.crm.tasks.models import DROPPED, PLANNED, Reminder, Task
+from wsapp.db import current_corp, db, new_id
+from wsapp.house import local
+
+ALL_DAY_AT = time(8, 30)
+OVERDUE_AFTER = timedelta(days=1)
+
+
+def plan_reminders(task: Task) -> None:
+    """Plan the task's reminders anew: what was planned before is dropped, what a finished task had as well."""
+    drop_reminders(task)
+    if not task.is_open:
+        return
+    now = clock.now()
+    base = _remind_base(task)
+    moments = sorted({base - timedelta(minutes=minutes) for minutes in task.reminders})
+    for moment in moments:
+        if moment >= now - timedelta(minutes=1):  # "due this minute" still rings; what is past is not news
+            _plan(task, "due", moment)
+    overdue = base + OVERDUE_AFTER
+    if overdue > now:
+        _plan(task, "overdue", overdue)
+
+
+def plan_snooze(task: Task, until: datetime) -> None:
+    """Silence the task until `until`, then ring once; the overdue notice waits for a day after that."""
+    drop_reminders(task)
+    _plan(task, "snooze", until)
+    _plan(task, "overdue", max(until, _remind_base(task)) + OVERDUE_AFTER)
+
+
+def drop_reminders(task: Task) -> None:
+    """Drop everything planned for a task, in the caller's transaction: from its commit on nothing old fires."""
+    db.session.execute(
+        sa.update(Reminder)
+        .where(Reminder.task_id == task.id, Reminder.state == PLANNED)
+        .values(state=DROPPED)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _remind_base(task: Task) -> datetime:
+    if not task.all_day:
+        return task.due_at
+    day = local(task.due_at)
+    return day.replace(hour=ALL_DAY_AT.hour, minute=ALL_DAY_AT.minute, second=0, microsecond=0)
+
+
+def _plan(task: Task, kind: str, fire_at: datetime) -> None:
+    db.session.add(
+        Reminder(id=new_id(), task_id=task.id, kind=kind, fire_at=fire_at, state=PLANNED, plan=task.version)
+    )
+    set_alarm(fire_at)
+
+
+def set_alarm(at: datetime) -> None:
+    """Make sure that the sender looks at this corp at `at`: one outbox row for each corp and moment."""
+    corp_id = current_corp()
+    outbox.enqueue("remind", {}, key=f"remind:{corp_id}:{at.timestamp():.0f}", due_at=at)

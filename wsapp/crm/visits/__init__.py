@@ -1,0 +1,1 @@
+"""Visits (拜访): being there, with place and photo."""

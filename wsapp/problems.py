@@ -1,0 +1,45 @@
+"""What can be wrong with a request, said by the domain and answered by the doors."""
+
+from typing import Any
+
+
+class Problem(Exception):
+    """Base: a clear reason in the user's language."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFound(Problem):
+    """No such record, or none that the actor may see: nobody can tell which."""
+
+
+class Forbidden(Problem):
+    """The actor sees the record but may not do this."""
+
+
+class Invalid(Problem):
+    """Input that cannot be taken: `fields` maps each field to what is wrong with it and what to do."""
+
+    def __init__(self, fields: dict[str, str], detail: str = "") -> None:
+        super().__init__(detail or "；".join(fields.values()))
+        self.fields = fields
+
+
+class Duplicate(Problem):
+    """A unique value is taken: `fields` says which. Never tells whose it is unless the actor may see it."""
+
+    def __init__(self, fields: dict[str, str], *, record_id: str = "") -> None:
+        super().__init__("；".join(fields.values()))
+        self.fields = fields
+        self.record_id = record_id
+
+
+class Stale(Problem):
+    """The record was changed since the actor read it: `changes` maps field → (value now, value the actor wanted)."""
+
+    def __init__(self, detail: str, *, record: Any, changes: dict[str, tuple[Any, Any]]) -> None:
+        super().__init__(detail)
+        self.record = record
+        self.changes = changes
