@@ -1,0 +1,399 @@
+"""DingTalk's connector: an internal enterprise app (企业内部应用) with web app, robot and event subscription."""
+
+import hashlib
+import json
+import logging
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from wsapp.connectors.base import (
+    Account,
+    BadCode,
+    Callback,
+    CallbackReply,
+    CallbackRequest,
+    Connector,
+    CredentialField,
+    Delivery,
+    DepartmentInfo,
+    Identity,
+    Message,
+    NotAMember,
+    OutOfRange,
+    Parcel,
+    Person,
+    Receipt,
+    Refused,
+    SilentSignIn,
+    TryLater,
+)
+from wsapp.connectors.dingtalk import messages
+from wsapp.connectors.dingtalk.callbacks import JSON_TYPE, CallbackReader
+from wsapp.connectors.dingtalk.calls import Calls, token_and_life
+from wsapp.connectors.dingtalk.codes import (
+    BACKEND_TIMEOUT,
+    CARD_EXISTS,
+    DUPLICATE_TODAY,
+    TOO_MANY_OR_UNFINISHED,
+    as_bool,
+    as_dict,
+    as_list,
+    as_text,
+)
+from wsapp.connectors.dingtalk.crypto import jsapi_signature
+from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
+
+MAX_CODE = 512
+MAX_DEPARTMENTS = 20_000
+PAGE = 100
+ROUTE_KIND = "card.route"  # plus a digest of what was registered, so that a new address or secret registers anew
+ROUTE_LIFE = 7 * 86400
+TICKET_KIND = "jsapi.ticket"
+# A ticket dies 24 h after its creation however often it was asked for, so it is asked for again soon.
+TICKET_LIFE = 3600.0
+CARDS_OFF = "off"
+CARDS_OFF_LIFE = 3600.0
+RESULT_AFTER = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class DingTalkConnector(Connector):
+    """One corp's line to DingTalk. Facts after open.dingtalk.com/document/orgapp; pages are named per method."""
+
+    host = "dingtalk"
+    label = "钉钉"
+    user_agent = re.compile(r"DingTalk", re.IGNORECASE)
+    credential_fields = (
+        CredentialField("agent_id", "AgentId", pattern=r"[0-9]{1,20}", hint="凭证与基础信息 › AgentId"),
+        CredentialField("client_id", "Client ID（AppKey）", pattern=r"[0-9A-Za-z]{4,64}", hint="凭证与基础信息"),
+        CredentialField(
+            "client_secret", "Client Secret（AppSecret）", secret=True, pattern=r"\S{8,200}", hint="凭证与基础信息"
+        ),
+        CredentialField("robot_code", "RobotCode", required=False, pattern=r"\S{4,64}", hint="留空则与 Client ID 相同"),
+        CredentialField(
+            "card_template_id",
+            "互动卡片模板 ID",
+            required=False,
+            pattern=r"[0-9A-Za-z.-]{4,100}",
+            hint="卡片平台发布模板后复制；留空则发送普通卡片消息",
+        ),
+        CredentialField("event_mode", "事件推送方式", required=False, pattern=r"http|stream", hint="http 或 stream"),
+        CredentialField(
+            "callback_token", "签名 token", secret=True, pattern=r"[0-9A-Za-z]{3,32}", hint="应为 3–32 位字母数字"
+        ),
+        CredentialField(
+            "callback_aes_key", "加密 aes_key", secret=True, pattern=r"[0-9A-Za-z]{43}", hint="应为 43 位字母数字"
+        ),
+    )
+    callback_kinds = ("", "card", "robot")
+    base_keys = {
+        "oapi_base": "https://oapi.dingtalk.com",
+        "api_base": "https://api.dingtalk.com",
+        "login_base": "https://login.dingtalk.com",
+    }
+    frame_origins = ("https://*.dingtalk.com", "dingtalk:")
+    userid_case = "exact"
+    folder = Path(__file__).parent
+
+    def __init__(self, account: Account, **services: Any) -> None:
+        super().__init__(account, **services)
+        self.calls = Calls(account, self.bases, self.http, self.tokens)
+
+    # --- signing in ------------------------------------------------------------------------------------------
+
+    def silent_sign_in(self, back: str, state: str) -> SilentSignIn:
+        """The page asks DingTalk's script for a code (enterprise-internal-application-logon-free)."""
+        return SilentSignIn(script_config={"corpId": self.account.corp_id, "clientId": self.account["client_id"]})
+
+    def web_sign_in(self, back: str, state: str) -> str:
+        """OAuth2 page in any browser (obtain-identity-credentials)."""
+        query = {
+            "redirect_uri": back,
+            "response_type": "code",
+            "client_id": self.account["client_id"],
+            "scope": "openid corpid",
+            "prompt": "consent",
+            "state": state,
+        }
+        return f"{self.bases['login_base'].rstrip('/')}/oauth2/auth?{urlencode(query, quote_via=quote)}"
+
+    def sign_in(self, code: str, *, web: bool = False) -> Identity:
+        """Exchange a code: topapi/v2/user/getuserinfo, or with `web` userAccessToken and the person's own data."""
+        if not code or len(code.encode()) > MAX_CODE or not code.isprintable():
+            raise BadCode("the sign-in code is empty or malformed")
+        return self._web_identity(code) if web else self._silent_identity(code)
+
+    def _silent_identity(self, code: str) -> Identity:
+        result = as_dict(self.calls.oapi("/topapi/v2/user/getuserinfo", {"code": code}).get("result"))
+        userid = as_text(result.get("userid"), 64)
+        if not userid:
+            raise NotAMember("the code belongs to no member of this organisation")
+        return Identity(userid, as_text(result.get("unionid"), 128), as_text(result.get("name"), 200))
+
+    def _web_identity(self, code: str) -> Identity:
+        """Codes of the browser are exchanged for the person's token; only the mapping to an employee lets in."""
+        me = self.calls.as_user("/v1.0/contact/users/me", self._user_token(code))
+        unionid = as_text(me.get("unionId"), 128)
+        if not unionid:
+            raise NotAMember("the host did not say who signed in")
+        try:
+            answer = self.calls.oapi("/topapi/user/getbyunionid", {"unionid": unionid})
+        except OutOfRange as error:
+            raise NotAMember("this person is no employee of this organisation", code=error.code) from None
+        userid = employee_userid(as_dict(answer.get("result")))
+        return Identity(userid, unionid, as_text(me.get("nick"), 200))
+
+    def _user_token(self, code: str) -> str:
+        """POST /v1.0/oauth2/userAccessToken (obtain-user-token)."""
+        body = {
+            "clientId": self.account["client_id"],
+            "clientSecret": self.account["client_secret"],
+            "grantType": "authorization_code",
+            "code": code,
+        }
+        try:
+            answer = self.calls.plain("/v1.0/oauth2/userAccessToken", body)
+        except Refused as error:
+            raise BadCode(error.reason, code=error.code) from None
+        if as_text(answer.get("corpId")) not in ("", self.account.corp_id):
+            raise NotAMember("the person chose another organisation")
+        return token_and_life(answer, "accessToken")[0]
+
+    def js_config(self, url: str) -> dict[str, Any]:
+        """Parameters of `dd.config` (jsapi-authentication), all from the server."""
+        nonce, timestamp = secrets.token_hex(8), str(int(self.now().timestamp() * 1000))
+        ticket = self.tokens.get(TICKET_KIND, self._fetch_ticket)
+        digest = self.account["jsapi_hash"] or "sha256"
+        return {
+            "corpId": self.account.corp_id,
+            "agentId": as_text(self.account["agent_id"]),
+            "clientId": self.account["client_id"],
+            "timeStamp": timestamp,
+            "nonceStr": nonce,
+            "signature": jsapi_signature(ticket, nonce, timestamp, url, digest),
+        }
+
+    def _fetch_ticket(self) -> tuple[str, float]:
+        """POST /v1.0/oauth2/jsapiTickets (create-a-jsapi-ticket)."""
+        ticket, life = token_and_life(self.calls.api("POST", "/v1.0/oauth2/jsapiTickets", {}), "jsapiTicket")
+        return ticket, min(life, TICKET_LIFE)
+
+    # --- people ----------------------------------------------------------------------------------------------
+
+    def person(self, userid: str) -> Person:
+        """topapi/v2/user/get (query-user-details)."""
+        answer = self.calls.oapi("/topapi/v2/user/get", {"userid": userid, "language": "zh_CN"})
+        return person_from(as_dict(answer.get("result")))
+
+    def department(self, department_id: str) -> DepartmentInfo:
+        """topapi/v2/department/get (query-department-details0-v2)."""
+        answer = self.calls.oapi("/topapi/v2/department/get", {"dept_id": _number(department_id), "language": "zh_CN"})
+        return department_from(as_dict(answer.get("result")))
+
+    def departments(self) -> Iterator[DepartmentInfo]:
+        """Walk from each authorised root (auth/scopes): the organisation's root is often not among them."""
+        waiting = [as_text(one, 20) for one in as_list(self._scopes().get("authed_dept"))]
+        seen: set[str] = set()
+        while waiting and len(seen) < MAX_DEPARTMENTS:
+            department_id = waiting.pop(0)
+            if not department_id or department_id in seen:
+                continue
+            seen.add(department_id)
+            try:
+                yield self.department(department_id)
+                below = self.calls.oapi("/topapi/v2/department/listsub", {"dept_id": _number(department_id)})
+            except OutOfRange:
+                continue  # removed, or taken out of the range, while we walk
+            waiting += [as_text(as_dict(row).get("dept_id"), 20) for row in as_list(below.get("result"))]
+
+    def members(self, department_id: str) -> Iterator[Person]:
+        """topapi/v2/user/list, direct members only. "" yields those who were authorised one by one."""
+        if not department_id:
+            for userid in as_list(self._scopes().get("authed_user")):
+                try:
+                    yield self.person(as_text(userid, 64))
+                except OutOfRange:
+                    continue
+            return
+        cursor: int | None = 0
+        while cursor is not None:
+            body = {"dept_id": _number(department_id), "cursor": cursor, "size": PAGE, "language": "zh_CN"}
+            result = as_dict(self.calls.oapi("/topapi/v2/user/list", body).get("result"))
+            for row in as_list(result.get("list")):
+                yield person_from(as_dict(row), department_id)
+            following = result.get("next_cursor")
+            more = as_bool(result.get("has_more")) and isinstance(following, int) and following > cursor
+            cursor = following if more else None
+
+    def _scopes(self) -> dict[str, Any]:
+        return as_dict(self.calls.oapi_get("/auth/scopes").get("auth_org_scopes"))
+
+    # --- messages --------------------------------------------------------------------------------------------
+
+    def compose(self, message: Message, to: Sequence[str]) -> Parcel:
+        """An interactive card where buttons call back and a template is configured, else an action card.
+
+        The parcel of a card carries the action card as well: what to send when the host refuses the template.
+        Raises ValueError for no or more than 100 recipients (results can be asked for up to 100).
+        """
+        people = list(dict.fromkeys(to))
+        if not 1 <= len(people) <= messages.MAX_RECIPIENTS:
+            raise ValueError("a message goes to 1 to 100 people")
+        notice = {
+            "agent_id": int(self.account["agent_id"]),
+            "userid_list": ",".join(people),
+            "msg": messages.action_card(message, self.public_url),
+        }
+        template = self.account["card_template_id"]
+        if not (template and messages.callback_buttons(message) and not message.state):
+            return Parcel("notice", messages.dump({"notice": notice}), tuple(people))
+        card = messages.card_request(
+            message,
+            people,
+            template=template,
+            robot_code=self._robot_code(),
+            route_key=self._route_key(),
+            public_url=self.public_url,
+        )
+        return Parcel("card", messages.dump({"card": card, "notice": notice}), tuple(people))
+
+    def send(self, parcel: Parcel) -> Receipt:
+        body = json.loads(parcel.body)
+        if parcel.channel == "card" and (receipt := self._send_card(body["card"], body["notice"])):
+            return receipt
+        return self._send_notice(body["notice"])
+
+    def _send_notice(self, notice: Mapping[str, Any]) -> Receipt:
+        """asyncsend_v2: accepted is not delivered, so the result is to be asked for."""
+        answer = self.calls.oapi("/topapi/message/corpconversation/asyncsend_v2", notice, write=True)
+        task = as_text(answer.get("task_id"), 40)
+        if not task:
+            raise TryLater("the answer carries no task_id", code="NOT_UNDERSTOOD", ambiguous=True)
+        return Receipt(host_id=task, handle={"task_id": task}, check_after=RESULT_AFTER)
+
+    def _send_card(self, card: Mapping[str, Any], notice: Mapping[str, Any]) -> Receipt | None:
+        """createAndDeliver. None when cards do not work here (template, permission, route): send the notice instead."""
+        track = str(card["outTrackId"])
+        handle = {"out_track_id": track}
+        try:
+            route = self.tokens.get(self._route_kind(), self._register_route)
+            if route == CARDS_OFF:
+                return None
+            answer = self.calls.api("POST", "/v1.0/card/instances/createAndDeliver", card, write=True)
+        except Refused as error:
+            if error.code == CARD_EXISTS:  # an earlier try of these bytes arrived, its answer was lost
+                return Receipt(host_id=track, handle=handle)
+            logger.warning("dingtalk card refused with %s, sending a notice instead", error.code)
+            return None
+        people = str(notice["userid_list"]).split(",")
+        dropped = _undelivered(answer, people)
+        if len(dropped) == len(people):
+            return self._notice_for_undelivered(notice, route)
+        return Receipt(host_id=track, handle=handle, dropped=dropped)
+
+    def _notice_for_undelivered(self, notice: Mapping[str, Any], route: str) -> Receipt:
+        """The card exists but reached nobody. Its id is spent, so a retry must not take "exists" for "arrived":
+        when the notice cannot go out now either, cards stay off for the corp until the retries are through."""
+        try:
+            return self._send_notice(notice)
+        except TryLater:
+            self.tokens.get(self._route_kind(), lambda: (CARDS_OFF, CARDS_OFF_LIFE), stale=route)
+            raise
+
+    def _register_route(self) -> tuple[str, float]:
+        """POST /v1.0/card/callbacks/register: where presses go, and the secret that signs them."""
+        key = self._route_key()
+        body = {
+            "callbackRouteKey": key,
+            "callbackUrl": f"{self.public_url.rstrip('/')}/callbacks/dingtalk/{self.account.corp_id}/card",
+            "apiSecret": self.account["client_secret"],
+            "forceUpdate": True,
+        }
+        self.calls.api("POST", "/v1.0/card/callbacks/register", body, write=True)
+        return key, ROUTE_LIFE
+
+    def _route_kind(self) -> str:
+        digest = hashlib.sha256(f"{self.public_url}\n{self.account['client_secret']}".encode()).hexdigest()
+        return f"{ROUTE_KIND}.{digest[:8]}"
+
+    def _route_key(self) -> str:
+        return f"wsapp-{self.account.corp_id}"
+
+    def _robot_code(self) -> str:
+        return str(self.account["robot_code"] or self.account["client_id"])
+
+    def results(self, receipt: Receipt, to: Sequence[str]) -> dict[str, Delivery]:
+        """getsendresult, 24 h and up to 100 people (page of 2026-07-14). Cards have no such answer.
+
+        143106 (repeated content) is delivered: each text is unique, so it can only repeat our own first try.
+        """
+        task = receipt.handle.get("task_id")
+        if not task:
+            return {}
+        body = {"agent_id": int(self.account["agent_id"]), "task_id": int(task)}
+        try:
+            answer = self.calls.oapi("/topapi/message/corpconversation/getsendresult", body)
+        except TryLater as error:
+            if error.code in (TOO_MANY_OR_UNFINISHED, BACKEND_TIMEOUT, "15"):
+                return {userid: Delivery("pending") for userid in to}
+            raise
+        return _deliveries(as_dict(answer.get("send_result")), to)
+
+    def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
+        """PUT /v1.0/card/instances by key (interactive-card-update-interface). Action cards cannot be changed."""
+        track = receipt.handle.get("out_track_id")
+        if not track:
+            raise Refused("an action card cannot be updated")
+        body = {"outTrackId": track, **messages.card_update(message, self.public_url)}
+        self.calls.api("PUT", "/v1.0/card/instances", body, write=True)
+
+    # --- callbacks -------------------------------------------------------------------------------------------
+
+    def read_callback(self, request: CallbackRequest) -> Callback:
+        return CallbackReader(self.account, self.now).read(request)
+
+    def answer_press(self, callback: Callback, message: Message) -> CallbackReply:
+        """The card's new face in the reply itself, which the host takes within 2 s."""
+        if not any(event.kind == "card.pressed" for event in callback.events):
+            return callback.reply
+        return CallbackReply(messages.dump(messages.card_update(message, self.public_url)), JSON_TYPE)
+
+    def quota(self) -> Mapping[str, int]:
+        """Below the host's 5,000 recipients a minute; 500 messages a day for one person."""
+        return {"app_minute": 4500, "person_day": 500}
+
+
+def _number(department_id: str) -> int:
+    if not (department_id.isascii() and department_id.isdigit() and len(department_id) < 20):
+        raise OutOfRange("no such department", code="60003")
+    return int(department_id)
+
+
+def _undelivered(answer: Mapping[str, Any], people: Sequence[str]) -> dict[str, str]:
+    """Return who got no card, with the host's word for it: HTTP 200 hides failures person by person."""
+    rows = [as_dict(row) for row in as_list(as_dict(answer.get("result")).get("deliverResults"))]
+    failed = [row for row in rows if not as_bool(row.get("success"))]
+    reasons = {as_text(row.get("spaceId"), 64): as_text(row.get("errorMsg"), 100) or "undelivered" for row in failed}
+    return {userid: reasons[userid] for userid in people if userid in reasons}
+
+
+def _deliveries(result: Mapping[str, Any], to: Sequence[str]) -> dict[str, Delivery]:
+    """Return the state per person out of `send_result`, any list of which may be missing."""
+    found: dict[str, Delivery] = {}
+    for name, delivery in (
+        ("unread_user_id_list", Delivery("delivered")),
+        ("read_user_id_list", Delivery("read")),
+        ("failed_user_id_list", Delivery("dropped", "failed")),
+        ("invalid_user_id_list", Delivery("dropped", "invalid")),
+        ("forbidden_user_id_list", Delivery("dropped", "forbidden")),
+    ):
+        found |= {as_text(userid, 64): delivery for userid in as_list(result.get(name))}
+    for row in as_list(result.get("forbidden_list")):
+        code, userid = as_text(as_dict(row).get("code"), 20), as_text(as_dict(row).get("userid"), 64)
+        found[userid] = Delivery("delivered" if code in DUPLICATE_TODAY else "dropped", code)
+    return {userid: found.get(userid, Delivery("pending")) for userid in to}
