@@ -84,10 +84,20 @@ class DingTalkConnector(Connector):
         ),
         CredentialField("event_mode", "事件推送方式", required=False, pattern=r"http|stream", hint="http 或 stream"),
         CredentialField(
-            "callback_token", "签名 token", secret=True, pattern=r"[0-9A-Za-z]{3,32}", hint="应为 3–32 位字母数字"
+            "callback_token",
+            "签名 token",
+            required=False,
+            secret=True,
+            pattern=r"[0-9A-Za-z]{3,32}",
+            hint="应为 3–32 位字母数字",
         ),
         CredentialField(
-            "callback_aes_key", "加密 aes_key", secret=True, pattern=r"[0-9A-Za-z]{43}", hint="应为 43 位字母数字"
+            "callback_aes_key",
+            "加密 aes_key",
+            required=False,
+            secret=True,
+            pattern=r"[0-9A-Za-z]{43}",
+            hint="应为 43 位字母数字",
         ),
     )
     callback_kinds = ("", "card", "robot")
