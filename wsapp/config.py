@@ -303,7 +303,9 @@ def _credential(document: Document, path: KeyPath, table: Mapping[str, Any], fie
     if field is None:
         text = read_as.credential(value, place, key=key, label="企业 ID")
     else:
-        text = read_as.credential(value, place, key=key, label=field.label, pattern=field.pattern, hint=field.hint)
+        # Hosts change how their secrets look, so only what is no secret is held to the field's own pattern.
+        pattern = "" if field.secret else field.pattern
+        text = read_as.credential(value, place, key=key, label=field.label, pattern=pattern, hint=field.hint)
     if not text and (field is None or field.required):
         place.fail(f"is missing (请填写{field.label if field else '企业 ID'})")
     return text

@@ -16,7 +16,7 @@ PRIVATE_NAMES = (".localhost", ".local", ".internal", ".test", ".lan")
 DATABASE_SCHEMES = ("postgresql+psycopg", "sqlite")
 QUEUE_SCHEMES = ("redis", "rediss", "amqp", "amqps")
 # A value nobody has replaced yet: dingxxxxxxxx, <secret>, your-secret, changeme.
-PLACEHOLDER = re.compile(r"x{6,}|<[^>]*>|your[-_ ]|change[-_ ]?me|placeholder|example|请填写|示例", re.IGNORECASE)
+PLACEHOLDER = re.compile(r"x{6,}|^<.*>$|^your[-_ ]|change[-_]?me|请填写|示例", re.IGNORECASE)
 # Callback keys have the same shape at every host; a host may say more by the pattern of its field.
 CALLBACK_SHAPES = {
     "callback_aes_key": (r"[A-Za-z0-9]{43}", "must be 43 letters and digits (应为 43 位字母数字)"),
