@@ -1,0 +1,95 @@
+"""Logging follow-ups."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from wsapp import clock
+from wsapp.crm.customers.actions import note_contact
+from wsapp.crm.customers.clean import clean_line, clean_text
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.events.actions import record
+from wsapp.crm.followups.models import KINDS, FollowUp
+from wsapp.crm.org.models import Member
+from wsapp.crm.tasks.actions import create_task
+from wsapp.db import db, new_id
+from wsapp.files import attach
+from wsapp.problems import Invalid
+from wsapp.texts import _
+
+MAX_TEXT = 3000
+BACK_DATING = timedelta(hours=72)
+SLACK = timedelta(minutes=5)  # phones' clocks run ahead
+FIELDS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action", "photos")
+
+
+def log_follow_up(customer: Customer, values: Mapping[str, Any], *, actor: Member, photos: Sequence[str] = ()) -> FollowUp:
+    """Record what was said to a customer (记录跟进); a next date becomes a task of the actor's.
+
+    `photos` are ids of files that the actor uploaded. Raises Invalid.
+    """
+    clean = _clean(values)
+    follow_up = FollowUp(
+        **clean,
+        id=new_id(),
+        customer_id=customer.id,
+        author_id=actor.id,
+        created_at=clock.now(),
+        version=1,
+    )
+    db.session.add(follow_up)
+    db.session.flush()
+    attach(photos, to=follow_up, owner_id=actor.id)
+    note_contact(customer, at=follow_up.happened_at)
+    if customer.stage == "new":
+        customer.stage = "contacted"
+    record(
+        "follow_up.logged",
+        follow_up,
+        actor=actor,
+        customer_id=customer.id,
+        text=follow_up.text[:500],
+        follow_up_kind=follow_up.kind,
+        outcome=follow_up.outcome,
+        photos=len(photos),
+    )
+    if follow_up.next_at:
+        plan_next(customer, follow_up.next_at, follow_up.next_action, actor=actor, source="follow_up", source_id=follow_up.id)
+    return follow_up
+
+
+def plan_next(customer: Customer, at: datetime, action: str, *, actor: Member, source: str, source_id: str) -> None:
+    """Create the task that a next date asks for."""
+    title = action or _("跟进 %(name)s", name=customer.short_name or customer.name)
+    values = {"title": title[:120], "customer": customer.id, "kind": "follow_up", "due_at": at}
+    create_task(values, actor=actor, source=source, source_id=source_id)
+
+
+def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
+    errors: dict[str, str] = {}
+    now = clock.now()
+    clean: dict[str, Any] = {
+        "kind": values.get("kind") or "phone",
+        "text": clean_text(str(values.get("text") or "")),
+        "outcome": clean_line(str(values.get("outcome") or "")),
+        "happened_at": values.get("happened_at") or now,
+        "next_at": values.get("next_at"),
+        "next_action": clean_line(str(values.get("next_action") or "")),
+    }
+    if clean["kind"] not in KINDS:
+        errors["kind"] = _("请从列表中选择")
+    if not 1 <= len(clean["text"]) <= MAX_TEXT:
+        errors["text"] = _("请填写内容，最多 %(most)d 个字", most=MAX_TEXT)
+    if len(clean["outcome"]) > 60:
+        errors["outcome"] = _("最多 %(most)d 个字", most=60)
+    if len(clean["next_action"]) > 120:
+        errors["next_action"] = _("最多 %(most)d 个字", most=120)
+    if clean["happened_at"] > now + SLACK:
+        errors["happened_at"] = _("发生时间不能在将来")
+    elif clean["happened_at"] < now - BACK_DATING:
+        errors["happened_at"] = _("发生时间不能早于 72 小时前")
+    if clean["next_at"] is not None and clean["next_at"] < now - SLACK:
+        errors["next_at"] = _("下次跟进时间应在将来")
+    if errors:
+        raise Invalid(errors)
+    return clean

@@ -1,0 +1,34 @@
+"""The follow-up table."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wsapp.db import Base, CorpScoped, Moment, corp_key
+
+KINDS = ("phone", "wechat", "visit", "mail", "meeting", "other")
+
+
+class FollowUp(CorpScoped, Base):
+    """A follow-up (跟进): what was said to a customer, and what comes next. Photos are stored files of this record."""
+
+    __tablename__ = "follow_up"
+    __table_args__ = (
+        corp_key("customer_id", "customer"),
+        corp_key("author_id", "member"),
+        sa.Index("ix_follow_up_customer", "corp_id", "customer_id", "happened_at", "id"),
+        sa.Index("ix_follow_up_author", "corp_id", "author_id", "happened_at", "id"),
+        sa.Index("ix_follow_up_recent", "corp_id", "happened_at", "id"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    author_id: Mapped[str] = mapped_column(sa.String(40))
+    kind: Mapped[str] = mapped_column(sa.String(10), default="phone")
+    text: Mapped[str] = mapped_column(sa.Text)
+    outcome: Mapped[str] = mapped_column(sa.String(60), default="")
+    happened_at: Mapped[datetime] = mapped_column(Moment)
+    next_at: Mapped[datetime | None] = mapped_column(Moment)
+    next_action: Mapped[str] = mapped_column(sa.String(120), default="")
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    version: Mapped[int] = mapped_column(default=1)

@@ -1,0 +1,148 @@
+"""What messages say: neutral cards in the reader's language, as plain data (the connectors know how to draw them).
+
+A card: {"title", "text", "lines": [[label, value]], "url", "buttons": [{"key", "text", "style"}], "source", "state"}.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from wsapp import clock
+from wsapp.crm.customers.queries import names_of
+from wsapp.crm.org.models import Corp, Member
+from wsapp.crm.tasks.models import CANCELLED, DONE, Task
+from wsapp.db import current_corp, first
+from wsapp.house import house, local, local_now
+from wsapp.texts import _, speaking
+
+Card = dict[str, Any]
+
+SNOOZES = ("snooze_60", "snooze_tomorrow", "snooze_monday")
+BUNDLE_SHOWN = 6
+
+
+def link(path: str) -> str:
+    """Return the address that opens a page of ours in the right corp, signed in on the way."""
+    import sqlalchemy as sa
+
+    host_corp_id = first(sa.select(Corp.host_corp_id).where(Corp.id == current_corp()))
+    return f"{house().settings.server.public_url}{path}?corp={host_corp_id}"
+
+
+def when(moment: datetime, *, all_day: bool = False) -> str:
+    """Return a moment as people say it: 今天 15:30, 明天 09:00, 3月5日 周四 14:00."""
+    there, now = local(moment), local_now()
+    days = (there.date() - now.date()).days
+    names = {-1: _("昨天"), 0: _("今天"), 1: _("明天"), 2: _("后天")}
+    weekdays = (_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日"))
+    if days in names:
+        day = names[days]
+    else:
+        day = _("%(month)d月%(day)d日 %(weekday)s", month=there.month, day=there.day, weekday=weekdays[there.weekday()])
+    return day if all_day else f"{day} {there:%H:%M}"
+
+
+def task_card(task: Task, *, kind: str) -> Card:
+    """Return the card that reminds of a task, or that shows its end. `kind` is the reminder's: due, snooze, overdue."""
+    customer = names_of([task.customer_id]).get(task.customer_id or "")
+    lines = [[_("到期"), when(task.due_at, all_day=task.all_day)]]
+    if customer:
+        lines.insert(0, [_("客户"), customer])
+    if task.note:
+        lines.append([_("备注"), task.note])
+    heading = {"overdue": _("待办已逾期"), "snooze": _("稍后提醒"), "assigned": _("新的待办")}.get(kind, _("待办提醒"))
+    return {
+        "title": task.title,
+        "text": "",
+        "lines": lines,
+        "url": link(f"/h5/tasks/{task.id}"),
+        "buttons": task_buttons() if task.is_open else [],
+        "source": heading,
+        "state": "",
+    }
+
+
+def task_buttons() -> list[dict[str, str]]:
+    """Return the buttons of a task card."""
+    return [
+        {"key": "done", "text": _("完成"), "style": "primary"},
+        {"key": "snooze_60", "text": _("1 小时后"), "style": "plain"},
+        {"key": "snooze_tomorrow", "text": _("明天 9 点"), "style": "plain"},
+        {"key": "snooze_monday", "text": _("下周一"), "style": "plain"},
+    ]
+
+
+def task_state(task: Task, *, who: str) -> str:
+    """Return the line that stands on a card in place of its buttons, empty while the task is simply open."""
+    if task.state == DONE and task.done_at:
+        return _("已完成 · %(who)s %(time)s", who=who, time=_clock_time(task.done_at))
+    if task.state == CANCELLED and task.done_at:
+        return _("已取消 · %(who)s %(time)s", who=who, time=_clock_time(task.done_at))
+    if task.snoozed_until and task.snoozed_until > clock.now():
+        return _("已推迟到 %(time)s", time=when(task.snoozed_until))
+    return ""
+
+
+def _clock_time(moment: datetime) -> str:
+    return when(moment) if local(moment).date() != local_now().date() else f"{local(moment):%H:%M}"
+
+
+def bundle_card(tasks: Sequence[Task]) -> Card:
+    """Return the one card for everything that fell due while the product was down."""
+    shown = tasks[:BUNDLE_SHOWN]
+    lines = [[when(task.due_at, all_day=task.all_day), task.title] for task in shown]
+    more = len(tasks) - len(shown)
+    return {
+        "title": _("系统暂停期间有 %(count)d 条待办到期", count=len(tasks)),
+        "text": _("还有 %(count)d 条，点开查看", count=more) if more else "",
+        "lines": lines,
+        "url": link("/h5/tasks"),
+        "buttons": [],
+        "source": _("待办提醒"),
+        "state": "",
+    }
+
+
+def visit_card(visit: Any, *, author: str, customer: str, text: str, trust: str, distance: float | None) -> Card:
+    """Return the card that tells a manager of a visit."""
+    trusts = {
+        "verified": _("已核验"),
+        "near": _("附近"),
+        "far": _("较远"),
+        "no_fix": _("无定位"),
+        "stale": _("定位过期"),
+    }
+    place = trusts.get(trust, trust)
+    if distance is not None:
+        place = _("%(trust)s · 距客户 %(metres)d 米", trust=place, metres=distance)
+    return {
+        "title": _("%(author)s 拜访了 %(customer)s", author=author, customer=customer),
+        "text": text,
+        "lines": [[_("位置"), place]],
+        "url": link(f"/h5/visits/{visit}"),
+        "buttons": [],
+        "source": _("拜访动态"),
+        "state": "",
+    }
+
+
+def overdue_card(task: Task, *, assignee: str) -> Card:
+    """Return the card that tells a manager of overdue work."""
+    card = task_card(task, kind="overdue")
+    card["title"] = _("%(assignee)s 的待办已逾期：%(title)s", assignee=assignee, title=task.title)[:120]
+    card["buttons"] = []
+    return card
+
+
+def handed_over_card(task: Task, *, giver: str, taker: str) -> Card:
+    """Return the card that tells the former assignee that a task moved on."""
+    card = task_card(task, kind="assigned")
+    card["title"] = _("%(giver)s 把待办转给了 %(taker)s：%(title)s", giver=giver, taker=taker, title=task.title)[:120]
+    card["buttons"] = []
+    card["source"] = _("待办转交")
+    return card
+
+
+def in_language_of(reader: Member) -> Any:
+    """Return the context in which a message to `reader` is written."""
+    return speaking(reader.language)

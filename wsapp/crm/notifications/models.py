@@ -1,0 +1,63 @@
+"""The delivery ledger: one row for each message to one person, and everything that happened to it."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
+
+PLANNED = "planned"  # waits for its time
+SUPPRESSED = "suppressed"  # will not be sent; `reason` says why
+SENDING = "sending"  # a worker is at it, or the last try ended without an answer
+ACCEPTED = "accepted"  # the host said yes
+DELIVERED = "delivered"
+DROPPED = "dropped"  # the host said yes and did not deliver
+FAILED = "failed"
+READ = "read"
+ACTED = "acted"  # a button was pressed
+STATES = (PLANNED, SUPPRESSED, SENDING, ACCEPTED, DELIVERED, DROPPED, FAILED, READ, ACTED)
+RANK = {state: rank for rank, state in enumerate((PLANNED, SENDING, ACCEPTED, DELIVERED, READ, ACTED))}
+
+
+class Notification(CorpScoped, Base):
+    """A message to one person. `message` is the neutral card (see `messages.py`); `payload` the host's bytes, frozen
+    before the first try and never changed, because the hosts recognise a repeat by its bytes."""
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        corp_key("recipient_id", "member"),
+        sa.UniqueConstraint("corp_id", "key"),
+        sa.UniqueConstraint("corp_id", "card"),
+        sa.Index("ix_notification_recipient", "corp_id", "recipient_id", "due_at", "id"),
+        sa.Index("ix_notification_subject", "corp_id", "subject_id", "state"),
+        sa.Index("ix_notification_recent", "corp_id", "due_at", "id"),
+    )
+
+    kind: Mapped[str] = mapped_column(sa.String(30))
+    key: Mapped[str] = mapped_column(sa.String(120))  # makes each occurrence one message
+    recipient_id: Mapped[str] = mapped_column(sa.String(40))
+    subject_id: Mapped[str | None] = mapped_column(sa.String(40))
+    task_ids: Mapped[list[str]] = mapped_column(Json, default=list)  # what a bundle speaks of
+    card: Mapped[str] = mapped_column(sa.String(64))
+    message: Mapped[dict[str, Any]] = mapped_column(Json)
+    channel: Mapped[str] = mapped_column(sa.String(30), default="")
+    payload: Mapped[str | None] = mapped_column(sa.Text)
+    state: Mapped[str] = mapped_column(sa.String(12), default=PLANNED)
+    reason: Mapped[str] = mapped_column(sa.String(300), default="")
+    attempts: Mapped[int] = mapped_column(default=0)
+    unknown: Mapped[bool] = mapped_column(default=False)  # a try ended without an answer
+    host_code: Mapped[str] = mapped_column(sa.String(60), default="")
+    host_id: Mapped[str] = mapped_column(sa.String(200), default="")
+    handle: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    shown: Mapped[str] = mapped_column(sa.String(200), default="")  # the state text that the card shows by now
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    sent_at: Mapped[datetime | None] = mapped_column(Moment)
+    settled_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    def advance(self, state: str) -> None:
+        """Move forward along planned → … → acted, never back (a late "delivered" does not undo a press)."""
+        if RANK.get(state, -1) > RANK.get(self.state, -1):
+            self.state = state

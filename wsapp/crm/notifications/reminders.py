@@ -1,0 +1,210 @@
+"""Reminders that fire, and the work that is finished on the card."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from wsapp import clock
+from wsapp.crm.events.actions import record
+from wsapp.crm.notifications.actions import (
+    mark_acted,
+    notification_with_card,
+    refresh_card,
+    set_shown,
+    suppress_planned,
+    tell,
+)
+from wsapp.crm.notifications.messages import bundle_card, in_language_of, task_card, task_state
+from wsapp.crm.notifications.models import Notification
+from wsapp.crm.org.models import Corp, Member
+from wsapp.crm.org.queries import member, member_by_userid, names
+from wsapp.crm.tasks.actions import complete_task, snooze_moment, snooze_task
+from wsapp.crm.tasks.models import FIRED, PLANNED, Reminder, Task
+from wsapp.db import current_corp, db, first, is_postgresql, rows
+from wsapp.problems import Problem
+from wsapp.texts import _
+
+BATCH = 200
+LATE = timedelta(hours=2)
+TASK_KINDS = ("task.due", "task.snooze", "task.overdue", "task.assigned")
+
+
+def fire_due(limit: int = BATCH) -> int:
+    """Turn due reminders of the current corp into messages, in the caller's transaction; returns how many were due.
+
+    Finished, moved or handed-over tasks do not ring: their reminders were dropped in the same commit. What is late by
+    more than two hours (the product was down) becomes one card a person.
+    """
+    _one_at_a_time()
+    due = _take_due(limit)
+    due += _late_siblings(due)
+    tasks = {task.id: task for task in _tasks([reminder.task_id for reminder in due])}
+    late: dict[str, list[Task]] = defaultdict(list)
+    now = clock.now()
+    for reminder in due:
+        reminder.state, reminder.fired_at = FIRED, now
+        task = tasks[reminder.task_id]
+        if not task.is_open:
+            continue
+        if now - reminder.fire_at > LATE:
+            if task not in late[task.assignee_id]:
+                late[task.assignee_id].append(task)
+        else:
+            _remind(task, reminder)
+        if reminder.kind == "overdue":
+            record("task.overdue", task, actor=None, customer_id=task.customer_id, title=task.title)
+    for assignee_id, missed in late.items():
+        _bundle(assignee_id, missed)
+    return len(due)
+
+
+def _one_at_a_time() -> None:
+    """Let one worker at a time fire in a corp, or two would each make their own bundle for one person."""
+    if is_postgresql():
+        db.session.execute(sa.select(Corp.id).where(Corp.id == current_corp()).with_for_update())
+
+
+def _take_due(limit: int) -> list[Reminder]:
+    due = sa.select(Reminder).where(Reminder.state == PLANNED, Reminder.fire_at <= clock.now())
+    return list(rows(due.order_by(Reminder.fire_at, Reminder.id).limit(limit)))
+
+
+def _late_siblings(taken: list[Reminder]) -> list[Reminder]:
+    """Return what else is late for the people of `taken`: all of it goes into the same bundle."""
+    horizon = clock.now() - LATE
+    late_tasks = [reminder.task_id for reminder in taken if reminder.fire_at < horizon]
+    if not late_tasks:
+        return []
+    people = sa.select(Task.assignee_id).where(Task.id.in_(late_tasks))
+    return list(
+        rows(
+            sa.select(Reminder)
+            .join(Task, sa.and_(Task.id == Reminder.task_id, Task.corp_id == Reminder.corp_id))
+            .where(
+                Reminder.state == PLANNED,
+                Reminder.fire_at < horizon,
+                Task.assignee_id.in_(people),
+                Reminder.id.not_in([reminder.id for reminder in taken]),
+            )
+        )
+    )
+
+
+def still_wanted(notification: Notification) -> str:
+    """Return why a message that is about to go out is no longer wanted, or nothing: looked at right before sending."""
+    if notification.kind not in TASK_KINDS:
+        return ""
+    task = first(sa.select(Task).where(Task.id == notification.subject_id))
+    if task is None or not task.is_open:
+        return _("待办已处理")
+    if notification.recipient_id != task.assignee_id:
+        return _("待办已转交他人")
+    return ""
+
+
+def _tasks(task_ids: list[str]) -> list[Task]:
+    return list(rows(sa.select(Task).where(Task.id.in_(sorted(set(task_ids)))))) if task_ids else []
+
+
+def _remind(task: Task, reminder: Reminder) -> None:
+    reader = member(task.assignee_id)
+    if reader is None:
+        return
+    with in_language_of(reader):
+        card = task_card(task, kind=reminder.kind)
+    tell(
+        reader,
+        f"task.{reminder.kind}",
+        card,
+        key=f"reminder:{reminder.id}",
+        subject_id=task.id,
+        task_ids=[task.id],
+        chosen=reminder.kind != "overdue",
+    )
+
+
+def _bundle(assignee_id: str, tasks: list[Task]) -> None:
+    reader = member(assignee_id)
+    if reader is None:
+        return
+    with in_language_of(reader):
+        card = task_card(tasks[0], kind="due") if len(tasks) == 1 else bundle_card(tasks)
+    kind = "task.due" if len(tasks) == 1 else "task.bundle"
+    tell(
+        reader,
+        kind,
+        card,
+        key=f"late:{assignee_id}:{clock.now():%Y%m%d%H%M%S%f}",
+        subject_id=tasks[0].id if len(tasks) == 1 else None,
+        task_ids=[task.id for task in tasks],
+        chosen=True,
+    )
+
+
+@dataclass(frozen=True)
+class Press:
+    """What became of a pressed button: the message whose card it is, and whether the press did anything."""
+
+    notification: Notification
+    counted: bool
+
+
+def press(card: str, userid: str, action: str, *, fold: bool) -> Press | None:
+    """Do what a card's button says, once, for the assignee only; returns None for a card that is not ours.
+
+    Pressed by somebody else, twice, or after the task was finished elsewhere: nothing changes, and the card shows the
+    present state.
+    """
+    notification = notification_with_card(card)
+    task = first(sa.select(Task).where(Task.id == notification.subject_id)) if notification else None
+    if notification is None or task is None:
+        return None
+    presser = member_by_userid(userid, fold=fold)
+    counted = False
+    if presser and presser.is_active and presser.id == task.assignee_id:
+        counted = _act(task, action, presser)
+    if counted:
+        mark_acted(notification)
+        suppress_planned(task.id, _("待办已处理"), kinds=TASK_KINDS)
+    _show_present_state(notification, task)
+    return Press(notification, counted)
+
+
+def _act(task: Task, action: str, presser: Member) -> bool:
+    try:
+        if action == "done":
+            return complete_task(task, actor=presser)
+        if action.startswith("snooze_") and not (task.snoozed_until and task.snoozed_until > clock.now()):
+            return snooze_task(task, snooze_moment(action), actor=presser)
+    except Problem:
+        return False
+    return False
+
+
+def _show_present_state(notification: Notification, task: Task) -> None:
+    reader = member(notification.recipient_id)
+    if reader is None:
+        return
+    with in_language_of(reader):
+        text = task_state(task, who=names([task.done_by]).get(task.done_by or "", "")) or _("已处理")
+    set_shown(notification, text)
+
+
+def refresh_task_cards(task: Task) -> None:
+    """Have every card that speaks of a task show its present state: finished in the app, the buttons go from the chat.
+
+    Messages that have not gone out are stopped when the task is no longer open.
+    """
+    if not task.is_open:
+        suppress_planned(task.id, _("待办已处理"), kinds=TASK_KINDS)
+    for notification in rows(sa.select(Notification).where(Notification.subject_id == task.id)):
+        reader = member(notification.recipient_id)
+        if reader is None or notification.kind not in TASK_KINDS:
+            continue
+        with in_language_of(reader):
+            text = task_state(task, who=names([task.done_by]).get(task.done_by or "", ""))
+        if text:
+            refresh_card(notification, text)
+    db.session.flush()

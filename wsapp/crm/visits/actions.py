@@ -1,0 +1,156 @@
+"""Checking in, checking out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from math import isfinite
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp import clock
+from wsapp.crm.customers.actions import note_contact
+from wsapp.crm.customers.clean import clean_line, clean_text
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.events.actions import record
+from wsapp.crm.followups.actions import plan_next
+from wsapp.crm.org.models import Member
+from wsapp.crm.visits.geo import metres_between, to_gcj02
+from wsapp.crm.visits.models import DONE, IN, Visit
+from wsapp.crm.visits.trust import VERIFIED_ACCURACY, Fix, trust_of
+from wsapp.db import db, new_id, rows
+from wsapp.files import attach
+from wsapp.house import local
+from wsapp.problems import Forbidden, Invalid
+from wsapp.texts import _
+
+MAX_NOTE = 3000
+MAX_ACCURACY = 50_000
+CLOCK_SLACK = timedelta(minutes=5)
+FIELDS = ("note", "location", "no_fix_reason", "set_place", "next_at", "next_action", "photos", "place_name")
+
+
+def read_fix(location: Mapping[str, Any] | None) -> Fix | None:
+    """Read a device's position {lat, lng, accuracy?, fixed_at?, coordinate?}; None when there is none.
+
+    WGS-84 positions (`coordinate` "wgs84") are moved to the GCJ-02 grid. Raises Invalid.
+    """
+    if not location:
+        return None
+    try:
+        lat, lng = float(location["lat"]), float(location["lng"])
+        accuracy = None if location.get("accuracy") in (None, "") else float(location["accuracy"])
+    except (KeyError, TypeError, ValueError):
+        raise Invalid({"location": _("位置不正确，请重新定位")}) from None
+    sane = isfinite(lat) and isfinite(lng) and -90 <= lat <= 90 and -180 <= lng <= 180 and (lat, lng) != (0, 0)
+    if not sane or (accuracy is not None and not 0 <= accuracy <= MAX_ACCURACY):
+        raise Invalid({"location": _("位置不正确，请重新定位")})
+    now = clock.now()
+    fixed_at = location.get("fixed_at") or now
+    if not isinstance(fixed_at, datetime) or fixed_at > now + CLOCK_SLACK:
+        raise Invalid({"location": _("定位时间不正确，请检查手机时间")})
+    if location.get("coordinate") == "wgs84":
+        lat, lng = to_gcj02((lat, lng))
+    return Fix(lat, lng, accuracy, min(fixed_at, now))
+
+
+def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, photos: Sequence[str] = ()) -> Visit:
+    """Record that the actor is with the customer (拜访签到), where, and how far that can be trusted.
+
+    The first visit to a customer without a place stores it when the actor says so (`set_place`). Raises Invalid.
+    """
+    fix = read_fix(values.get("location"))
+    note, next_action = clean_text(str(values.get("note") or "")), clean_line(str(values.get("next_action") or ""))
+    reason = clean_line(str(values.get("no_fix_reason") or ""))[:100]
+    next_at = values.get("next_at")
+    errors = {}
+    if len(note) > MAX_NOTE:
+        errors["note"] = _("最多 %(most)d 个字", most=MAX_NOTE)
+    if len(next_action) > 120:
+        errors["next_action"] = _("最多 %(most)d 个字", most=120)
+    if next_at is not None and next_at < clock.now() - CLOCK_SLACK:
+        errors["next_at"] = _("下次跟进时间应在将来")
+    if errors:
+        raise Invalid(errors)
+    if fix and values.get("set_place"):
+        _learn_place(customer, fix)
+    now = clock.now()
+    distance = metres_between((fix.lat, fix.lng), customer.place) if fix and customer.place else None
+    visit = Visit(
+        id=new_id(),
+        customer_id=customer.id,
+        member_id=actor.id,
+        state=IN,
+        note=note,
+        checked_in_at=now,
+        lat=fix.lat if fix else None,
+        lng=fix.lng if fix else None,
+        accuracy=fix.accuracy if fix else None,
+        fixed_at=fix.fixed_at if fix else None,
+        place_name=clean_line(str(values.get("place_name") or ""))[:200],
+        distance=distance,
+        trust=trust_of(fix, distance=distance, now=now),
+        no_fix_reason="" if fix else reason,
+        next_at=next_at,
+        created_at=now,
+        version=1,
+    )
+    db.session.add(visit)
+    db.session.flush()
+    attach(photos, to=visit, owner_id=actor.id)
+    note_contact(customer, at=now, visited=True)
+    if customer.stage == "new":
+        customer.stage = "contacted"
+    record(
+        "visit.checked_in",
+        visit,
+        actor=actor,
+        customer_id=customer.id,
+        text=note[:500],
+        trust=visit.trust,
+        distance=None if distance is None else round(distance),
+        photos=len(photos),
+    )
+    if next_at:
+        plan_next(customer, next_at, next_action, actor=actor, source="visit", source_id=visit.id)
+    return visit
+
+
+def _learn_place(customer: Customer, fix: Fix) -> None:
+    if customer.place is not None:
+        return  # moving a known place is a separate decision
+    if fix.accuracy is None or fix.accuracy > VERIFIED_ACCURACY:
+        return  # too coarse to become the reference for later visits
+    customer.lat, customer.lng, customer.place_accuracy, customer.place_source = fix.lat, fix.lng, fix.accuracy, "visit"
+
+
+def check_out(visit: Visit, *, actor: Member, result: str = "", note: str = "") -> bool:
+    """End a visit (签退); says whether this call did it. Only whoever checked in."""
+    if visit.member_id != actor.id:
+        raise Forbidden(_("只有签到的人可以签退"))
+    result, note = clean_line(result), clean_text(note)
+    if len(result) > 60:
+        raise Invalid({"result": _("最多 %(most)d 个字", most=60)})
+    if len(visit.note) + len(note) > MAX_NOTE:
+        raise Invalid({"note": _("最多 %(most)d 个字", most=MAX_NOTE)})
+    if visit.state != IN:
+        return False
+    visit.state, visit.checked_out_at, visit.result = DONE, clock.now(), result
+    if note:
+        visit.note = f"{visit.note}\n{note}".strip()
+    visit.version += 1
+    minutes = round((visit.checked_out_at - visit.checked_in_at).total_seconds() / 60) if visit.checked_in_at else 0
+    record("visit.checked_out", visit, actor=actor, customer_id=visit.customer_id, minutes=minutes, result=result)
+    return True
+
+
+def close_forgotten(limit: int = 500) -> int:
+    """Close visits of earlier days that nobody checked out of, at 23:59 of their day; returns how many."""
+    today = local(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    forgotten = rows(sa.select(Visit).where(Visit.state == IN, Visit.checked_in_at < today).limit(limit))
+    for visit in forgotten:
+        day = local(visit.checked_in_at or today)
+        visit.state, visit.closed_by_system = DONE, True
+        visit.checked_out_at = max(visit.checked_in_at or today, day.replace(hour=23, minute=59, second=0, microsecond=0))
+        visit.version += 1
+        record("visit.checked_out", visit, actor=None, customer_id=visit.customer_id, by_system=True)
+    return len(forgotten)
