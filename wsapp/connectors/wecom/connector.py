@@ -1,0 +1,278 @@
+"""The WeCom connector: one self-built app (自建应用) of one corp."""
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from wsapp.connectors.base import (
+    Account,
+    BadCode,
+    BadCredentials,
+    Callback,
+    CallbackRequest,
+    Connector,
+    CredentialField,
+    DepartmentInfo,
+    Identity,
+    Message,
+    NotAMember,
+    OutOfRange,
+    Parcel,
+    Person,
+    Receipt,
+    Refused,
+    SilentSignIn,
+    TokenStore,
+    Transport,
+    TryLater,
+)
+from wsapp.connectors.wecom import callbacks, crypto, people
+from wsapp.connectors.wecom.calls import Calls, lasting
+from wsapp.connectors.wecom.codes import CardRefused, ContentRefused, TaskIdReused
+from wsapp.connectors.wecom.messages import Writer
+
+MAX_CODE = 512  # bytes of a sign-in code
+USERID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_\-@.]{0,63}")
+# Reasons in Receipt.dropped: the host's codes for the same facts.
+INVALID_USER, UNLICENSED_USER = "81013", "701008"
+PERSON_MINUTE, PERSON_HOUR = 25, 1000  # the host drops silently beyond 30 a minute and 1000 an hour
+
+
+def _token_field(key: str, label: str, hint: str) -> CredentialField:
+    return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{3,32}", hint=hint)
+
+
+def _key_field(key: str, label: str) -> CredentialField:
+    hint = "与 Token 同一页，43 位字母数字"
+    return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{43}", hint=hint)
+
+
+class WeComConnector(Connector):
+    """WeCom (企业微信)."""
+
+    host = "wecom"
+    label = "企业微信"
+    user_agent = re.compile(r"wxwork/[\d.]+", re.IGNORECASE)
+    credential_fields = (
+        CredentialField("agent_id", "应用 AgentId", pattern=r"\d{1,10}", hint="应用管理 › 你的应用 › AgentId"),
+        CredentialField("app_secret", "应用 Secret", secret=True, hint="应用管理 › 你的应用 › Secret › 查看"),
+        CredentialField(
+            "contacts_secret", "通讯录同步 Secret", required=False, secret=True, hint="管理工具 › 通讯录同步 › Secret"
+        ),
+        _token_field(
+            "callback_token", "接收消息 Token", "应用详情 › 接收消息 › 设置 API 接收；没有它，卡片上不显示按钮"
+        ),
+        _key_field("callback_aes_key", "接收消息 EncodingAESKey"),
+        _token_field("contacts_callback_token", "通讯录回调 Token", "通讯录同步 › 设置接收事件服务器"),
+        _key_field("contacts_callback_aes_key", "通讯录回调 EncodingAESKey"),
+    )
+    callback_kinds = ("app", "contacts")
+    base_keys = {
+        "api_base": "https://qyapi.weixin.qq.com",
+        "oauth_base": "https://open.weixin.qq.com",
+        "login_base": "https://login.work.weixin.qq.com",
+    }
+    # The desktop client's side bar and chat tool bar frame pages of apps.
+    frame_origins = ("https://work.weixin.qq.com", "https://*.work.weixin.qq.com", "https://*.weixin.qq.com")
+    userid_case = "fold"
+    folder = Path(__file__).parent
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        bases: Mapping[str, str],
+        http: Transport,
+        tokens: TokenStore,
+        now: Callable[[], datetime],
+        public_url: str,
+    ) -> None:
+        super().__init__(account, bases=bases, http=http, tokens=tokens, now=now, public_url=public_url)
+        self.calls = Calls(account, self.bases["api_base"], http, tokens)
+
+    @property
+    def agent_id(self) -> int:
+        """The app's number. Raises BadCredentials when the setting is no number."""
+        digits = str(self.account["agent_id"])
+        if not digits.isascii() or not digits.isdigit():
+            raise BadCredentials("agent_id is not a number")
+        return int(digits)
+
+    @property
+    def writer(self) -> Writer:
+        calls_back = bool(self.account["callback_token"] and self.account["callback_aes_key"])
+        return Writer(self.agent_id, self.public_url, buttons=calls_back)
+
+    # --- signing in (pages 91022, 91023, 98152) --------------------------------------------------------------
+
+    def silent_sign_in(self, back: str, state: str) -> SilentSignIn:
+        query = urlencode(
+            {
+                "appid": self.account.corp_id,
+                "redirect_uri": back,
+                "response_type": "code",
+                "scope": "snsapi_base",
+                "state": state,
+                "agentid": self.agent_id,
+            },
+            quote_via=quote,
+            safe="",
+        )
+        return SilentSignIn(redirect=f"{self.bases['oauth_base']}/connect/oauth2/authorize?{query}#wechat_redirect")
+
+    def web_sign_in(self, back: str, state: str) -> str:
+        query = urlencode(
+            {
+                "login_type": "CorpApp",
+                "appid": self.account.corp_id,
+                "agentid": self.agent_id,
+                "redirect_uri": back,
+                "state": state,
+                "lang": "zh",
+            },
+            quote_via=quote,
+            safe="",
+        )
+        return f"{self.bases['login_base']}/wwlogin/sso/login?{query}"
+
+    def sign_in(self, code: str, *, web: bool = False) -> Identity:
+        """auth/getuserinfo, the same for both kinds of code. It says nothing of the visible range: ask `person`."""
+        if not code or not code.isascii() or not code.isprintable() or len(code) > MAX_CODE:
+            raise BadCode("the sign-in code cannot be one of the host's")
+        found = self.calls.get("auth/getuserinfo", {"code": code}, proof="userid")
+        userid = found.get("userid")
+        if not userid and (found.get("openid") or found.get("external_userid")):
+            raise NotAMember("whoever signed in is no member of this corp")
+        if not isinstance(userid, str):
+            raise TryLater("the host's answer has no userid", code="malformed")
+        if not USERID.fullmatch(userid):
+            raise NotAMember("whoever signed in belongs to a linked corp")  # those come as CorpId/userid
+        return Identity(userid)
+
+    def js_config(self, url: str) -> dict[str, Any]:
+        """Page 90506: the corp's ticket signs for config, the app's for agentConfig."""
+        self.calls.token()  # so that fetching a ticket does not have to fetch a token inside
+        corp_ticket = self.tokens.get("ticket.corp", lambda: self._fetch_ticket("get_jsapi_ticket", {}))
+        app_ticket = self.tokens.get("ticket.app", lambda: self._fetch_ticket("ticket/get", {"type": "agent_config"}))
+        timestamp, nonce = int(self.now().timestamp()), secrets.token_hex(8)
+        return {
+            "corp_id": self.account.corp_id,
+            "agent_id": self.agent_id,
+            "timestamp": timestamp,
+            "nonce": nonce,
+            "signature": crypto.page_signature(corp_ticket, nonce, timestamp, url),
+            "agent_signature": crypto.page_signature(app_ticket, nonce, timestamp, url),
+        }
+
+    def _fetch_ticket(self, api: str, params: Mapping[str, str]) -> tuple[str, float]:
+        return lasting(self.calls.get(api, params, proof="ticket"), "ticket")
+
+    # --- people ----------------------------------------------------------------------------------------------
+
+    def person(self, userid: str) -> Person:
+        if not USERID.fullmatch(userid):
+            raise OutOfRange("this cannot be a userid of the host", code="40003")
+        return people.person(self.calls.get("user/get", {"userid": userid}, proof="userid"))
+
+    def department(self, department_id: str) -> DepartmentInfo:
+        try:
+            found = self.calls.get("department/get", {"id": department_id}, proof="department")
+            row = found.get("department")
+        except OutOfRange:
+            raise
+        except Refused:
+            # Older and private deployments know only the list.
+            found = self.calls.get("department/list", {"id": department_id}, proof="department")
+            row = next((one for one in people.rows(found, "department") if str(one.get("id")) == department_id), None)
+        if not isinstance(row, dict):
+            raise OutOfRange("the host does not show this department", code="60123")
+        return people.department(row)
+
+    def departments(self) -> Iterator[DepartmentInfo]:
+        """Pages 90227 and 90208: each root of the app's visible range with all below it; a subtree comes whole."""
+        agent = self.calls.get("agent/get", {"agentid": str(self.agent_id)}, proof="agentid")
+        seen: set[str] = set()
+        for root in people.visible_roots(agent):
+            if root in seen:
+                continue
+            try:
+                found = self.calls.get("department/list", {"id": root}, proof="department")
+            except OutOfRange:
+                continue
+            for row in people.rows(found, "department"):
+                info = people.department(row)
+                if info.id not in seen:
+                    seen.add(info.id)
+                    yield info
+
+    def members(self, department_id: str) -> Iterator[Person]:
+        found = self.calls.get("user/list", {"department_id": department_id}, proof="userlist")
+        for row in people.rows(found, "userlist"):
+            yield people.person(row)
+
+    # --- messages --------------------------------------------------------------------------------------------
+
+    def compose(self, message: Message, to: Sequence[str]) -> Parcel:
+        everybody = tuple(dict.fromkeys(to))
+        return Parcel(channel="template_card", body=self.writer.message(message, everybody), to=everybody)
+
+    def send(self, parcel: Parcel) -> Receipt:
+        """message/send with the duplicate check of four hours. A refused card goes out as a text card or text."""
+        channel, body = "template_card", parcel.body
+        refusal: Refused | None = None
+        for channel, body in self._attempts(parcel):
+            try:
+                found = self.calls.post("message/send", body, proof="msgid")
+            except TaskIdReused:
+                # Our ids are unique and well formed: the host can only know this one from an earlier try of ours.
+                return Receipt(host_id="", handle={"channel": channel, "repeat": True})
+            except (CardRefused, ContentRefused) as error:
+                refusal = error
+                continue
+            return self._receipt(found, channel, parcel.to)
+        raise refusal or Refused("nothing to send")
+
+    def _attempts(self, parcel: Parcel) -> Iterator[tuple[str, bytes]]:
+        yield parcel.channel, parcel.body
+        if parcel.channel == "template_card":
+            yield from zip(("textcard", "text"), self.writer.plainer(parcel.body), strict=True)
+
+    def _receipt(self, found: Mapping[str, Any], channel: str, to: Sequence[str]) -> Receipt:
+        handle: dict[str, Any] = {"channel": channel}
+        if isinstance(code := found.get("response_code"), str) and code:
+            handle["response_code"] = code
+        asked = {userid.lower(): userid for userid in to}
+        dropped: dict[str, str] = {}
+        for field, reason in (("invaliduser", INVALID_USER), ("unlicenseduser", UNLICENSED_USER)):
+            for name in _names(found.get(field)):
+                dropped[asked.get(name.lower(), name)] = reason
+        return Receipt(host_id=str(found.get("msgid") or ""), handle=handle, dropped=dropped)
+
+    def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
+        """Page 94945: with the newest response code, good for one update within 72 hours."""
+        code = receipt.handle.get("response_code")
+        if not isinstance(code, str) or not code:
+            raise Refused("this message cannot be updated: the host gave no response code")
+        self.calls.post("message/update_template_card", self.writer.update(message, code, to), proof="invaliduser")
+
+    # --- callbacks, devices ----------------------------------------------------------------------------------
+
+    def read_callback(self, request: CallbackRequest) -> Callback:
+        return callbacks.read(request, self.account, self.now())
+
+    def media(self, media_id: str) -> bytes:
+        """media/get (page 90254): what the page's script uploaded, kept by the host for three days."""
+        return self.calls.file("media/get", {"media_id": media_id})
+
+    def quota(self) -> Mapping[str, int]:
+        return {"person_minute": PERSON_MINUTE, "person_hour": PERSON_HOUR}
+
+
+def _names(value: Any) -> list[str]:
+    """A list of the host: names joined by "|", or, in some answers, a real list."""
+    names = value.split("|") if isinstance(value, str) else value if isinstance(value, list) else []
+    return [name for name in names if isinstance(name, str) and name]

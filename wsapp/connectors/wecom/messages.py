@@ -1,0 +1,147 @@
+"""Our messages as WeCom's cards (模板卡片) and, where a card is refused, as plainer messages.
+
+Pages: message/send 90236, update_template_card 94945. Lengths are the host's advice (§ template_card) or, in bytes, its
+limits (textcard, text). Every function is pure: the same message makes the same bytes, by which the host tells repeats.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from wsapp.connectors.base import Button, Message
+from wsapp.connectors.wecom.texts import cut, cut_bytes, inert, one_line, plain
+
+MAX_RECIPIENTS = 1000
+DUPLICATE_SECONDS = 14_400  # the host's longest
+TASK_ID = re.compile(r"[0-9A-Za-z_\-@]{1,128}")
+
+TITLE, SOURCE, QUOTE, SUBTITLE = 36, 20, 100, 160  # characters
+KEYNAME, VALUE, ROWS = 5, 30, 6
+BUTTON_TEXT, BUTTONS = 10, 6
+JUMP_TITLE, JUMPS = 18, 3
+TEXTCARD_TITLE, TEXTCARD_BODY, TEXT_BODY, URL = 128, 512, 2048, 2048  # bytes
+
+STYLE = {"primary": 1, "plain": 2}
+URL_ACTION = 1
+NO_TITLE = "通知"
+OPEN = "查看详情"
+
+
+def dump(value: dict[str, Any]) -> bytes:
+    """Canonical JSON: sorted, tight, real UTF-8 (the host refuses backslash-u escapes with 40033)."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+class Writer:
+    """Writes for one app; links lead to `public_url` only."""
+
+    def __init__(self, agent_id: int, public_url: str, *, buttons: bool) -> None:
+        self.agent_id = agent_id
+        self.public_url = public_url.rstrip("/")
+        self.buttons = buttons
+
+    def message(self, message: Message, to: Sequence[str]) -> bytes:
+        """Body of message/send: a card with buttons where they can call back, else a notice that opens the page."""
+        if not 0 < len(to) <= MAX_RECIPIENTS:
+            raise ValueError(f"1 to {MAX_RECIPIENTS} recipients, not {len(to)}")
+        return dump(self._envelope("|".join(to), "template_card", self.card(message)))
+
+    def update(self, message: Message, response_code: str, to: Sequence[str]) -> bytes:
+        """Body of message/update_template_card: the whole card anew, for everybody in `to`."""
+        return dump(
+            {
+                "userids": list(to),
+                "agentid": self.agent_id,
+                "response_code": response_code,
+                "template_card": self.card(message),
+            }
+        )
+
+    def card(self, message: Message) -> dict[str, Any]:
+        """The template card: button_interaction while there is something to press, text_notice otherwise."""
+        if not TASK_ID.fullmatch(message.card):
+            raise ValueError("a card's id is made of letters, digits, '_' and '-'")
+        buttons = self._callback_first(message)
+        presses = self.buttons and not message.state and any(not button.url for button in buttons)
+        card: dict[str, Any] = {
+            "card_type": "button_interaction" if presses else "text_notice",
+            "task_id": message.card,
+            "main_title": {"title": cut(one_line(message.title), TITLE) or NO_TITLE},
+            "card_action": {"type": URL_ACTION, "url": self.link(message.url)},
+        }
+        if source := cut(one_line(message.source), SOURCE):
+            card["source"] = {"desc": source, "desc_color": 0}
+        lines = [(cut(one_line(key), KEYNAME), one_line(value)) for key, value in message.lines]
+        shown, over = lines[:ROWS], lines[ROWS:]
+        if shown:
+            card["horizontal_content_list"] = [
+                {"keyname": key or " ", "value": cut(value, VALUE)} for key, value in shown
+            ]
+        rest = "\n".join([plain(message.text), *(f"{key}：{value}" for key, value in over)]).strip()
+        if rest:
+            card["sub_title_text"] = cut(rest, SUBTITLE)
+        if state := cut(one_line(message.state), QUOTE):
+            card["quote_area"] = {"type": 0, "quote_text": state}
+        if presses:
+            card["button_list"] = [self._button(button) for button in buttons[:BUTTONS]]
+        elif jumps := [button for button in buttons if button.url and not message.state][:JUMPS]:
+            card["jump_list"] = [
+                {"type": URL_ACTION, "title": cut(one_line(one.text), JUMP_TITLE) or OPEN, "url": self.link(one.url)}
+                for one in jumps
+            ]
+        return card
+
+    def plainer(self, body: bytes) -> Iterator[bytes]:
+        """What to try when the card in `body` is refused: a text card, then text. Made from the bytes alone."""
+        envelope = json.loads(body)
+        card = envelope["template_card"]
+        # Two different reminders may read the same; the fragment keeps the host from taking one for a repeat.
+        url = f"{card['card_action']['url']}#card-{card['task_id']}"
+        title = inert(card["main_title"]["title"])
+        details = [inert(one) for one in _details(card)]
+        description = cut_bytes("\n".join(details), TEXTCARD_BODY // 2).replace("\n", "<br>") or title
+        textcard = {"title": cut_bytes(title, TEXTCARD_TITLE), "description": description, "url": url}
+        yield dump(self._envelope(envelope["touser"], "textcard", textcard))
+        link = f'\n<a href="{url}">{OPEN}</a>'
+        content = cut_bytes("\n".join([title, *details]), TEXT_BODY - len(link.encode())) + link
+        yield dump(self._envelope(envelope["touser"], "text", {"content": content}))
+
+    def link(self, url: str) -> str:
+        """`url` when it is ours, else our front page."""
+        if url.startswith("/") and not url.startswith("//"):
+            url = self.public_url + url
+        clean = not re.search(r"[\s\\\"'<>\x00-\x1f\x7f]", url) and len(url.encode()) <= URL - 128
+        return url if clean and url.startswith(self.public_url + "/") else f"{self.public_url}/h5/"
+
+    def _button(self, button: Button) -> dict[str, Any]:
+        row: dict[str, Any] = {"text": cut(one_line(button.text), BUTTON_TEXT) or OPEN, "style": STYLE[button.style]}
+        if button.url:
+            return {**row, "type": URL_ACTION, "url": self.link(button.url)}
+        return {**row, "key": button.key}
+
+    def _callback_first(self, message: Message) -> list[Button]:
+        """The buttons in their order; when there are too many, those that only open a page give way."""
+        if len(message.buttons) <= BUTTONS:
+            return list(message.buttons)
+        kept = [button for button in message.buttons if not button.url][:BUTTONS]
+        links = [button for button in message.buttons if button.url][: BUTTONS - len(kept)]
+        return [button for button in message.buttons if button in kept or button in links]
+
+    def _envelope(self, touser: str, kind: str, content: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "touser": touser,
+            "agentid": self.agent_id,
+            "msgtype": kind,
+            kind: content,
+            "enable_duplicate_check": 1,
+            "duplicate_check_interval": DUPLICATE_SECONDS,
+        }
+
+
+def _details(card: dict[str, Any]) -> list[str]:
+    """The words of a card below its title, line by line."""
+    rows = [f"{row['keyname']}：{row['value']}" for row in card.get("horizontal_content_list", [])]
+    text = card.get("sub_title_text", "")
+    state = card.get("quote_area", {}).get("quote_text", "")
+    return [line for line in [*rows, *text.split("\n"), state] if line]
