@@ -17,7 +17,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,13 +93,17 @@ class Emulator:
         *,
         tries: int,
         deadline: float,
-        pause: float,
+        pause: float | Sequence[float],
         done: Callable[[int, bytes], None] = lambda status, body: None,
-    ) -> None:
+        accepted: Callable[[int, bytes], bool] = lambda status, body: status == 200,
+        gave_up: Callable[[], None] = lambda: None,
+    ) -> threading.Thread:
         """Push a callback from a thread of its own, as the host does: again after `pause` when there is no 200 in time.
 
         `make` returns (url, headers, body) afresh for each try: a retry carries a new nonce and a new ciphertext.
+        `pause` may name each pause; `accepted` says whether an answer counts; `gave_up` hears of the last failure.
         """
+        pauses = [pause] * tries if isinstance(pause, int | float) else list(pause)
 
         def push() -> None:
             for attempt in range(tries):
@@ -108,16 +112,18 @@ class Emulator:
                     answer = requests.post(url, data=body, headers=headers, timeout=deadline, allow_redirects=False)
                 except requests.RequestException:
                     answer = None
-                if answer is not None and answer.status_code == 200:
-                    done(200, answer.content)
+                if answer is not None and accepted(answer.status_code, answer.content):
+                    done(answer.status_code, answer.content)
                     return
                 if attempt + 1 < tries:
-                    time.sleep(pause)
+                    time.sleep(pauses[attempt])
+            gave_up()
 
         thread = threading.Thread(target=push, daemon=True, name=f"{self.host}-callback")
         with self.lock:
             self.callback_threads = [one for one in self.callback_threads if one.is_alive()] + [thread]
         thread.start()
+        return thread
 
     def wait_for_callbacks(self, timeout: float = 30) -> None:
         """Wait until every callback under way has ended."""
@@ -278,16 +284,22 @@ class _FaultGate:
             whole = b"".join(self.inner(environ, lambda status, headers, exc=None: None))
             answer = Response(whole[: len(whole) // 2], content_type="application/json")
         elif kind == "html":
-            answer = Response("<html><body>502 Bad Gateway</body></html>", options.get("status", 200), content_type="text/html")
+            answer = Response(
+                "<html><body>502 Bad Gateway</body></html>", options.get("status", 200), content_type="text/html"
+            )
         elif kind == "status":
             answer = Response(options.get("body", ""), options.get("status", 500))
         elif kind == "code":
             with self.emulator.app.app_context():
                 answer = self.emulator.error_answer(str(options["code"]), options.get("message", "emulated"))
         elif kind == "huge":
-            answer = Response(b'{"a":"' + b"x" * options.get("bytes", 50_000_000) + b'"}', content_type="application/json")
+            answer = Response(
+                b'{"a":"' + b"x" * options.get("bytes", 50_000_000) + b'"}', content_type="application/json"
+            )
         elif kind == "drip":
-            answer = Response((_slowly(options.get("body", "{}"), options.get("seconds", 1))), content_type="application/json")
+            answer = Response(
+                (_slowly(options.get("body", "{}"), options.get("seconds", 1))), content_type="application/json"
+            )
         else:
             raise ValueError(f"unknown fault {kind!r}")
         return answer(environ, start_response)

@@ -66,7 +66,7 @@ class CallbackReader:
             return readers[request.kind](request)
         except BadCallback:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # One answer for every cause: no oracle, no 500, however clever the bytes are (T04).
             logger.warning("dingtalk callback unreadable: %s", type(error).__name__)
             raise BadCallback("unreadable") from None
