@@ -1,0 +1,225 @@
+"""Commands about corps and their people: `corp list`, `corp add`, `token create`, `seed`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wsapp.cli import Failed, Program, program, with_settings
+
+if TYPE_CHECKING:
+    from wsapp.config import Settings
+    from wsapp.connectors.base import CredentialField
+
+# --- corps --------------------------------------------------------------------------------------------------------
+
+
+@program.group(cls=Program)
+def corp() -> None:
+    """Connected corps. 已接入的企业。"""
+
+
+@corp.command("list")
+@with_settings
+def corp_list(settings: "Settings") -> None:
+    """List the connected corps: host, corp id, state, name."""
+    with unit_of_work(settings):
+        from wsapp.crm.org.queries import corps
+
+        for one in corps():
+            state = "off" if not one.enabled else "fault" if one.fault else "on"
+            click.echo(f"{one.host}\t{one.host_corp_id}\t{state}\t{one.name}")
+
+
+@corp.command("add")
+@click.option("--host", required=True, metavar="wecom|dingtalk", help="The corp's host.")
+@click.option("--corp-id", required=True, help="The corp's id at its host.")
+@click.option("--name", help="What people here call it [the corp id].")
+@click.option(
+    "--value", "plain", multiple=True, metavar="KEY=VALUE", help="A value that is no secret (agent_id=1000002)."
+)
+@click.option(
+    "--secret-file",
+    "files",
+    multiple=True,
+    metavar="KEY=PATH",
+    help="A secret's file; else it is taken from the environment (WSAPP_CORP_<KEY>) or asked for.",
+)
+@with_settings
+def corp_add(
+    settings: "Settings", host: str, corp_id: str, name: str | None, plain: tuple[str, ...], files: tuple[str, ...]
+) -> None:
+    """Connect a corp, or give a connected one new values. Secrets never stand on the command line."""
+    from wsapp.connectors import CONNECTORS, connector_class
+
+    if host not in CONNECTORS:
+        raise click.BadParameter(f"{host!r} is none of {', '.join(CONNECTORS)}", param_hint="--host")
+    fields = connector_class(host).credential_fields
+    values = collect_values(fields, _pairs(plain, "--value"), _pairs(files, "--secret-file"))
+    with unit_of_work(settings):
+        from wsapp.crm.org.actions import connect_corp
+        from wsapp.db import db
+        from wsapp.hosts import seal_credentials
+
+        connect_corp(host, corp_id, name or corp_id, seal_credentials(host, corp_id, values))
+        db.session.commit()
+    click.echo(f"Connected {host} {corp_id}.")
+
+
+def collect_values(
+    fields: "tuple[CredentialField, ...]", plain: dict[str, str], files: dict[str, str]
+) -> dict[str, str]:
+    """Gather a corp's values from options, files, environment and, at a terminal, questions; each checked.
+
+    Raises click.BadParameter, naming the value and never showing it.
+    """
+    known = {one.key: one for one in fields}
+    for key in (*plain, *files):
+        if key not in known:
+            raise click.BadParameter(f"unknown value {key!r}; known are {', '.join(known)}")
+    for key in plain:
+        if known[key].secret:
+            raise click.BadParameter(f"{key} is a secret: use --secret-file {key}=PATH, the environment or the prompt")
+    return {one.key: _checked(one, _collect(one, plain, files)) for one in fields}
+
+
+def _collect(field: "CredentialField", plain: dict[str, str], files: dict[str, str]) -> str:
+    if field.key in plain:
+        return plain[field.key]
+    if field.key in files:
+        try:
+            with open(files[field.key], encoding="utf-8") as file:
+                return file.read().strip("\r\n")
+        except (OSError, ValueError) as error:
+            raise click.BadParameter(f"{field.key}: {files[field.key]} cannot be read: {error}") from None
+    variable = f"WSAPP_CORP_{field.key.upper()}"
+    if variable in os.environ:
+        return os.environ[variable]
+    if not field.required:
+        return ""
+    if not click.get_text_stream("stdin").isatty():
+        raise click.BadParameter(f"{field.key} is missing: set {variable} or give it as an option")
+    answer: str = click.prompt(f"{field.label} ({field.key})", hide_input=field.secret, err=True)
+    return answer
+
+
+def _checked(field: "CredentialField", value: str) -> str:
+    from wsapp import config_values
+    from wsapp.config import SettingsError
+    from wsapp.config_file import Place
+
+    pattern = "" if field.secret else field.pattern
+    try:
+        return config_values.credential(
+            value, Place(field.key, "corp add"), key=field.key, label=field.label, pattern=pattern, hint=field.hint
+        )
+    except SettingsError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"expected KEY={'PATH' if 'file' in option else 'VALUE'}", param_hint=option)
+        pairs[key.strip()] = value
+    return pairs
+
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+
+@program.group(cls=Program)
+def token() -> None:
+    """Personal API tokens."""
+
+
+@token.command("create")
+@click.option("--corp", "corp_id", required=True, help="The corp's id at its host.")
+@click.option("--user", "userid", required=True, help="The member's userid.")
+@click.option("--scope", default="read,write", show_default=True, help="What it may do: read, write.")
+@click.option("--days", type=click.IntRange(min=1), default=90, show_default=True, help="How long it lives.")
+@with_settings
+def token_create(settings: "Settings", corp_id: str, userid: str, scope: str, days: int) -> None:
+    """Print a personal API token once, as the last word of stdout."""
+    from wsapp.problems import Problem
+
+    with unit_of_work(settings), member_of(corp_id, userid) as member:
+        from wsapp.crm.org.actions import create_token
+        from wsapp.db import db
+
+        scopes = [one.strip() for one in scope.split(",") if one.strip()]
+        try:
+            text = create_token(member, scopes=scopes, days=days)
+        except Problem as problem:
+            raise click.BadParameter(str(problem)) from None
+        db.session.commit()
+        click.echo(f"A token of {member.name} for {days} days ({', '.join(scopes)}): {text}")
+
+
+# --- sample data --------------------------------------------------------------------------------------------------
+
+
+@program.command()
+@click.option("--customers", type=click.IntRange(min=1), required=True, help="How many customers.")
+@click.option("--corp", "corp_id", required=True, help="The corp's id at its host.")
+@with_settings
+def seed(settings: "Settings", customers: int, corp_id: str) -> None:
+    """Add realistic sample data of any size, for benchmarks and trials."""
+    with unit_of_work(settings), corp_at(corp_id) as found:
+        from wsapp.seeding import seed as add
+
+        made = add(found, customers)
+        click.echo(f"Added {made} customers to {found.name}.")
+
+
+# --- shared -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def unit_of_work(settings: "Settings") -> Iterator[Any]:
+    """One unit of work of the app, on a database that is at the newest version."""
+    from wsapp import db, serving
+
+    app = serving.build(settings)
+    if problems := db.check(app):
+        raise Failed(f"{problems[0]}: run `wsapp db upgrade` first")
+    with app.app_context():
+        from wsapp.hosts import connect_configured_corps
+
+        connect_configured_corps()
+        yield app
+
+
+@contextmanager
+def corp_at(host_corp_id: str) -> Iterator[Any]:
+    """Work inside the corp with this id at its host."""
+    from wsapp.crm.org.queries import corps
+    from wsapp.db import corp_scope
+
+    found = next((one for one in corps() if one.host_corp_id == host_corp_id), None)
+    if found is None:
+        known = ", ".join(one.host_corp_id for one in corps()) or "none"
+        raise Failed(f"--corp: no corp {host_corp_id} is connected (connected: {known})")
+    with corp_scope(found.id):
+        yield found
+
+
+@contextmanager
+def member_of(host_corp_id: str, userid: str) -> Iterator[Any]:
+    """Work inside a corp as one of its active members."""
+    from wsapp.connectors import connector_class
+    from wsapp.crm.org.queries import member_by_userid
+
+    with corp_at(host_corp_id) as corp:
+        member = member_by_userid(userid, fold=connector_class(corp.host).userid_case == "fold")
+        if member is None:
+            raise Failed(
+                f"--user: {host_corp_id} has no member {userid} here: the person must have opened the app once"
+            )
+        if not member.is_active:
+            raise Failed(f"--user: {userid} has left {host_corp_id}")
+        yield member
