@@ -241,6 +241,17 @@ def writing() -> Iterator[None]:
         _reading.reset(before)
 
 
+@contextmanager
+def separate() -> Iterator[sa.Connection]:
+    """A short write transaction on a connection of its own, beside whatever the session does. Commits at the end."""
+    before = _reading.set(False)
+    try:
+        with db.engine.begin() as connection:
+            yield connection
+    finally:
+        _reading.reset(before)
+
+
 def database_now() -> datetime:
     """Return the database's own clock (leases are measured on it, not on any machine's)."""
     if is_postgresql():

@@ -31,7 +31,7 @@ def house() -> House:
 
 def zone() -> ZoneInfo:
     """Return the time zone in which people here read clocks."""
-    return ZoneInfo(house().settings.notifications.timezone)
+    return house().settings.notifications.zone
 
 
 def local(moment: datetime) -> datetime:

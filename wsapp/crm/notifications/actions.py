@@ -1,7 +1,7 @@
 """Telling people: ledger rows with frozen content, in the same transaction as what they speak of."""
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,10 +68,10 @@ def tell(
 
 def after_quiet_hours(moment: datetime) -> datetime:
     """Return `moment`, or the end of the quiet hours when it falls into them."""
-    text = house().settings.notifications.quiet_hours
-    if not text:
+    hours = house().settings.notifications.quiet_hours
+    if hours is None:
         return moment
-    start, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
+    start, end = hours
     there = local(moment)
     clock_time = there.time()
     overnight = start > end

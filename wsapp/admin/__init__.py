@@ -1,0 +1,13 @@
+"""The console for administrators."""
+
+from importlib import import_module
+
+from flask import Flask
+
+PAGES = ("console",)
+
+
+def install(app: Flask) -> None:
+    """Register every page's blueprint."""
+    for name in PAGES:
+        app.register_blueprint(import_module(f"wsapp.admin.{name}").bp)

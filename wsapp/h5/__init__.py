@@ -1,0 +1,13 @@
+"""The mobile pages (H5), server-rendered: sign-in, today, customers, follow-ups, visits, tasks, me."""
+
+from importlib import import_module
+
+from flask import Flask
+
+PAGES = ("signin", "files", "today", "customers", "followups", "visits", "tasks", "team", "me", "device")
+
+
+def install(app: Flask) -> None:
+    """Register every page's blueprint."""
+    for name in PAGES:
+        app.register_blueprint(import_module(f"wsapp.h5.{name}").bp)

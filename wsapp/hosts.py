@@ -1,0 +1,357 @@
+"""Corp → its live connector; the shared token store; what a host tells about a person, written down."""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask import current_app
+
+from wsapp import clock, metrics
+from wsapp.connectors import connector_class
+from wsapp.connectors.base import (
+    Account,
+    Answer,
+    BadCredentials,
+    Connector,
+    DepartmentInfo,
+    OutOfRange,
+    Person,
+    TryLater,
+)
+from wsapp.connectors.http import HttpTransport
+from wsapp.crm.events.actions import record
+from wsapp.crm.org import actions as org
+from wsapp.crm.org.models import LEFT, Corp, Department, HostToken, Member
+from wsapp.crm.org.queries import corp_at_host, corps, member_by_userid
+from wsapp.db import corp_scope, db, dialect_insert, first, separate
+from wsapp.house import house
+from wsapp.logs import register_secret
+from wsapp.vault import digest
+
+REFRESH_AT = 0.8  # of a token's life
+FETCH_LEASE = timedelta(seconds=20)
+WAIT_FOR_FETCH = 15.0  # seconds that the others wait for the one who fetches
+REMEMBER = 20.0  # seconds that a process trusts its own copy
+FAILURES_ALLOWED = 2
+BREAKER = timedelta(minutes=12)  # with two failures before, at most six fetches an hour
+MAX_CHAIN = 16
+
+
+# --- lines --------------------------------------------------------------------------------------------------------
+
+
+class Lines:
+    """The connectors of all corps, made when first needed and anew when their credentials change."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.lock = threading.Lock()
+        self.made: dict[int, tuple[str, Connector]] = {}
+
+    def of(self, corp: Corp) -> Connector:
+        """Return the connector of a corp."""
+        mark = digest(corp.credentials + corp.name)
+        found = self.made.get(corp.id)
+        if found and found[0] == mark:
+            return found[1]
+        with self.lock:
+            found = self.made.get(corp.id)
+            if not found or found[0] != mark:
+                found = (mark, self._make(corp))
+                self.made[corp.id] = found
+        return found[1]
+
+    def _make(self, corp: Corp) -> Connector:
+        kind = connector_class(corp.host)
+        values = open_credentials(corp)
+        for field in kind.credential_fields:
+            if field.secret and values.get(field.key):
+                register_secret(values[field.key])
+        settings = house().settings
+        transport = _Guarded(HttpTransport(pool=32, observe=metrics.host_observer(corp.host)))
+        return kind(
+            Account(corp.host_corp_id, corp.name, values),
+            bases=settings.hosts.get(corp.host, {}),
+            http=transport,
+            tokens=Tokens(self.app, corp.id, corp.host),
+            now=clock.now,
+            public_url=settings.server.public_url,
+        )
+
+
+class _Guarded:
+    """A transport that refuses to talk to a host while a transaction is open: it would hold locks for seconds."""
+
+    def __init__(self, inner: HttpTransport) -> None:
+        self.inner = inner
+
+    def request(self, method: str, url: str, **options: Any) -> Answer:
+        if db.session().in_transaction():
+            raise RuntimeError("commit or roll back before talking to a host")
+        return self.inner.request(method, url, **options)
+
+
+def lines() -> Lines:
+    """Return the lines of the running installation."""
+    found: Lines = house().lines
+    return found
+
+
+def seal_credentials(host: str, host_corp_id: str, values: Mapping[str, Any]) -> str:
+    """Seal a corp's credential values for storage."""
+    return house().vault.seal(json.dumps(dict(values)), corp=f"{host}/{host_corp_id}", field="credentials")
+
+
+def open_credentials(corp: Corp) -> dict[str, Any]:
+    """Open a corp's sealed credential values."""
+    text = house().vault.open(corp.credentials, corp=f"{corp.host}/{corp.host_corp_id}", field="credentials")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def connect_configured_corps() -> None:
+    """Connect the corps of `config.toml`, or give them their present name and credentials. Commits."""
+    for wanted in house().settings.corps:
+        corp = corp_at_host(wanted.host, wanted.corp_id)
+        if corp and corp.name == wanted.name and open_credentials(corp) == dict(wanted.values):
+            continue
+        sealed = seal_credentials(wanted.host, wanted.corp_id, wanted.values)
+        org.connect_corp(wanted.host, wanted.corp_id, wanted.name, sealed)
+    db.session.commit()
+
+
+def enabled_corps() -> list[Corp]:
+    """Return the corps that people can sign in to."""
+    return [corp for corp in corps() if corp.enabled]
+
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+
+class Tokens:
+    """Access tokens and tickets of one corp: sealed in the database, fetched by one process at a time.
+
+    The others wait for the one who fetches, or go on with the old value while it lives. After wrong secrets the circuit
+    is open: the hosts bar a server's address for an hour when it insists.
+    """
+
+    def __init__(self, app: Any, corp_id: int, host: str) -> None:
+        self.app = app
+        self.corp_id = corp_id
+        self.host = host
+        self.lock = threading.Lock()
+        self.local: dict[str, tuple[str, float]] = {}
+
+    def get(self, kind: str, fetch: Callable[[], tuple[str, float]], *, stale: str = "") -> str:
+        value, until = self.local.get(kind, ("", 0.0))
+        if value and value != stale and time.monotonic() < until:
+            return value
+        give_up = time.monotonic() + WAIT_FOR_FETCH
+        pause = 0.01
+        while True:
+            value = self._stored_or_leased(kind, fetch, stale)
+            if value:
+                register_secret(value)
+                self.local[kind] = (value, time.monotonic() + REMEMBER)
+                return value
+            if time.monotonic() > give_up:
+                raise TryLater("another process is fetching the access token", after=5, code="token_wait")
+            time.sleep(pause)
+            pause = min(0.25, pause * 2)
+
+    def _stored_or_leased(self, kind: str, fetch: Callable[[], tuple[str, float]], stale: str) -> str:
+        """Return a usable value, fetching when this process gets the lease; empty when another one is fetching."""
+        now, wall = clock.now(), clock.wall()
+        lease = secrets.token_hex(16)
+        with separate() as connection:
+            row = self._row(connection, kind)
+            if row.blocked_until and row.blocked_until > now:
+                raise BadCredentials("the host refused our credentials; waiting before the next try", code="breaker")
+            value = self._open(row, kind)
+            alive = bool(value) and value != stale and row.expires_at > now
+            if alive and row.refresh_at > now:
+                return value
+            if row.lease and row.lease_until > wall:
+                return value if alive else ""
+            self._write(connection, kind, lease=lease, lease_until=wall + FETCH_LEASE)
+        try:
+            fresh, life = fetch()
+        except BadCredentials as error:
+            self._note_refusal(kind, lease, error)
+            raise
+        except BaseException:
+            self._settle(kind, lease)
+            if alive:
+                return value  # the old one still lives; the next caller tries again
+            raise
+        metrics.HOST_TOKENS.labels(self.host, kind.partition(".")[0]).inc()
+        self._settle(
+            kind,
+            lease,
+            sealed=self.app.extensions["wsapp"].vault.seal(fresh, corp=str(self.corp_id), field=f"token.{kind}"),
+            value_hash=digest(fresh),
+            fetched_at=now,
+            refresh_at=now + timedelta(seconds=life * REFRESH_AT),
+            expires_at=now + timedelta(seconds=life),
+            failures=0,
+            blocked_until=None,
+            fault=None,
+        )
+        return fresh
+
+    def _row(self, connection: sa.Connection, kind: str) -> Any:
+        wanted = sa.select(*sa.inspect(HostToken).columns).where(
+            HostToken.corp_id == self.corp_id, HostToken.kind == kind
+        )
+        locked = wanted.with_for_update()
+        row = connection.execute(locked).first()
+        if row is None:
+            insert = dialect_insert(HostToken).values(corp_id=self.corp_id, kind=kind, failures=0)
+            connection.execute(insert.on_conflict_do_nothing())
+            row = connection.execute(locked).first()
+        return row
+
+    def _open(self, row: Any, kind: str) -> str:
+        if not row.sealed:
+            return ""
+        opened: str = self.app.extensions["wsapp"].vault.open(
+            row.sealed, corp=str(self.corp_id), field=f"token.{kind}"
+        )
+        return opened
+
+    def _write(self, connection: sa.Connection, kind: str, *, held: str | None = None, **values: Any) -> None:
+        statement = sa.update(HostToken).where(HostToken.corp_id == self.corp_id, HostToken.kind == kind)
+        if held is not None:
+            statement = statement.where(HostToken.lease == held)  # a late answer never overwrites a newer token
+        connection.execute(statement.values(**values))
+
+    def _settle(self, kind: str, lease: str, **values: Any) -> None:
+        fault = "fault" in values
+        values.pop("fault", None)
+        with separate() as connection:
+            self._write(connection, kind, held=lease, lease=None, lease_until=None, **values)
+            if fault:
+                connection.execute(
+                    sa.update(Corp).where(Corp.id == self.corp_id, Corp.fault.is_not(None)).values(fault=None)
+                )
+
+    def _note_refusal(self, kind: str, lease: str, error: BadCredentials) -> None:
+        with separate() as connection:
+            failures = self._row(connection, kind).failures + 1
+            blocked = clock.now() + BREAKER if failures >= FAILURES_ALLOWED else None
+            self._write(
+                connection, kind, held=lease, lease=None, lease_until=None, failures=failures, blocked_until=blocked
+            )
+            text = f"{error.code} {error.reason}".strip()[:300]
+            connection.execute(sa.update(Corp).where(Corp.id == self.corp_id).values(fault=text))
+
+
+# --- people -------------------------------------------------------------------------------------------------------
+
+
+def arrive(corp: Corp, userid: str) -> Member:
+    """Ask the host who a person is and write it down: created at the first open, refreshed later. Commits.
+
+    Raises OutOfRange when the host does not show this person to the app, TryLater, BadCredentials.
+    """
+    connector = lines().of(corp)
+    db.session.rollback()
+    person = connector.person(userid)
+    chains = _department_chains(corp, connector, person)
+    with corp_scope(corp.id):
+        return _write_down(connector, person, chains)
+
+
+def _department_chains(corp: Corp, connector: Connector, person: Person) -> dict[str, DepartmentInfo]:
+    """Ask the host for a person's departments and everything above them, up to the root or the end of our sight."""
+    found: dict[str, DepartmentInfo] = {}
+    for department_id in dict.fromkeys([*person.departments, *person.leads]):
+        current = department_id
+        for _level in range(MAX_CHAIN):
+            if not current or current in found:
+                break
+            try:
+                found[current] = connector.department(current)
+            except OutOfRange:
+                break
+            current = found[current].parent
+    return found
+
+
+def _write_down(connector: Connector, person: Person, infos: Mapping[str, DepartmentInfo]) -> Member:
+    kept: dict[str, Department] = {}
+
+    def keep(department_id: str) -> Department | None:
+        if department_id in kept:
+            return kept[department_id]
+        info = infos.get(department_id)
+        if info is None:
+            known: Department | None = first(sa.select(Department).where(Department.id == department_id))
+            return known
+        kept[department_id] = org.keep_department(info, parent=keep(info.parent) if info.parent else None)
+        return kept[department_id]
+
+    departments = tuple(one for one in person.departments if keep(one))
+    leads = {one for one in person.leads if keep(one)}
+    leads |= {info.id for info in infos.values() if person.userid in info.leaders}
+    leads_root = any(infos[one].parent == "" for one in leads if one in infos)
+    facts = _Facts(person, departments, tuple(sorted(leads)))
+    member, is_new = org.keep_member(facts, fold=connector.userid_case == "fold", leads_root=leads_root)
+    if is_new:
+        record("member.joined", member, actor=member, name=member.name)
+    db.session.commit()
+    return member
+
+
+class _Facts:
+    """A person with only those departments that are known here."""
+
+    def __init__(self, person: Person, departments: tuple[str, ...], leads: tuple[str, ...]) -> None:
+        for field in ("userid", "unionid", "name", "manager", "position", "avatar", "phone", "is_admin", "status"):
+            setattr(self, field, getattr(person, field))
+        self.main_department = person.main_department if person.main_department in departments else ""
+        self.departments = departments
+        self.leads = leads
+
+    userid: str
+    unionid: str
+    name: str
+    manager: str
+    position: str
+    avatar: str
+    phone: str
+    is_admin: bool
+    status: str
+
+
+def check_member(corp: Corp, userid: str) -> None:
+    """Look a known member up at the host again: gone or out of sight means shut out, back means back. Commits."""
+    connector = lines().of(corp)
+    with corp_scope(corp.id):
+        member = member_by_userid(userid, fold=connector.userid_case == "fold")
+        db.session.rollback()
+        if member is None:
+            return
+        try:
+            arrive(corp, member.userid)
+        except OutOfRange:
+            member = member_by_userid(userid, fold=connector.userid_case == "fold")
+            if member and member.status != LEFT:
+                org.shut_out(member, LEFT)
+                record("member.left", member, actor=None, name=member.name)
+            db.session.commit()
+
+
+def install(app: Any) -> None:
+    """Give the app its lines."""
+    app.extensions["wsapp"].lines = Lines(app)
+
+
+def app_object() -> Any:
+    """Return the real app behind the proxy, for threads that outlive a unit of work."""
+    return current_app._get_current_object()  # type: ignore[attr-defined]

@@ -1,0 +1,80 @@
+"""Keyset paging: a cursor says after which row to go on, so that page 5,000 costs what page 1 does."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp.db import db
+from wsapp.problems import Invalid
+from wsapp.texts import _
+
+Sorts = Mapping[str, tuple[Any, bool]]  # name → (column, descending)
+
+
+def page(
+    statement: sa.Select[Any], *, sorts: Sorts, sort: str, id_column: Any, limit: int, cursor: str = ""
+) -> tuple[list[Any], str | None]:
+    """Return up to `limit` rows after `cursor` and the cursor of the next page (None: that was all).
+
+    `statement` must select the sort's column and `id_column`. Raises Invalid for an unknown sort or a cursor that is not
+    of this sort.
+    """
+    if sort not in sorts:
+        raise Invalid({"sort": _("不支持按“%(sort)s”排序", sort=sort[:40])})
+    column, descending = sorts[sort]
+    if cursor:
+        value, last_id = _read_cursor(cursor, sort, column)
+        after = sa.tuple_(column, id_column) < sa.tuple_(value, last_id) if descending else (
+            sa.tuple_(column, id_column) > sa.tuple_(value, last_id)
+        )
+        statement = statement.where(after)
+    order = (column.desc(), id_column.desc()) if descending else (column.asc(), id_column.asc())
+    rows = list(db.session.execute(statement.order_by(*order).limit(limit + 1)).all())
+    if len(rows) <= limit:
+        return rows, None
+    rows = rows[:limit]
+    return rows, _make_cursor(sort, _value_of(rows[-1], column), _value_of(rows[-1], id_column))
+
+
+def _value_of(row: Any, column: Any) -> Any:
+    """Return a column's value from a row of columns or from a row that holds one object."""
+    first = row[0]
+    return getattr(first, column.key) if hasattr(first, "__table__") else getattr(row, column.key)
+
+
+def _make_cursor(sort: str, value: Any, last_id: str) -> str:
+    text = value.isoformat() if isinstance(value, datetime) else value
+    raw = json.dumps([sort, text, last_id], ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, sort: str, column: Any) -> tuple[Any, Any]:
+    problem = Invalid({"cursor": _("翻页位置无效，请从第一页重新开始")})
+    if len(cursor) > 1000:
+        raise problem
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        found = json.loads(raw)
+        of_sort, value, last_id = found
+        if of_sort != sort or not isinstance(last_id, str) or not isinstance(value, str | int | float):
+            raise problem
+        if column.type.python_type is datetime:
+            value = datetime.fromisoformat(str(value))
+            if value.tzinfo is None:
+                raise problem
+    except (ValueError, TypeError):
+        raise problem from None
+    return sa.literal(value, column.type), sa.literal(last_id)
+
+
+def read_limit(text: str | None, *, default: int = 20, most: int = 200) -> int:
+    """Return a page size from a query value. Raises Invalid when it is no number from 1 to `most`."""
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= most):
+        raise Invalid({"limit": _("limit 应在 1–%(most)d", most=most)})
+    return int(text)
