@@ -17,8 +17,10 @@ from wsapp.connectors.base import (
     Account,
     Answer,
     BadCredentials,
+    Button,
     Connector,
     DepartmentInfo,
+    Message,
     OutOfRange,
     Person,
     TryLater,
@@ -128,6 +130,20 @@ def connect_configured_corps() -> None:
 def enabled_corps() -> list[Corp]:
     """Return the corps that people can sign in to."""
     return [corp for corp in corps() if corp.enabled]
+
+
+def message_of(card: Mapping[str, Any]) -> Message:
+    """Return a ledger row's neutral card (see `wsapp.crm.notifications.messages`) as what connectors take."""
+    return Message(
+        card=card["card"],
+        title=card["title"],
+        text=card.get("text", ""),
+        lines=tuple((label, value) for label, value in card.get("lines", ())),
+        url=card.get("url", ""),
+        buttons=tuple(Button(**button) for button in card.get("buttons", ())),
+        source=card.get("source", ""),
+        state=card.get("state", ""),
+    )
 
 
 # --- tokens -------------------------------------------------------------------------------------------------------

@@ -6,14 +6,13 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
 from wsapp import clock, hosts, logs, metrics, outbox
-from wsapp.connectors.base import BadCallback, Callback, CallbackReply, CallbackRequest, Connector, HostEvent, Message
+from wsapp.connectors.base import BadCallback, Callback, CallbackReply, CallbackRequest, Connector, HostEvent
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import LEFT, Corp, SeenCallback
 from wsapp.crm.org.queries import corp_at_host, member_by_userid
 from wsapp.db import corp_scope, db, dialect_insert
-from wsapp.jobs.cards import message_of
 
 bp = Blueprint("callbacks", __name__, url_prefix="/callbacks")
 log = logs.get_logger()
@@ -102,9 +101,7 @@ def _press(connector: Connector, callback: Callback, event: HostEvent, *, fresh:
     notification = done.notification
     if code := event.data.get("response_code"):
         notification.handle = {**notification.handle, "response_code": code}
-    data = as_data(notification)
-    message: Message = message_of(data)
-    reply = connector.answer_press(callback, message)
+    reply = connector.answer_press(callback, hosts.message_of(as_data(notification)))
     if reply is callback.reply:
         # The host takes no new card in its answer: it is updated right after the commit.
         outbox.enqueue("card.update", {"notification": notification.id, "state": notification.shown})
