@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from wsapp.connectors.base import Answer, TryLater
+from wsapp.connectors.deadline import DeadlineAdapter
+from wsapp.connectors.deadline import deadline as until
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 10
@@ -25,7 +26,7 @@ class HttpTransport:
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.cookies.set_policy(_NoCookies())
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=pool, max_retries=0)
+        adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=pool, max_retries=0)
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
         self.observe = observe or (lambda api, outcome, seconds: None)
@@ -51,7 +52,8 @@ class HttpTransport:
             send_headers.setdefault("Content-Type", "application/json; charset=utf-8")
         started = time.monotonic()
         try:
-            answer = self._exchange(method, url, params, data, send_headers, started + deadline)
+            with until(started + deadline):
+                answer = self._exchange(method, url, params, data, send_headers, started + deadline)
         except TryLater as error:
             self.observe(api, "unreachable" if not error.ambiguous else "cut", time.monotonic() - started)
             raise
@@ -106,6 +108,9 @@ class HttpTransport:
                 if time.monotonic() > end:
                     raise TryLater("the host's answer took too long", code="timeout", ambiguous=True)
                 chunks.append(chunk)
+            if time.monotonic() > end:
+                # A connection that we cut ourselves may look like a body that ended.
+                raise TryLater("the host's answer took too long", code="timeout", ambiguous=True)
         except requests.exceptions.RequestException:
             raise TryLater("the host's answer broke off", code="connection_lost", ambiguous=True) from None
         return b"".join(chunks)
