@@ -1,6 +1,7 @@
 """Commands about corps and their people: `corp list`, `corp add`, `token create`, `seed`."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def _collect(field: "CredentialField", plain: dict[str, str], files: dict[str, s
         return os.environ[variable]
     if not field.required:
         return ""
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise click.BadParameter(f"{field.key} is missing: set {variable} or give it as an option")
     answer: str = click.prompt(f"{field.label} ({field.key})", hide_input=field.secret, err=True)
     return answer
