@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
+from time import time as time_now
 from zoneinfo import ZoneInfo
 
 __all__ = [
@@ -63,6 +64,9 @@ def _zone(zone: str | tzinfo) -> tzinfo:
 # --- the demo's clock control -------------------------------------------------------------------------------------
 
 
+SETTLED = 0.1  # seconds: far more than a tick of any file system
+
+
 @dataclass
 class _Control:
     """The shift in seconds, kept in a file that is replaced whole; read again only when the file is another one."""
@@ -81,7 +85,9 @@ class _Control:
         if mark != self.seen:
             with self.lock:
                 self.seconds = float(self.path.read_text())
-                self.seen = mark
+                # Two changes within one tick of the file system may look alike: a fresh file is read every time.
+                is_settled = time_now() - status.st_mtime > SETTLED
+                self.seen = mark if is_settled else None
         return timedelta(seconds=self.seconds)
 
     def advance(self, seconds: float) -> timedelta:
