@@ -139,8 +139,9 @@ class CallbackReader:
         timestamp = request.headers.get("timestamp", "")
         self._same(request.headers.get("sign", ""), robot_signature(self._secret(), timestamp))
         self._fresh(timestamp)
-        body = parse_object(request.body)
-        if body is None:
+        body = parse_object(request.body) or {}
+        message_id = as_text(body.get("msgId"), 200)
+        if not message_id:
             raise BadCallback("body")
         self._same_corp(body.get("chatbotCorpId"))
         digest = hashlib.sha256(timestamp.encode() + request.body).hexdigest()
@@ -150,9 +151,7 @@ class CallbackReader:
             "conversation": as_text(body.get("conversationId"), 200),
             "group": as_text(body.get("conversationType")) == "2",
         }
-        event = HostEvent(
-            "robot.message", as_text(body.get("msgId"), 200) or digest, userids=(userid,) if userid else (), data=data
-        )
+        event = HostEvent("robot.message", message_id, userids=(userid,) if userid else (), data=data)
         return Callback(digest, (event,), CallbackReply())
 
     # --- shared checks ---------------------------------------------------------------------------------------

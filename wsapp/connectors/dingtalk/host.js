@@ -1,0 +1,142 @@
+/* WsHost inside DingTalk's web view, by the host's own script (global `dd`, npm dingtalk-jsapi). Every call gives a
+   promise and rejects with {code, message}, so that the page can fall back to what the browser itself can do. */
+(function () {
+  "use strict";
+
+  const CALL_MS = 10000;
+  const CHOOSE_MS = 300000; // a person is choosing, or taking, a picture
+  // Flat and native names: which of them the host's check wants is not documented.
+  const API_LIST = [
+    "getLocation", "device.geolocation.get",
+    "chooseImage", "biz.util.chooseImage",
+    "openLocation", "biz.map.view",
+  ];
+  const dd = window.dd;
+  const PLATFORM = (dd && dd.env && dd.env.platform) || "notInDingTalk";
+  let configured = null;
+
+  function failure(error) {
+    const given = error || {};
+    const code = String(given.errorCode !== undefined ? given.errorCode : given.error !== undefined ? given.error : given.code || "failed");
+    const message = String(given.errorMessage || given.message || given.errorMsg || "");
+    return { code: code === "-1" ? "cancel" : code, message };
+  }
+
+  function inTime(promise, milliseconds) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject({ code: "timeout", message: "" }), milliseconds);
+    });
+    return Promise.race([promise, late]).then(
+      (value) => { clearTimeout(timer); return value; },
+      (error) => { clearTimeout(timer); throw error && error.code && error.errorCode === undefined ? error : failure(error); },
+    );
+  }
+
+  /* Call the first of `names` that this build of the script has. */
+  function call(names, parameters, milliseconds) {
+    if (PLATFORM === "notInDingTalk") return Promise.reject({ code: "unsupported", message: "" });
+    const found = names.map(lookUp).find((one) => typeof one === "function");
+    if (!found) return Promise.reject({ code: "unsupported", message: names[0] });
+    const asked = new Promise((resolve, reject) => {
+      const answer = found(Object.assign({ onSuccess: resolve, onFail: reject }, parameters));
+      if (answer && typeof answer.then === "function") answer.then(resolve, reject);
+    });
+    return inTime(asked, milliseconds || CALL_MS);
+  }
+
+  function lookUp(name) {
+    return name.split(".").reduce((here, part) => (here ? here[part] : undefined), dd);
+  }
+
+  /* dd.config works once for each page: ask the server to sign this address, then keep the outcome. */
+  function ready() {
+    if (!configured) configured = inTime(configure(), CALL_MS);
+    return configured;
+  }
+
+  function configure() {
+    if (PLATFORM === "notInDingTalk" || !dd.config) return Promise.reject({ code: "unsupported", message: "" });
+    const url = "/h5/host-config?url=" + encodeURIComponent(location.href.split("#")[0]);
+    return fetch(url, { credentials: "same-origin", headers: { Accept: "application/json" } })
+      .then((response) => (response.ok ? response.json() : Promise.reject({ code: "config_" + response.status, message: "" })))
+      .then((signed) => new Promise((resolve, reject) => {
+        dd.ready(() => resolve());
+        dd.error((error) => reject(failure(error)));
+        dd.config({
+          agentId: signed.agentId,
+          corpId: signed.corpId,
+          timeStamp: signed.timeStamp,
+          nonceStr: signed.nonceStr,
+          signature: signed.signature,
+          type: 0,
+          jsApiList: API_LIST,
+        });
+      }));
+  }
+
+  /* The new call names the app; clients before 7.0.45 know only the old one, which needs no dd.config either. */
+  function signInCode(config) {
+    const wanted = { corpId: config.corpId, clientId: config.clientId };
+    return call(["requestAuthCode"], wanted)
+      .catch((error) => {
+        if (error.code === "cancel") throw error;
+        return call(["runtime.permission.requestAuthCode"], { corpId: config.corpId }).catch(() => Promise.reject(error));
+      })
+      .then((answer) => (answer && answer.code ? answer.code : Promise.reject({ code: "no_code", message: "" })));
+  }
+
+  /* A fresh fix: the host would hand out one that is up to two minutes old. coordinate 1 is Amap's, GCJ-02. */
+  function position() {
+    const wanted = { type: 1, useCache: false, coordinate: "1", withReGeocode: false, targetAccuracy: "200" };
+    return ready()
+      .then(() => call(["getLocation", "device.geolocation.get"], wanted))
+      .then((fix) => {
+        const lat = Number(fix.latitude), lng = Number(fix.longitude);
+        if (!Number.isFinite(lat) || !Number.isFinite(lng)) throw { code: "no_fix", message: "" };
+        return { lat, lng, accuracy: Number(fix.accuracy) || 0, fixed_at: Date.now(), coordinate: "gcj02" };
+      });
+  }
+
+  /* Null where the client has no picker of its own (desktop): the page then opens the browser's. */
+  function choosePhotos(max) {
+    if (!lookUp("chooseImage") || !lookUp("uploadFile") || PLATFORM === "pc") return Promise.resolve(null);
+    return ready()
+      .then(() => call(["chooseImage"], { count: Math.max(1, Math.min(9, max || 9)), sourceType: ["camera", "album"] }, CHOOSE_MS))
+      .then((chosen) => {
+        const files = chosen.files || [];
+        const paths = chosen.filePaths || files.map((file) => file.path);
+        return Promise.all(paths.map(uploadPhoto));
+      });
+  }
+
+  function uploadPhoto(path) {
+    const token = document.querySelector('meta[name="csrf-token"]');
+    return call(["uploadFile"], {
+      url: location.origin + "/h5/photos",
+      header: { "X-CSRF-Token": token ? token.content : "", Accept: "application/json" },
+      fileName: "file",
+      filePath: path,
+      fileType: "image",
+    }, 6 * CALL_MS).then((answer) => {
+      const status = Number(answer.statusCode || 200);
+      const stored = status >= 200 && status < 300 ? JSON.parse(answer.data) : {};
+      if (!stored.id) throw { code: "upload_" + status, message: stored.detail || "" };
+      return { file_id: stored.id, url: stored.url, preview: stored.url };
+    }).catch((error) => Promise.reject(error && error.code ? error : { code: "upload", message: "" }));
+  }
+
+  window.WsHost = {
+    name: "dingtalk",
+    ready,
+    signInCode,
+    position,
+    choosePhotos,
+    scan: () => call(["scan", "biz.util.scan"], { type: "qr" }, CHOOSE_MS).then((answer) => answer.text || answer.code || ""),
+    close: () => call(PLATFORM === "pc" ? ["quitPage", "biz.navigation.quit"] : ["closePage", "biz.navigation.close"], {}),
+    setTitle: (title) => call(["setNavigationTitle", "biz.navigation.setTitle"], { title: String(title) }),
+    openMap: (place) => ready().then(() => call(["openLocation", "biz.map.view"], {
+      latitude: place.lat, longitude: place.lng, title: place.name || "", address: place.address || "",
+    })),
+  };
+})();
