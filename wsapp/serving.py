@@ -30,6 +30,7 @@ BACKLOG = 512
 STALE_METRICS = 7 * 86400
 
 Rebuild = Callable[[], Settings]
+Create = Callable[[Settings], Any]  # settings → Flask app
 
 
 class CannotServe(Exception):
@@ -43,18 +44,20 @@ def serve(
     settings: Settings,
     *,
     rebuild: Rebuild | None = None,
+    create: Create | None = None,
     also: Sequence[Role] = (),
     on_ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Migrate, then run web, worker and scheduler (and the roles `also`) as one process tree until SIGTERM or SIGINT.
 
-    `rebuild` reads the settings again on SIGHUP; without it SIGHUP ends, too. `on_ready` is called once all is started
-    and the addresses accept. Returns the exit code; raises CannotServe.
+    `rebuild` reads the settings again on SIGHUP; without it SIGHUP ends, too. `create` makes the app, where it is not the
+    ordinary one. `on_ready` is called once all is started and the addresses accept. Returns the exit code; raises
+    CannotServe.
     """
     setproctitle("wsapp: serve")
     with claim(settings, "serve"):
         sockets = [listen(bind) for bind in settings.server.bind]
-        app = build(settings)
+        app = build(settings, create)
         _migrate(app)
         _connect_corps(app)
         _hang_up(app)
@@ -97,13 +100,15 @@ def scheduler(settings: Settings) -> int:
         return _run_scheduler(build(settings))
 
 
-def build(settings: Settings) -> Any:
+def build(settings: Settings, create: Create | None = None) -> Any:
     """Make the data folder and the Flask app, with metrics shared between this machine's processes."""
     settings.server.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     share_metrics(settings.server.data_dir)
-    from wsapp.app import create_app
+    if create is None:
+        from wsapp.app import create_app
 
-    return create_app(settings)
+        create = create_app
+    return create(settings)
 
 
 def _migrate(app: Any) -> None:
