@@ -2,24 +2,35 @@
 
 The row is the truth; whatever executes it (see `wsapp.jobs`) only borrows it under a lease. A unique `key` makes work
 happen once, a fresh attempt id fences off whoever lost its lease, and an expired lease hands the row out again.
+
+Work that talks to a host waits in a lane of its own, shared out between the corps: a slow host, or one corp with a
+hundred thousand messages, holds up nobody else.
 """
 
+import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import event
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from wsapp import clock
 from wsapp.db import Base, BigId, Json, Moment, current_corp, database_now, db, dialect_insert, is_postgresql
 
 LEASE = timedelta(seconds=60)
+CRASH_PAUSE = timedelta(minutes=5)
 MAX_CRASHES = 3
 
 READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
+HOME, HOST = "home", "host"
+HOST_KINDS = frozenset({"send", "send.result", "card.update", "member.check", "media.fetch"})  # these talk to a host
+
+_corps = sa.table("corp", sa.column("id", sa.Integer))
 
 
 class Outbox(Base):
@@ -29,18 +40,19 @@ class Outbox(Base):
     __table_args__ = (
         sa.Index("ix_outbox_due", "state", "due_at", "id"),
         sa.Index("ix_outbox_lease", "state", "lease_until"),
-        sa.Index("ix_outbox_corp", "corp_id", "state", "due_at"),
+        sa.Index("ix_outbox_corp", "corp_id", "lane", "state", "due_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     corp_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corp.id"))
     kind: Mapped[str] = mapped_column(sa.String(40))
+    lane: Mapped[str] = mapped_column(sa.String(6))
     key: Mapped[str] = mapped_column(sa.String(200), unique=True)
     payload: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     due_at: Mapped[datetime] = mapped_column(Moment)
     state: Mapped[str] = mapped_column(sa.String(10), default=READY)
-    attempts: Mapped[int] = mapped_column(default=0)  # tries that ended in an error of the other side
-    crashes: Mapped[int] = mapped_column(default=0)  # leases that ran out: the worker died or hung
+    attempts: Mapped[int] = mapped_column(default=0)  # tries that ended in an error
+    crashes: Mapped[int] = mapped_column(default=0)  # starts in a row whose end nobody saw: the worker died
     attempt_id: Mapped[str | None] = mapped_column(sa.String(32))
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
     error: Mapped[str | None] = mapped_column(sa.String(500))
@@ -58,20 +70,25 @@ class Claim:
     corp_id: int | None
     payload: dict[str, Any]
     attempts: int
+    crashes: int
     due_at: datetime
+
+
+# --- putting work in ----------------------------------------------------------------------------------------------
 
 
 def enqueue(
     kind: str, payload: dict[str, Any], *, key: str | None = None, due_at: datetime | None = None, corp: bool = True
-) -> None:
+) -> bool:
     """Insert work in the caller's transaction, for the current corp (or for none with `corp=False`).
 
-    Work whose `key` was ever enqueued is left alone: it happens once.
+    Work whose `key` was ever enqueued is left alone: it happens once. Says whether the work is new.
     """
     now = clock.now()
     statement = dialect_insert(Outbox).values(
         corp_id=current_corp() if corp else None,
         kind=kind,
+        lane=HOST if kind in HOST_KINDS else HOME,
         key=key or f"{kind}:{secrets.token_hex(12)}",
         payload=payload,
         due_at=due_at or now,
@@ -80,88 +97,234 @@ def enqueue(
         crashes=0,
         created_at=now,
     )
-    db.session.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    done = db.session.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    db.session().info["enqueued"] = True
+    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def claim(limit: int, *, exclude_corps: Sequence[int] = ()) -> list[Claim]:
-    """Borrow up to `limit` due rows, oldest first, and commit. Rows whose worker died come back after their lease.
+_listeners: list[Callable[[], None]] = []
 
-    A row that took its worker down `MAX_CRASHES` times is parked instead.
+
+@contextmanager
+def listening(wake: Callable[[], None]) -> Iterator[None]:
+    """Call `wake` after each commit of this process that put work in: so that it starts without waiting for a look."""
+    _listeners.append(wake)
+    try:
+        yield
+    finally:
+        _listeners.remove(wake)
+
+
+@event.listens_for(Session, "after_commit")
+def _tell_listeners(session: Session) -> None:
+    if session.info.pop("enqueued", False):
+        for wake in list(_listeners):
+            wake()
+
+
+@event.listens_for(Session, "after_rollback")
+def _forget_enqueued(session: Session) -> None:
+    session.info.pop("enqueued", None)
+
+
+# --- borrowing ----------------------------------------------------------------------------------------------------
+
+Room = Callable[[int | None], int]
+
+
+def claim(
+    limit: int,
+    *,
+    room: Room | None = None,
+    suspects: int = 1,
+    lease: timedelta = LEASE,
+    crash_pause: timedelta = CRASH_PAUSE,
+) -> list[Claim]:
+    """Borrow up to `limit` rows, one lot a corp and lane, and commit. Rows whose worker died come back after their lease.
+
+    `room` says how many rows a corp may have of the lane that talks to hosts (None: as many as there are). Of rows that
+    were being worked on when a worker died, at most `suspects` are lent at a time: one of them may be the cause. Before
+    the third such start it rests for `crash_pause`, so that a series of kills from outside is not held against it.
     """
-    now, leased_at = clock.now(), database_now()
-    expired = sa.and_(Outbox.state == RUNNING, Outbox.lease_until < leased_at)
-    due = sa.and_(Outbox.state == READY, Outbox.due_at <= now)
-    free = sa.select(Outbox.id, Outbox.state, Outbox.crashes).where(sa.or_(due, expired))
-    if exclude_corps:
-        free = free.where(sa.or_(Outbox.corp_id.is_(None), Outbox.corp_id.not_in(exclude_corps)))
-    free = free.order_by(Outbox.due_at, Outbox.id).limit(limit)
-    if is_postgresql():
-        free = free.with_for_update(skip_locked=True)
-    found = db.session.execute(free).all()
-    parked = [row.id for row in found if row.state == RUNNING and row.crashes + 1 >= MAX_CRASHES]
-    taken = [row.id for row in found if row.id not in set(parked)]
-    claims = _borrow(taken, leased_at) if taken else []
-    if parked:
-        _settle_many(parked, DEAD, "its worker died repeatedly")
+    leased_at = database_now()
+    ids = _expired(limit, suspects, leased_at, crash_pause)
+    if len(ids) < limit:
+        ids += _due(limit - len(ids), room)
+    claims = _borrow(ids, leased_at + lease) if ids else []
     db.session.commit()
     return claims
 
 
-def _borrow(ids: list[int], leased_at: datetime) -> list[Claim]:
+def _locked(statement: sa.Select[Any]) -> list[int]:
+    if is_postgresql():
+        statement = statement.with_for_update(skip_locked=True)
+    return list(db.session.execute(statement).scalars())
+
+
+def _expired(limit: int, suspects: int, leased_at: datetime, crash_pause: timedelta) -> list[int]:
+    expired = sa.select(Outbox.id).where(Outbox.state == RUNNING).order_by(Outbox.lease_until, Outbox.id)
+    found = _locked(expired.where(Outbox.lease_until < leased_at, Outbox.crashes == 0).limit(limit))
+    if suspects > 0 and len(found) < limit:
+        last = Outbox.crashes == MAX_CRASHES - 1
+        rested = sa.case((last, leased_at - crash_pause), else_=leased_at)
+        some = expired.where(Outbox.lease_until < leased_at, Outbox.lease_until < rested, Outbox.crashes > 0)
+        found += _locked(some.limit(min(suspects, limit - len(found))))
+    return found
+
+
+def _due(limit: int, room: Room | None) -> list[int]:
+    """Ids of due rows: first what stays at home, then what goes to the hosts, each in equal shares by corp."""
+    now = clock.now()
+    found: list[int] = []
+    for lane, corps in _corps_with_due(now).items():
+        random.shuffle(corps)
+        for index, corp_id in enumerate(corps):
+            left = limit - len(found)
+            if left <= 0:
+                break
+            share = max(1, left // (len(corps) - index))
+            if lane == HOST and room is not None:
+                share = min(share, room(corp_id))
+            if share > 0:
+                mine = Outbox.corp_id.is_(None) if corp_id is None else Outbox.corp_id == corp_id
+                due = sa.select(Outbox.id).where(mine, Outbox.lane == lane, Outbox.state == READY, Outbox.due_at <= now)
+                found += _locked(due.order_by(Outbox.due_at, Outbox.id).limit(share))
+    return found
+
+
+def _corps_with_due(now: datetime) -> dict[str, list[int | None]]:
+    def waits(corp: Any, lane: str) -> sa.Exists:
+        return sa.exists().where(corp, Outbox.lane == lane, Outbox.state == READY, Outbox.due_at <= now)
+
+    lanes = {lane: waits(Outbox.corp_id == _corps.c.id, lane) for lane in (HOME, HOST)}
+    columns = [condition.correlate(_corps).label(lane) for lane, condition in lanes.items()]
+    rows = db.session.execute(sa.select(_corps.c.id, *columns)).mappings().all()
+    found: dict[str, list[int | None]] = {lane: [row["id"] for row in rows if row[lane]] for lane in lanes}
+    if db.session.scalar(sa.select(waits(Outbox.corp_id.is_(None), HOME))):
+        found[HOME].append(None)
+    return found
+
+
+def _borrow(ids: list[int], lease_until: datetime) -> list[Claim]:
     attempt_id = secrets.token_hex(16)
     statement = (
         sa.update(Outbox)
         .where(Outbox.id.in_(ids))
-        .values(
-            state=RUNNING,
-            attempt_id=attempt_id,
-            lease_until=leased_at + LEASE,
-            crashes=Outbox.crashes + sa.case((Outbox.state == RUNNING, 1), else_=0),
-        )
-        .returning(Outbox.id, Outbox.kind, Outbox.corp_id, Outbox.payload, Outbox.attempts, Outbox.due_at)
+        .values(state=RUNNING, attempt_id=attempt_id, lease_until=lease_until)
+        .returning(*_CLAIMED)
         .execution_options(synchronize_session=False)
     )
-    rows = db.session.execute(statement).all()
-    return [
-        Claim(row.id, attempt_id, row.kind, row.corp_id, row.payload, row.attempts, row.due_at)
-        for row in sorted(rows, key=lambda row: (row.due_at, row.id))
-    ]
+    return _claims(db.session.execute(statement).all())
 
 
-def _settle_many(ids: list[int], state: str, error: str) -> None:
-    db.session.execute(
+_CLAIMED = (
+    Outbox.id,
+    Outbox.attempt_id,
+    Outbox.kind,
+    Outbox.corp_id,
+    Outbox.payload,
+    Outbox.attempts,
+    Outbox.crashes,
+    Outbox.due_at,
+)
+
+
+def _claims(rows: Sequence[Any]) -> list[Claim]:
+    return [Claim(*row) for row in sorted(rows, key=lambda row: (row.due_at, row.id))]
+
+
+def anything_to_claim() -> bool:
+    """Say whether a look is worth a write transaction: something is due, or a lease has run out."""
+    due = sa.exists().where(Outbox.state == READY, Outbox.due_at <= clock.now())
+    expired = sa.exists().where(Outbox.state == RUNNING, Outbox.lease_until < database_now())
+    return bool(db.session.scalar(sa.select(sa.or_(due, expired))))
+
+
+def start(ids: Sequence[int], attempt_id: str, *, lease: timedelta = LEASE) -> list[Claim]:
+    """Begin borrowed work and commit: renews the lease and counts the start until its end is written.
+
+    Returns the rows that are still ours; the others went to another attempt meanwhile.
+    """
+    statement = (
         sa.update(Outbox)
-        .where(Outbox.id.in_(ids))
-        .values(state=state, error=error, lease_until=None, done_at=clock.now())
+        .where(_ours(ids, attempt_id))
+        .values(lease_until=database_now() + lease, crashes=Outbox.crashes + 1)
+        .returning(*_CLAIMED)
         .execution_options(synchronize_session=False)
     )
+    claims = _claims(db.session.execute(statement).all())
+    db.session.commit()
+    return claims
+
+
+def renew(ids: Sequence[int], attempt_id: str, *, lease: timedelta = LEASE) -> int:
+    """Extend the lease of work under way and commit; returns how many rows are still ours."""
+    renewed = _change(_ours(ids, attempt_id), lease_until=database_now() + lease)
+    db.session.commit()
+    return renewed
+
+
+def _ours(ids: Sequence[int], attempt_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(Outbox.id.in_(list(ids)), Outbox.attempt_id == attempt_id, Outbox.state == RUNNING)
+
+
+def _change(condition: sa.ColumnElement[bool], **values: Any) -> int:
+    done = db.session.execute(
+        sa.update(Outbox).where(condition).values(**values).execution_options(synchronize_session=False)
+    )
+    return done.rowcount or 0  # type: ignore[attr-defined]
+
+
+def held(claims: Sequence[Claim]) -> list[Claim]:
+    """Return those of the claims that are still ours, locked for the rest of the transaction."""
+    if not claims:
+        return []
+    ours = sa.or_(*(_ours([one.id for one in lot], attempt_id) for attempt_id, lot in _by_attempt(claims).items()))
+    statement = sa.select(Outbox.id).where(ours).order_by(Outbox.id)
+    if is_postgresql():
+        statement = statement.with_for_update()
+    found = set(db.session.execute(statement).scalars())
+    return [one for one in claims if one.id in found]
+
+
+def _by_attempt(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
+    lots: dict[str, list[Claim]] = {}
+    for one in claims:
+        lots.setdefault(one.attempt_id, []).append(one)
+    return lots
+
+
+def still_running(ids: Sequence[int], attempt_id: str) -> set[int]:
+    """Return which of the rows are still borrowed by this attempt."""
+    return set(db.session.execute(sa.select(Outbox.id).where(_ours(ids, attempt_id))).scalars())
+
+
+# --- giving back --------------------------------------------------------------------------------------------------
 
 
 class LeaseLost(Exception):
     """Another attempt holds the row now: nothing of this one may be written."""
 
 
-def _settle(claim_id: int, attempt_id: str, **values: Any) -> None:
-    result = db.session.execute(
-        sa.update(Outbox)
-        .where(Outbox.id == claim_id, Outbox.attempt_id == attempt_id, Outbox.state == RUNNING)
-        .values(lease_until=None, **values)
-        .execution_options(synchronize_session=False)
-    )
-    if result.rowcount != 1:  # type: ignore[attr-defined]
-        raise LeaseLost(claim_id)
+def _settle(claims: Sequence[Claim], **values: Any) -> None:
+    for attempt_id, lot in _by_attempt(claims).items():
+        ids = [one.id for one in lot]
+        if _change(_ours(ids, attempt_id), lease_until=None, crashes=0, **values) != len(ids):
+            raise LeaseLost(ids)
 
 
-def finish(claim: Claim) -> None:
-    """Mark the work done in the current transaction, together with what it wrote. Raises LeaseLost."""
-    _settle(claim.id, claim.attempt_id, state=DONE, done_at=clock.now(), error=None)
+def finish(*claims: Claim, note: str | None = None) -> None:
+    """Mark work done in the current transaction, together with what it wrote. Raises LeaseLost.
+
+    `note` says in the console what became of it, where that is not plain.
+    """
+    _settle(claims, state=DONE, done_at=clock.now(), error=note[:500] if note else None)
 
 
 def retry(claim: Claim, after: float, error: str, *, counted: bool = True) -> None:
     """Give the row back, due in `after` seconds. `counted=False` for waits that are nobody's fault (quota)."""
     _settle(
-        claim.id,
-        claim.attempt_id,
+        [claim],
         state=READY,
         due_at=clock.now() + timedelta(seconds=after),
         attempts=claim.attempts + (1 if counted else 0),
@@ -171,61 +334,51 @@ def retry(claim: Claim, after: float, error: str, *, counted: bool = True) -> No
 
 def bury(claim: Claim, error: str) -> None:
     """Give the work up: it stays visible in the console as dead."""
-    _settle(claim.id, claim.attempt_id, state=DEAD, error=error[:500], done_at=clock.now())
+    _settle([claim], state=DEAD, error=error[:500], done_at=clock.now())
 
 
-def release(claims: Sequence[Claim]) -> None:
-    """Give unstarted rows back at once (graceful stop). Rows that another attempt holds are left alone. Commits."""
-    for one in claims:
-        db.session.execute(
-            sa.update(Outbox)
-            .where(Outbox.id == one.id, Outbox.attempt_id == one.attempt_id, Outbox.state == RUNNING)
-            .values(state=READY, lease_until=None)
-            .execution_options(synchronize_session=False)
-        )
+def release(ids: Sequence[int], attempt_id: str) -> int:
+    """Give rows back at once, as if never borrowed, and commit. Rows that another attempt holds are left alone."""
+    released = _change(_ours(ids, attempt_id), state=READY, lease_until=None, crashes=0)
     db.session.commit()
+    return released
 
 
-def renew(claim: Claim) -> None:
-    """Extend the lease of running work and commit; raises LeaseLost when it is no longer ours."""
-    result = db.session.execute(
-        sa.update(Outbox)
-        .where(Outbox.id == claim.id, Outbox.attempt_id == claim.attempt_id, Outbox.state == RUNNING)
-        .values(lease_until=database_now() + LEASE)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
-    if result.rowcount != 1:  # type: ignore[attr-defined]
-        raise LeaseLost(claim.id)
+# --- the console --------------------------------------------------------------------------------------------------
 
 
 def revive(outbox_id: int) -> bool:
     """Put dead work back in line (the console's button); says whether there was such work."""
-    result = db.session.execute(
-        sa.update(Outbox)
-        .where(Outbox.id == outbox_id, Outbox.state == DEAD)
-        .values(state=READY, attempts=0, crashes=0, due_at=clock.now(), error=None, done_at=None)
-        .execution_options(synchronize_session=False)
+    db.session().info["enqueued"] = True
+    revived = _change(
+        sa.and_(Outbox.id == outbox_id, Outbox.state == DEAD),
+        state=READY,
+        attempts=0,
+        crashes=0,
+        due_at=clock.now(),
+        error=None,
+        done_at=None,
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    return revived == 1
 
 
 def counts() -> dict[str, int]:
     """Return how many rows are in each state."""
     statement = sa.select(Outbox.state, sa.func.count()).group_by(Outbox.state)
-    return dict(db.session.execute(statement).tuples().all())
+    return dict(db.session.execute(statement).all())
 
 
-def next_due() -> datetime | None:
-    """Return when the next ready row is due, None when nothing waits."""
-    return db.session.scalar(sa.select(sa.func.min(Outbox.due_at)).where(Outbox.state == READY))
+def next_due(*, lane: str | None = None) -> datetime | None:
+    """Return when the next ready row is due (of one lane, where given), None when nothing waits."""
+    statement = sa.select(sa.func.min(Outbox.due_at)).where(Outbox.state == READY)
+    return db.session.scalar(statement if lane is None else statement.where(Outbox.lane == lane))
 
 
 def prune(before: datetime) -> int:
     """Delete finished rows that ended before `before`; returns how many. Dead rows stay for the console."""
-    result = db.session.execute(
+    done = db.session.execute(
         sa.delete(Outbox)
         .where(Outbox.state == DONE, Outbox.done_at < before)
         .execution_options(synchronize_session=False)
     )
-    return result.rowcount or 0  # type: ignore[attr-defined]
+    return done.rowcount or 0  # type: ignore[attr-defined]

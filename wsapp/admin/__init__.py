@@ -4,7 +4,7 @@ from importlib import import_module
 
 from flask import Flask
 
-PAGES = ("console",)
+PAGES: tuple[str, ...] = ()  # grows with the pages
 
 
 def install(app: Flask) -> None:

@@ -117,4 +117,4 @@ def names_of(customer_ids: Sequence[str | None]) -> dict[str, str]:
     wanted = sorted({one for one in customer_ids if one})
     if not wanted:
         return {}
-    return dict(db.session.execute(sa.select(Customer.id, Customer.name).where(Customer.id.in_(wanted))).tuples().all())
+    return dict(db.session.execute(sa.select(Customer.id, Customer.name).where(Customer.id.in_(wanted))).all())

@@ -137,7 +137,7 @@ def names(member_ids: Sequence[str | None]) -> dict[str, str]:
     wanted = sorted({one for one in member_ids if one})
     if not wanted:
         return {}
-    return dict(db.session.execute(sa.select(Member.id, Member.name).where(Member.id.in_(wanted))).tuples().all())
+    return dict(db.session.execute(sa.select(Member.id, Member.name).where(Member.id.in_(wanted))).all())
 
 
 def admin_names(limit: int = 3) -> Sequence[str]:

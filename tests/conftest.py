@@ -1,0 +1,213 @@
+"""What every test may ask for: a database, the emulators, the app, the cast, signed-in browsers.
+
+`WSAPP_TEST_DATABASE` says which database a run is on ("sqlite", the default, or "postgresql"). Nothing here reaches
+beyond this machine's loopback.
+"""
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.cast import Cast, settings_for
+from tests.servers import PostgresServer
+from wsapp.connectors.emulator import RunningEmulator
+from wsapp.crm.org.models import Member
+
+DATABASE = os.environ.get("WSAPP_TEST_DATABASE", "sqlite")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, run only what touches a database: the rest has run on SQLite."""
+    if DATABASE == "sqlite":
+        return
+    wanted = [item for item in items if "database_url" in item.fixturenames]  # type: ignore[attr-defined]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = wanted
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _only_loopback() -> Iterator[None]:
+    """Tests reach this machine and nothing else."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith("127.") and address[0] not in ("::1", "localhost"):
+            raise RuntimeError(f"a test reaches out to {address[0]}")
+        connect(self, address)
+
+    socket.socket.connect = guarded  # type: ignore[method-assign]
+    yield
+    socket.socket.connect = connect  # type: ignore[method-assign]
+
+
+# --- the emulators --------------------------------------------------------------------------------------------------
+
+PUBLIC_URL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="session")
+def _running_wecom() -> Iterator[RunningEmulator]:
+    from wsapp.connectors.wecom.emulator import WeComEmulator
+
+    with WeComEmulator().start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _running_dingtalk() -> Iterator[RunningEmulator]:
+    from wsapp.connectors.dingtalk.emulator import DingTalkEmulator
+
+    with DingTalkEmulator().start() as running:
+        yield running
+
+
+@pytest.fixture
+def wecom(_running_wecom: RunningEmulator) -> RunningEmulator:
+    """WeCom's emulator with its sample firm, as new."""
+    from wsapp.connectors.wecom.emulator import demo_org
+
+    return _fresh(_running_wecom, demo_org(PUBLIC_URL))
+
+
+@pytest.fixture
+def dingtalk(_running_dingtalk: RunningEmulator) -> RunningEmulator:
+    """DingTalk's emulator with its sample firm, as new."""
+    from wsapp.connectors.dingtalk.emulator import demo_org
+
+    return _fresh(_running_dingtalk, demo_org(PUBLIC_URL))
+
+
+def _fresh(running: RunningEmulator, org: dict[str, Any]) -> RunningEmulator:
+    emulator: Any = running.emulator
+    with emulator.lock:
+        emulator.faults.clear()
+        emulator.calls.clear()
+        emulator.call_counts.clear()
+        emulator.knobs = dict(type(emulator).knobs)
+        emulator.clock.offset = 0
+        emulator.load(org)
+        emulator.forget()
+    return running
+
+
+# --- the database and the app ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    """A migrated, empty database to copy: migrating anew for each test would cost seconds."""
+    from wsapp.app import create_app
+    from wsapp.db import db, upgrade
+
+    folder = tmp_path_factory.mktemp("template")
+    if DATABASE == "postgresql":
+        server: PostgresServer = request.getfixturevalue("_postgres")
+        url = server.create("template_" + uuid.uuid4().hex[:8])
+    else:
+        url = f"sqlite:///{folder / 'wsapp.db'}"
+    app = create_app(settings_for(folder, url=url, public_url=PUBLIC_URL))
+    upgrade(app)
+    with app.app_context():
+        if DATABASE == "sqlite":
+            with db.engine.connect() as connection:
+                connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+        db.engine.dispose()
+    return url
+
+
+@pytest.fixture
+def database_url(_template: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty, migrated database that is this test's own."""
+    if DATABASE == "postgresql":
+        server: PostgresServer = request.getfixturevalue("_postgres")
+        name = "test_" + uuid.uuid4().hex[:12]
+        yield server.create(name, template=sa.make_url(_template).database or "")
+        server.drop(name)
+        return
+    path = tmp_path / "data" / "wsapp.db"
+    path.parent.mkdir()
+    shutil.copy(_template.removeprefix("sqlite:///"), path)
+    yield f"sqlite:///{path}"
+
+
+@pytest.fixture
+def app(database_url: str, tmp_path: Path, wecom: RunningEmulator, dingtalk: RunningEmulator) -> Iterator[Flask]:
+    """The product, connected to both sample firms and to the cast's two corps."""
+    from wsapp.app import create_app
+    from wsapp.db import db
+
+    settings = settings_for(
+        tmp_path / "data", url=database_url, public_url=PUBLIC_URL, wecom_base=wecom.url, dingtalk_base=dingtalk.url
+    )
+    made = create_app(settings)
+    made.testing = False  # errors are answered as in life; the tests look at the answer
+    with made.app_context():
+        from wsapp.hosts import connect_configured_corps
+
+        connect_configured_corps()
+    yield made
+    with made.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def cast(app: Flask) -> Cast:
+    """The cast: 阿丽 (a seller), 老鲍 (who leads her department), 小查 (a stranger), 管姐 (the administrator) at
+    森林木业; 艾薇 (a seller) and 安总 (the administrator) at another corp."""
+    return Cast(app)
+
+
+@pytest.fixture
+def ali(cast: Cast) -> Member:
+    return cast.member("ali")
+
+
+@pytest.fixture
+def bob(cast: Cast) -> Member:
+    return cast.member("bob")
+
+
+@pytest.fixture
+def cha(cast: Cast) -> Member:
+    return cast.member("cha")
+
+
+@pytest.fixture
+def guan(cast: Cast) -> Member:
+    return cast.member("guan")
+
+
+@pytest.fixture
+def ivy(cast: Cast) -> Member:
+    return cast.member("ivy")
+
+
+@pytest.fixture
+def sign_in(app: Flask, cast: Cast) -> Callable[..., FlaskClient]:
+    """`sign_in(member)` → a test client with that member's session; `sign_in(member, agent=…)` in another client."""
+    return cast.sign_in
+
+
+@pytest.fixture
+def here(app: Flask, cast: Cast, ali: Member) -> Iterator[Flask]:
+    """An app context inside the cast's first corp, for tests that call the domain directly."""
+    from wsapp.db import corp_scope
+
+    with app.app_context(), corp_scope(cast.corp_id):
+        yield app
