@@ -119,10 +119,11 @@ def test_a_retry_has_another_digest_and_the_same_id() -> None:
 
 def test_digit_shifted_copies_of_one_push_have_one_digest() -> None:
     """The signature covers undelimited strings: moving digits from one field to the next leaves it valid (T02)."""
-    request = push(nonce="179999")
+    timestamp = MILLIS[:10] + "830"
+    request = push(nonce="179999", timestamp=timestamp)
     while not json.loads(request.body)["encrypt"][0].isalpha():  # sorts behind both numbers
-        request = push(nonce="179999")
-    shifted = changed(request, timestamp=[MILLIS[:10]], nonce=[MILLIS[10:] + "179999"])
+        request = push(nonce="179999", timestamp=timestamp)
+    shifted = changed(request, timestamp=[timestamp[:10]], nonce=[timestamp[10:] + "179999"])
     assert reader().read(shifted).digest == reader().read(request).digest
 
 

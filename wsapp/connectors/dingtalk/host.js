@@ -61,8 +61,6 @@
     return fetch(url, { credentials: "same-origin", headers: { Accept: "application/json" } })
       .then((response) => (response.ok ? response.json() : Promise.reject({ code: "config_" + response.status, message: "" })))
       .then((signed) => new Promise((resolve, reject) => {
-        dd.ready(() => resolve());
-        dd.error((error) => reject(failure(error)));
         dd.config({
           agentId: signed.agentId,
           corpId: signed.corpId,
@@ -72,6 +70,9 @@
           type: 0,
           jsApiList: API_LIST,
         });
+        // Only now: before dd.config, dd.ready means no more than that the bridge is there.
+        dd.ready(() => resolve());
+        dd.error((error) => reject(failure(error)));
       }));
   }
 
@@ -120,10 +121,18 @@
       fileType: "image",
     }, 6 * CALL_MS).then((answer) => {
       const status = Number(answer.statusCode || 200);
-      const stored = status >= 200 && status < 300 ? JSON.parse(answer.data) : {};
-      if (!stored.id) throw { code: "upload_" + status, message: stored.detail || "" };
+      const stored = parsed(answer.data);
+      if (status < 200 || status > 299 || !stored.id) throw { code: "upload_" + status, message: stored.detail || "" };
       return { file_id: stored.id, url: stored.url, preview: stored.url };
-    }).catch((error) => Promise.reject(error && error.code ? error : { code: "upload", message: "" }));
+    });
+  }
+
+  function parsed(text) {
+    try {
+      return JSON.parse(text) || {};
+    } catch (error) {
+      return {};
+    }
   }
 
   window.WsHost = {
