@@ -165,9 +165,8 @@ def _expired(limit: int, suspects: int, leased_at: datetime, crash_pause: timede
     expired = sa.select(Outbox.id).where(Outbox.state == RUNNING).order_by(Outbox.lease_until, Outbox.id)
     found = _locked(expired.where(Outbox.lease_until < leased_at, Outbox.crashes == 0).limit(limit))
     if suspects > 0 and len(found) < limit:
-        last = Outbox.crashes == MAX_CRASHES - 1
-        rested = sa.case((last, leased_at - crash_pause), else_=leased_at)
-        some = expired.where(Outbox.lease_until < leased_at, Outbox.lease_until < rested, Outbox.crashes > 0)
+        rested = sa.or_(Outbox.crashes != MAX_CRASHES - 1, Outbox.lease_until < leased_at - crash_pause)
+        some = expired.where(Outbox.lease_until < leased_at, Outbox.crashes > 0, rested)
         found += _locked(some.limit(min(suspects, limit - len(found))))
     return found
 
@@ -339,7 +338,7 @@ def bury(claim: Claim, error: str) -> None:
 
 def release(ids: Sequence[int], attempt_id: str) -> int:
     """Give rows back at once, as if never borrowed, and commit. Rows that another attempt holds are left alone."""
-    released = _change(_ours(ids, attempt_id), state=READY, lease_until=None, crashes=0)
+    released = _change(_ours(ids, attempt_id), state=READY, lease_until=None)
     db.session.commit()
     return released
 

@@ -129,6 +129,7 @@ def upgrade() -> None:
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("corp_id", sa.Integer(), nullable=True),
         sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("lane", sa.String(length=6), nullable=False),
         sa.Column("key", sa.String(length=200), nullable=False),
         sa.Column("payload", JSON, nullable=False),
         sa.Column("due_at", MOMENT, nullable=False),
@@ -144,7 +145,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("key", name=op.f("uq_outbox_key")),
     )
-    op.create_index("ix_outbox_corp", "outbox", ["corp_id", "state", "due_at"], unique=False)
+    op.create_index("ix_outbox_corp", "outbox", ["corp_id", "lane", "state", "due_at", "id"], unique=False)
     op.create_index("ix_outbox_due", "outbox", ["state", "due_at", "id"], unique=False)
     op.create_index("ix_outbox_lease", "outbox", ["state", "lease_until"], unique=False)
 
@@ -339,6 +340,7 @@ def upgrade() -> None:
         sa.Column("shown", sa.String(length=200), nullable=False),
         sa.Column("due_at", MOMENT, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("tried_at", MOMENT, nullable=True),
         sa.Column("sent_at", MOMENT, nullable=True),
         sa.Column("settled_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(
@@ -351,11 +353,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("corp_id", "card", name=op.f("uq_notification_corp_id_card")),
         sa.UniqueConstraint("corp_id", "key", name=op.f("uq_notification_corp_id_key")),
     )
+    op.create_index(
+        "ix_notification_pace", "notification", ["corp_id", "recipient_id", "tried_at"], unique=False
+    )
     op.create_index("ix_notification_recent", "notification", ["corp_id", "due_at", "id"], unique=False)
     op.create_index(
         "ix_notification_recipient", "notification", ["corp_id", "recipient_id", "due_at", "id"], unique=False
     )
     op.create_index("ix_notification_subject", "notification", ["corp_id", "subject_id", "state"], unique=False)
+    op.create_index(
+        "ix_notification_tried", "notification", ["corp_id", "tried_at", "recipient_id"], unique=False
+    )
 
     op.create_table(
         "customer_phone",

@@ -33,6 +33,8 @@ class Notification(CorpScoped, Base):
         sa.Index("ix_notification_recipient", "corp_id", "recipient_id", "due_at", "id"),
         sa.Index("ix_notification_subject", "corp_id", "subject_id", "state"),
         sa.Index("ix_notification_recent", "corp_id", "due_at", "id"),
+        sa.Index("ix_notification_tried", "corp_id", "tried_at", "recipient_id"),
+        sa.Index("ix_notification_pace", "corp_id", "recipient_id", "tried_at"),
     )
 
     kind: Mapped[str] = mapped_column(sa.String(30))
@@ -54,6 +56,7 @@ class Notification(CorpScoped, Base):
     shown: Mapped[str] = mapped_column(sa.String(200), default="")  # the state text that the card shows by now
     due_at: Mapped[datetime] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
+    tried_at: Mapped[datetime | None] = mapped_column(Moment)  # the last try; the hosts' rates are counted by it
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
     settled_at: Mapped[datetime | None] = mapped_column(Moment)
 
