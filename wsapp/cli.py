@@ -8,8 +8,11 @@ import difflib
 import functools
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -131,7 +134,7 @@ def demo(settings: "Settings", port: int) -> int:
 
 @program.command()
 @click.option("--host", "host", required=True, metavar="wecom|dingtalk", help="Which host.")
-@click.option("--port", required=True, type=click.IntRange(1, 65535), help="Where to listen.")
+@click.option("--port", required=True, type=click.IntRange(0, 65535), help="Where to listen; 0: any free port.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--org", type=click.File(encoding="utf-8"), help="Companies, apps and people as JSON [a demo firm].")
 @with_settings
@@ -139,6 +142,7 @@ def emulator(settings: "Settings", host: str, port: int, bind: str, org: Any) ->
     """Run one host's emulator on its own."""
     import json
 
+    from wsapp import serving
     from wsapp.connectors import CONNECTORS
 
     if host not in CONNECTORS:
@@ -150,13 +154,12 @@ def emulator(settings: "Settings", host: str, port: int, bind: str, org: Any) ->
         running.load(people)
     except (ValueError, KeyError, TypeError) as error:
         raise click.BadParameter(f"not an organisation: {type(error).__name__} {error}", param_hint="--org") from None
-    click.echo(f"The emulator of {host} answers at http://{bind}:{port}")
-    try:
-        running.serve_forever(port, bind)
-    except OSError as error:
-        raise Failed(f"cannot listen on {bind}:{port}: {error.strerror}") from None
-    except KeyboardInterrupt:
-        pass
+    serving.listen(f"{bind}:{port}").close()  # a taken port is one clear line
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with running.start(port, bind) as server:
+        click.echo(f"The emulator of {host} answers at {server.url}")
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
     return 0
 
 

@@ -182,17 +182,20 @@ def seed(settings: "Settings", customers: int, corp_id: str) -> None:
 
 @contextmanager
 def unit_of_work(settings: "Settings") -> Iterator[Any]:
-    """One unit of work of the app, on a database that is at the newest version."""
-    from wsapp import db, serving
+    """One unit of work of the app, with the corps of the settings connected."""
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    from wsapp import serving
 
     app = serving.build(settings)
-    if problems := db.check(app):
-        raise Failed(f"{problems[0]}: run `wsapp db upgrade` first")
     with app.app_context():
         from wsapp.hosts import connect_configured_corps
 
-        connect_configured_corps()
-        yield app
+        try:
+            connect_configured_corps()
+            yield app
+        except (OperationalError, ProgrammingError) as error:
+            raise Failed(f"the database cannot be used ({error.orig}); has `wsapp db upgrade` been run?") from None
 
 
 @contextmanager

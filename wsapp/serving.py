@@ -50,7 +50,7 @@ def serve(
 ) -> int:
     """Migrate, then run web, worker and scheduler (and the roles `also`) as one process tree until SIGTERM or SIGINT.
 
-    `rebuild` reads the settings again on SIGHUP; without it SIGHUP ends, too. `create` makes the app, where it is not the
+    `rebuild` reads the settings again on SIGHUP; without it SIGHUP ends, too. `create` makes the app, where not the
     ordinary one. `on_ready` is called once all is started and the addresses accept. Returns the exit code; raises
     CannotServe.
     """
@@ -79,8 +79,7 @@ def web(settings: Settings, *, rebuild: Rebuild | None = None) -> int:
     with claim(settings, "web"):
         sockets = [listen(bind) for bind in settings.server.bind]
         app = build(settings)
-        if not _schema_problems(app):
-            _connect_corps(app)
+        _connect_corps_if_ready(app)
         _hang_up(app)
         workers, threads = settings.server.workers or ALONE[0], settings.server.threads or ALONE[1]
         return _run_web(app, sockets, 1 if settings.is_embedded else workers, threads, rebuild)
@@ -117,21 +116,21 @@ def _migrate(app: Any) -> None:
     db.upgrade(app)
 
 
-def _schema_problems(app: Any) -> list[str]:
-    """What keeps a role from working properly; it starts all the same and says so (`/readyz` does, too)."""
-    from wsapp import db
-
-    problems = db.check(app)
-    for problem in problems:
-        logs.get_logger().error("schema.not_ready", problem=problem)
-    return problems
-
-
 def _connect_corps(app: Any) -> None:
     from wsapp.hosts import connect_configured_corps
 
     with app.app_context():
         connect_configured_corps()
+
+
+def _connect_corps_if_ready(app: Any) -> None:
+    """A role alone does not migrate: on a database that is behind it starts all the same; `/readyz` says why not."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        _connect_corps(app)
+    except DBAPIError as error:
+        logs.get_logger().error("database.not_ready", reason=str(error.orig))
 
 
 # --- roles --------------------------------------------------------------------------------------------------------
