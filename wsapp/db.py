@@ -191,10 +191,10 @@ def insert_rows(model: type[CorpScoped], rows: Iterable[Mapping[str, Any]], *, i
     stamped = [{"id": new_id(), **row, "corp_id": corp_id} for row in rows]
     if not stamped:
         return 0
-    statement: Any = dialect_insert(model)
+    statement = dialect_insert(sa.inspect(model).local_table)
     if ignore:
         statement = statement.on_conflict_do_nothing()
-    result = db.session.execute(statement, stamped, execution_options={"stamped": True})
+    result: Any = db.session.execute(statement, stamped, execution_options={"preserve_rowcount": True})
     return max(result.rowcount, 0)
 
 

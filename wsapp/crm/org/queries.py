@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute
 
 from wsapp.crm.org.models import ADMIN, ACTIVE, Corp, Department, Member, Membership
 from wsapp.db import db, first, rows
@@ -50,14 +50,18 @@ def team_ids(actor: Member) -> frozenset[str] | None:
 
 
 def _team_of(actor: Member) -> frozenset[str]:
-    top, below = aliased(Department), aliased(Department)
-    led = aliased(Membership)
+    led = rows(
+        sa.select(Department.path)
+        .join(Membership, sa.and_(Membership.department_id == Department.id, Membership.corp_id == Department.corp_id))
+        .where(Membership.member_id == actor.id, Membership.leads.is_(True))
+    )
+    if not led:
+        return frozenset({actor.id})
+    below = sa.or_(*(Department.path.startswith(path, autoescape=True) for path in led))
     found = rows(
         sa.select(Membership.member_id)
-        .join(below, sa.and_(below.id == Membership.department_id, below.corp_id == Membership.corp_id))
-        .join(top, sa.and_(below.path.startswith(top.path, autoescape=True), below.corp_id == top.corp_id))
-        .join(led, sa.and_(led.department_id == top.id, led.corp_id == top.corp_id))
-        .where(led.member_id == actor.id, led.leads.is_(True))
+        .join(Department, sa.and_(Department.id == Membership.department_id, Department.corp_id == Membership.corp_id))
+        .where(below)
         .distinct()
     )
     return frozenset(found) | {actor.id}
