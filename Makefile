@@ -86,7 +86,7 @@ lock: $(UV) ## fix the versions of all packages again, after a change to pyproje
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		--python-version 3.11 pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-		--python-version 3.11 --group dev -c requirements.lock -o requirements-dev.lock
+		--python-version 3.11 pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 $(UV):
 	@python3 -m venv .cache/uv
