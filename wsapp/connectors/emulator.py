@@ -25,6 +25,8 @@ import requests
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from wsapp.connectors.phone import add_phone
+
 MAX_CALLS = 20_000
 
 
@@ -68,9 +70,11 @@ class Emulator:
         self.call_counts: dict[str, int] = {}
         self.knobs = dict(type(self).knobs)
         self.callback_threads: list[threading.Thread] = []
+        self.webview_aliases: dict[str, str] = {}  # origin of an app → the one under which the phone opens it
         self.app = Flask(f"emulator-{self.host}", static_folder=None)
         self.app.wsgi_app = _FaultGate(self, self.app.wsgi_app)  # type: ignore[method-assign]
         self._add_switches()
+        add_phone(self, self.app)
 
     # --- subclasses answer these -----------------------------------------------------------------------------
 
@@ -212,7 +216,9 @@ class RunningEmulator:
         self.server = make_server(bind, port, emulator.app, threaded=True, request_handler=_Handler)
         self.server.daemon_threads = True  # type: ignore[attr-defined]
         self.url = f"http://{bind}:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True, name=f"{emulator.host}-emulator")
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, args=(0.02,), daemon=True, name=f"{emulator.host}-emulator"
+        )
         self.thread.start()
 
     def stop(self) -> None:
@@ -232,6 +238,9 @@ class _Handler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
+
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        self.close_connection = True  # else a connection that was reset on demand waits for its next request
 
     def setup(self) -> None:
         super().setup()

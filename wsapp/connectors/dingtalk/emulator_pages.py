@@ -186,7 +186,7 @@ class Pages:
     # --- the phone -------------------------------------------------------------------------------------------
 
     def people(self) -> AnyResponse:
-        """Who can hold the phone: `{"items": [{corp, corp_name, userid, name, title, departments, visible}]}`."""
+        """Who can hold the phone: `{"items": [{corp, corp_name, userid, name, title, departments, visible, apps}]}`."""
         rows = []
         for corp in self.emulator.world.corps.values():
             for member in corp.members.values():
@@ -201,6 +201,14 @@ class Pages:
                         "title": member.title,
                         "departments": names,
                         "visible": visible,
+                        "apps": [
+                            {
+                                "name": app.name,
+                                "home_url": app.home_url,
+                                "visible": self.emulator.world.sees_member(app, member),
+                            }
+                            for app in corp.apps.values()
+                        ],
                     }
                 )
         return json_response({"items": rows})

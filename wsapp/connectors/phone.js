@@ -1,0 +1,332 @@
+/* The phone of an employee: chats with working cards, the workbench, and a web view around the app.
+ *
+ * A page around it may send {demo: "holder", user}, {demo: "open", url} or {demo: "screen", name}, and hears
+ * {phone: "ready" | "holder" | "message", host, user, …}. The app inside the web view sends {phone: "title" | "close" |
+ * "open" | "map"}, as the host's bridge script does.
+ */
+
+const config = JSON.parse(document.body.dataset.config);
+const byId = (id) => document.getElementById(id);
+const device = byId("device");
+const LOOK_EVERY = 1000; // milliseconds
+const BANNER_STAYS = 6000;
+const PRESS_WAITS = 6; // seconds that a press may take until the card has changed
+const ZONE = "Asia/Shanghai"; // the sample firms' wall clock
+
+let people = [];
+let user = config.user;
+let drawn = ""; // what the chat shows, as text: drawn again only when it differs
+let seen = new Set(); // message ids
+let skew = 0; // milliseconds that the host's clock is ahead of this browser's
+let frame = null;
+let bannerTimer = 0;
+let lookTimer = 0;
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  if (name === "button") made.type = "button";
+  return made;
+}
+
+async function ask(path, body) {
+  const options = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(path, options);
+  return answer.json();
+}
+
+function tellAround(message) {
+  if (window.parent !== window) window.parent.postMessage({ host: config.host, user, ...message }, "*");
+}
+
+// --- time ------------------------------------------------------------------------------------------------------
+
+const now = () => new Date(Date.now() + skew);
+const show = (moment, options) => new Intl.DateTimeFormat("zh-CN", { timeZone: ZONE, hourCycle: "h23", ...options }).format(moment);
+const clockTime = (moment) => show(moment, { hour: "2-digit", minute: "2-digit" });
+const day = (moment) => show(moment, { month: "long", day: "numeric", weekday: "short" });
+
+function whenText(moment) {
+  return day(moment) === day(now()) ? clockTime(moment) : `${day(moment)} ${clockTime(moment)}`;
+}
+
+function drawClock() {
+  const text = clockTime(now());
+  if (byId("clock").textContent !== text) byId("clock").textContent = text;
+}
+
+// --- who holds it ----------------------------------------------------------------------------------------------
+
+const holder = () => people.find((one) => one.userid === user);
+const appsOf = (person) => (person && person.apps) || [];
+
+async function begin() {
+  people = (await ask("/phone/people")).items.filter((one) => one.status !== 5);
+  const first = people.find((one) => appsOf(one).some((app) => app.visible)) || people[0];
+  byId("holder").replaceChildren(
+    ...people.map((one) => {
+      const option = element("option", "", [one.name, one.position || one.title].filter(Boolean).join(" · "));
+      option.value = one.userid;
+      return option;
+    }),
+  );
+  await handTo(holder() ? user : first && first.userid);
+  tellAround({ phone: "ready", people: people.map(({ userid, name, position, title }) => ({ userid, name, title: position || title })) });
+}
+
+async function handTo(userid) {
+  if (!people.some((one) => one.userid === userid)) return;
+  user = userid;
+  await ask("/phone/holder", { user });
+  byId("holder").value = user;
+  history.replaceState(null, "", `?user=${encodeURIComponent(user)}`);
+  close();
+  drawn = "";
+  seen = null; // what is there already is no news
+  drawApps();
+  go("messages");
+  tellAround({ phone: "holder" });
+  await look();
+}
+
+function drawApps() {
+  const apps = appsOf(holder());
+  const name = apps.length ? apps[0].name : "应用";
+  document.querySelectorAll("[data-app-name]").forEach((one) => (one.textContent = name));
+  byId("corp").textContent = holder() ? `${holder().corp_name} · ${holder().name}` : "";
+  byId("apps").replaceChildren(
+    ...apps.map((app) => {
+      const made = element("button", "app");
+      made.append(element("span", "appicon"), element("span", "", app.name));
+      if (!app.visible) made.append(element("span", "app__note", "不在可见范围"));
+      made.addEventListener("click", () => open(app.home_url, app.name));
+      return made;
+    }),
+  );
+}
+
+// --- screens ---------------------------------------------------------------------------------------------------
+
+function go(name) {
+  device.dataset.screen = name;
+  document.querySelectorAll(".tabs button").forEach((one) => one.toggleAttribute("aria-current", one.dataset.go === name));
+  if (name === "chat") {
+    byId("banner").hidden = true;
+    drawUnread([]);
+    byId("chat").scrollTop = byId("chat").scrollHeight;
+  }
+}
+
+function toast(text) {
+  byId("toast").textContent = text;
+  byId("toast").hidden = false;
+  setTimeout(() => (byId("toast").hidden = true), 3000);
+}
+
+// --- the web view ----------------------------------------------------------------------------------------------
+
+/* Where the phone finds an address: the product's own is known here under another one. */
+function resolve(url) {
+  const wanted = new URL(url, location.href);
+  const alias = config.aliases[wanted.origin];
+  return alias ? alias + wanted.pathname + wanted.search + wanted.hash : wanted.href;
+}
+
+function open(url, title) {
+  close();
+  frame = element("iframe");
+  frame.allow = "geolocation *; camera *; clipboard-write *";
+  frame.title = title || "应用";
+  frame.src = resolve(url); // set before it stands in the page, so that it makes no entry in the history
+  byId("view-title").textContent = title || "";
+  byId("view").replaceChildren(frame);
+  go("view");
+}
+
+function close() {
+  if (!frame) return;
+  frame.remove();
+  frame = null;
+  if (device.dataset.screen === "view") go("messages");
+}
+
+function hearApp(message) {
+  if (message.phone === "title") byId("view-title").textContent = message.title || "";
+  if (message.phone === "close") close();
+  if (message.phone === "open") open(message.url);
+  if (message.phone === "map") toast(`地图：${(message.place && message.place.name) || message.title || "客户位置"}`);
+}
+
+function hearAround(message) {
+  if (message.demo === "holder") handTo(message.user);
+  if (message.demo === "open") open(message.url || (appsOf(holder())[0] || {}).home_url);
+  if (message.demo === "screen") go(message.name);
+}
+
+window.addEventListener("message", (event) => {
+  const message = event.data || {};
+  if (frame && event.source === frame.contentWindow) hearApp(message);
+  else if (event.source === window.parent && window.parent !== window) hearAround(message);
+});
+
+// --- cards -----------------------------------------------------------------------------------------------------
+
+/* Message bodies may carry the hosts' light markup: links, line breaks, a little Markdown. Shown as plain words. */
+function plain(text) {
+  const page = new DOMParser().parseFromString(String(text || "").replace(/<br\s*\/?>/gi, "\n"), "text/html");
+  return page.body.textContent
+    .replace(/^\s*#{1,6}\s+/gm, "")
+    .replace(/^\s*>\s?/gm, "")
+    .replace(/\*\*(.+?)\*\*/g, "$1")
+    .replace(/[ \t]+$/gm, "")
+    .trim();
+}
+
+function linkIn(text) {
+  const found = /href=["']([^"']+)["']/.exec(String(text || ""));
+  return found ? found[1] : "";
+}
+
+function cardBody(message) {
+  const body = element("button", "card__body");
+  const title = plain(message.title);
+  const text = plain(message.text);
+  if (message.source) body.append(element("span", "card__source", message.source));
+  if (title) body.append(element("span", "card__title", title));
+  if (text && text !== title) body.append(element("span", "card__text", title && text.startsWith(title) ? text.slice(title.length).trim() : text));
+  for (const [label, value] of message.lines || []) {
+    const line = element("span", "card__line");
+    line.append(element("span", "", label), element("span", "", value));
+    body.append(line);
+  }
+  if (message.state) body.append(element("span", "card__state", message.state));
+  const url = message.url || linkIn(message.text);
+  body.disabled = !url;
+  body.addEventListener("click", () => open(url, appsOf(holder())[0] && appsOf(holder())[0].name));
+  return body;
+}
+
+function cardButton(message, button, card) {
+  const made = element("button", button.style === "primary" ? "card__button card__button_primary" : "card__button", button.text);
+  made.dataset.key = button.key || "";
+  made.addEventListener("click", () => (button.url ? open(button.url) : press(message, button, card)));
+  return made;
+}
+
+function cardOf(message) {
+  const card = element("article", "card");
+  card.dataset.message = message.id;
+  card.dataset.card = message.card || "";
+  if (message.recalled) {
+    card.classList.add("card_recalled");
+    card.textContent = "消息已撤回";
+    return card;
+  }
+  card.append(cardBody(message));
+  if ((message.buttons || []).length) {
+    const buttons = element("div", "card__buttons");
+    buttons.append(...message.buttons.map((button) => cardButton(message, button, card)));
+    card.append(buttons);
+  }
+  return card;
+}
+
+async function press(message, button, card) {
+  card.classList.add("card_busy");
+  card.querySelectorAll(".card__button").forEach((one) => (one.disabled = true));
+  const answer = await ask("/phone/press", { user, card: message.card, key: button.key, corp: message.corp, wait: PRESS_WAITS });
+  if (answer.status !== 200) toast(`应用没有回应（${answer.status || "超时"}），请再试一次`);
+  drawn = "";
+  await look();
+}
+
+// --- what the host has for this person -------------------------------------------------------------------------
+
+function drawChat(messages) {
+  const chat = byId("chat");
+  const atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 60;
+  const rows = [];
+  let before = 0;
+  for (const message of messages) {
+    if (message.at - before > 300) rows.push(element("p", "chat__time", whenText(new Date(message.at * 1000))));
+    before = message.at;
+    rows.push(cardOf(message));
+  }
+  chat.replaceChildren(...(rows.length ? rows : [element("p", "chat__empty", "应用的提醒和卡片会出现在这里")]));
+  if (atEnd) chat.scrollTop = chat.scrollHeight;
+}
+
+function drawTalk(messages) {
+  const last = messages[messages.length - 1];
+  byId("talk-last").textContent = last ? [last.state, plain(last.title) || plain(last.text)].filter(Boolean).join(" · ") : "还没有消息";
+  byId("talk-time").textContent = last ? whenText(new Date(last.at * 1000)) : "";
+}
+
+let unread = 0;
+
+function drawUnread(fresh) {
+  unread = device.dataset.screen === "chat" ? 0 : unread + fresh.length;
+  byId("unread").hidden = !unread;
+  byId("unread").textContent = String(unread);
+}
+
+function announce(message) {
+  tellAround({ phone: "message", id: message.id, title: message.title });
+  if (device.dataset.screen === "chat") return;
+  const banner = byId("banner");
+  banner.querySelector("b").textContent = message.source || appsOf(holder()).map((app) => app.name)[0] || "";
+  banner.querySelector("span span").textContent = plain(message.title) || plain(message.text);
+  banner.hidden = false;
+  clearTimeout(bannerTimer);
+  bannerTimer = setTimeout(() => (banner.hidden = true), BANNER_STAYS);
+}
+
+function markRead(messages) {
+  if (!config.reads || device.dataset.screen !== "chat") return;
+  messages.filter((one) => one.read === false).forEach((one) => ask("/phone/read", { id: one.id }));
+}
+
+async function look() {
+  const whose = user;
+  const state = await ask(`/phone/state?user=${encodeURIComponent(whose)}`);
+  if (whose !== user) return;
+  skew = state.now * 1000 - Date.now();
+  const messages = state.chats.filter((one) => !one.dropped);
+  const fresh = seen ? messages.filter((one) => !seen.has(one.id)) : [];
+  seen = new Set(messages.map((one) => one.id));
+  markRead(messages);
+  const text = JSON.stringify(messages.map(({ read, ...rest }) => rest));
+  if (text === drawn) return;
+  drawn = text;
+  drawChat(messages);
+  drawTalk(messages);
+  drawUnread(fresh);
+  if (fresh.length) announce(fresh[fresh.length - 1]);
+}
+
+async function keepLooking() {
+  try {
+    if (user) await look();
+  } catch (error) {
+    // The emulator is being started again; the next look finds it.
+  }
+  drawClock();
+  clearTimeout(lookTimer);
+  lookTimer = setTimeout(keepLooking, LOOK_EVERY);
+}
+
+byId("holder").addEventListener("change", (event) => {
+  unread = 0;
+  handTo(event.target.value);
+});
+document.querySelectorAll("[data-go]").forEach((one) => one.addEventListener("click", () => go(one.dataset.go)));
+byId("talk").addEventListener("click", () => go("chat"));
+byId("banner").addEventListener("click", () => {
+  close();
+  go("chat");
+});
+byId("view-close").addEventListener("click", close);
+byId("view-back").addEventListener("click", () => frame && frame.contentWindow.postMessage({ phone: "back" }, "*"));
+
+begin().then(keepLooking, keepLooking);
