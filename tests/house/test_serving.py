@@ -163,4 +163,8 @@ def test_metrics_are_counted_over_all_processes(served):
     end = time.monotonic() + PATIENCE
     while 'wsapp_http_requests_total{code="200",method="GET",route="/healthz"}' not in served.get("/metrics").text:
         assert time.monotonic() < end
-    assert "wsapp_build_info" in served.get("/metrics").text
+    text = served.get("/metrics").text
+    assert "wsapp_build_info" in text
+    assert 'wsapp_outbox_depth{state="dead"} 0.0' in text
+    assert "wsapp_outbox_oldest_due_age_seconds" in text
+    assert "wsapp_scrape_errors_total{" not in text

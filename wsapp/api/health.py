@@ -8,7 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 
-from wsapp import clock, metrics, outbox
+from wsapp import (
+    clock,
+    gauges,  # noqa: F401 - they register themselves
+    metrics,
+    outbox,
+)
 from wsapp.db import database_now, db, migrations_folder, reading
 from wsapp.house import house
 
@@ -60,9 +65,7 @@ def _schema() -> str:
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    head = current_app.extensions.setdefault(
-        "wsapp-head", ScriptDirectory(str(migrations_folder())).get_current_head()
-    )
+    head = current_app.extensions.setdefault("wsapp-head", ScriptDirectory(str(migrations_folder())).get_current_head())
     with reading():
         current = MigrationContext.configure(db.session.connection()).get_current_revision()
     return "" if current == head else f"the schema is at {current}, the program needs {head}"
