@@ -1,7 +1,4 @@
-"""Pictures of the gallery in both hosts' looks, light and dark, phone and desktop.
-
-    .venv/bin/python frontend/gallery/shots.py FOLDER
-"""
+"""Pictures of the gallery in both hosts' looks, light and dark, phone and desktop: `shots.py FOLDER`."""
 
 import sys
 from pathlib import Path
@@ -21,7 +18,7 @@ def main(folder: Path) -> None:
         for size, (width, height, scale) in SIZES.items():
             context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
             tab = context.new_page()
-            tab.on("console", lambda message: message.type == "error" and print(message.text))
+            tab.on("console", lambda said: said.type == "error" and sys.stderr.write(said.text + "\n"))
             for host in ("wecom", "dingtalk"):
                 for theme in ("light", "dark"):
                     for name in PAGES:

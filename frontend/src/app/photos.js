@@ -18,7 +18,8 @@ function tile(field, preview) {
   const made = element("li", "photos__one");
   const picture = document.createElement("img");
   picture.alt = `${text("photo")} ${count(field) + 1}`;
-  if (/^(blob|data):/.test(preview || "")) picture.src = preview;
+  if (/^(blob|data):/.test(preview || "")) picture.src = preview; // the hosts' own addresses are not for our pages
+  else picture.hidden = true;
   const drop = element("button", "photos__drop");
   drop.type = "button";
   drop.dataset.photoDrop = "";
@@ -26,7 +27,9 @@ function tile(field, preview) {
   const cross = document.createElement("span");
   cross.append(icon("close"));
   drop.append(cross);
-  made.append(picture, drop);
+  const blank = element("span", "photos__blank");
+  blank.append(icon("image"));
+  made.append(blank, picture, drop);
   field.querySelector("[data-photo-add]").before(made);
   refresh(field);
   return made;
@@ -35,7 +38,7 @@ function tile(field, preview) {
 function finish(made, { id, url }) {
   const value = document.createElement("input");
   Object.assign(value, { type: "hidden", name: "photos", value: id });
-  if (url) made.querySelector("img").src = url;
+  if (url) Object.assign(made.querySelector("img"), { src: url, hidden: false });
   made.append(value);
 }
 

@@ -46,7 +46,7 @@ function found(field, fix) {
 
 function missed(field, error) {
   put(field, {});
-  const why = error && error.code === "denied" ? "denied" : "noPlaceWhy";
+  const why = error && /denied/.test(error.code) ? "denied" : "noPlaceWhy";
   show(field, "failed", text("noPlace"), text(why), text("again"));
 }
 

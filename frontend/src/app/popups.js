@@ -8,6 +8,14 @@ function close(popup, focus = true) {
   if (focus) popup.querySelector("summary").focus({ preventScroll: true });
 }
 
+/* A menu near the lower edge of a wide window opens upwards. */
+function openUpwards(popup) {
+  const panel = popup.querySelector(".menu__panel");
+  if (!panel) return;
+  popup.classList.remove("menu_up");
+  popup.classList.toggle("menu_up", panel.getBoundingClientRect().bottom > window.innerHeight);
+}
+
 document.addEventListener(
   "toggle",
   (event) => {
@@ -16,6 +24,7 @@ document.addEventListener(
     document.querySelectorAll("details[data-popup][open]").forEach((other) => {
       if (other !== popup && !other.contains(popup)) close(other, false);
     });
+    openUpwards(popup);
     const first = [...popup.querySelectorAll(INSIDE)].find((inside) => inside.offsetParent !== null || inside.offsetWidth);
     if (first) first.focus({ preventScroll: true });
   },

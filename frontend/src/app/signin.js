@@ -28,14 +28,14 @@ async function exchange(url, code) {
     body: JSON.stringify({ code, nonce: metaValue("signin-nonce") }),
   });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw { message: answer.detail || "" };
+  if (!response.ok) throw { detail: answer.detail || text("failed") };
   return answer.next;
 }
 
 function showFailure(box, why, failures) {
   box.querySelector("[data-signin-wait]").hidden = true;
   box.querySelector("[data-signin-failed]").hidden = false;
-  box.querySelector("[data-signin-why]").textContent = why || text("failed");
+  box.querySelector("[data-signin-why]").textContent = why;
   box.querySelector("[data-signin-help]").hidden = failures < MOST;
 }
 
@@ -46,7 +46,7 @@ async function signIn(box) {
     remember("successes");
     location.replace(ownPath(next));
   } catch (error) {
-    showFailure(box, error && error.message, remember("failures").failures);
+    showFailure(box, (error && error.detail) || text("noCode"), remember("failures").failures);
   }
 }
 
@@ -60,6 +60,6 @@ const box = document.querySelector("[data-signin]");
 if (box) {
   box.querySelector("[data-signin-retry]").addEventListener("click", retry);
   const known = history();
-  if (known.failures >= MOST || known.successes >= MOST) showFailure(box, text("signinFailed"), MOST);
+  if (known.failures >= MOST || known.successes >= MOST) showFailure(box, text("noCode"), MOST);
   else signIn(box);
 }
