@@ -83,7 +83,7 @@ class Emulator:
         raise NotImplementedError
 
     def chats(self, user: str = "") -> list[dict[str, Any]]:
-        """What people see, newest last: `{"id", "user", "at", "kind", "title", "text", "buttons", "url", "state", …}`."""
+        """What people see, newest last: `{"id", "user", "at", "kind", "title", "text", "buttons", "url", "state"}`, and more."""
         raise NotImplementedError
 
     def forget(self) -> None:
