@@ -86,7 +86,8 @@
     const ids = [];
     for (let at = 0; at < count; at += 1) {
       const blob = phone.photos ? blobOf(phone.photos[at]) : await paint(locals.size + 1);
-      const id = "wxLocalResource://" + Date.now() + "-" + locals.size;
+      // On Android a local id can be shown as it is; on iOS only getLocalImgData gives the picture.
+      const id = android ? URL.createObjectURL(blob) : "wxLocalResource://" + Date.now() + "-" + locals.size;
       locals.set(id, blob);
       ids.push(id);
     }

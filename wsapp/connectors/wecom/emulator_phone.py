@@ -1,5 +1,6 @@
 """The emulator's phones: pressing buttons, the native side of the page script, and media (wecom.md §12, 14 and 23)."""
 
+import base64
 import secrets
 import time
 from dataclasses import dataclass
@@ -176,11 +177,12 @@ def add_routes(emulator: "WeComEmulator", app: Flask) -> None:
 
     @app.post("/webview/upload")
     def upload() -> Response:
+        kind, body = request.content_type or "image/jpeg", request.get_data()
+        if body.startswith(b"data:") and b";base64," in body:
+            body = base64.b64decode(body.split(b",", 1)[1])
         with emulator.lock:
             corp, _ = phones.who()
-            kind = request.content_type or "image/jpeg"
-            media_id = phones.keep(corp, "image", "photo.jpg", kind, request.get_data())
-        return jsonify({"media_id": media_id})
+            return jsonify({"media_id": phones.keep(corp, "image", "photo.jpg", kind, body)})
 
     @app.get("/cgi-bin/media/get")
     def media_get() -> Response:
