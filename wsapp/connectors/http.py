@@ -1,6 +1,7 @@
 """The bounded way out to the hosts: deadlines, size cap, no redirects, one session per corp, nothing secret in logs."""
 
 import json as jsonlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +16,9 @@ CONNECT_SECONDS = 3
 READ_SECONDS = 10
 MAX_BODY = 2 * 1024 * 1024
 MAX_DEPTH = 32
+
+# At DEBUG it writes whole request lines, and the hosts want their tokens in the query.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 Observer = Callable[[str, str, float], None]  # api label, outcome, seconds
 

@@ -50,7 +50,7 @@ class Receiver:
         self.server = make_server("127.0.0.1", 0, app, threaded=True)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def receive(self, corp: str, kind: str) -> Response:
         assert self.connector is not None

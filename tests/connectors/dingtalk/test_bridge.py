@@ -1,9 +1,10 @@
-"""The host's real script, our host.js and the emulated native side, together in a Chromium with DingTalk's user agent."""
+"""The host's real script, our host.js and the emulated native side, in a Chromium with DingTalk's user agent."""
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,9 +12,8 @@ from flask import Flask, Response, jsonify, request
 from playwright.sync_api import Page, sync_playwright
 from werkzeug.serving import make_server
 
-from wsapp.connectors.base import Account
 from wsapp.connectors.dingtalk.connector import DingTalkConnector
-from wsapp.connectors.dingtalk.emulator import DingTalkEmulator, demo_values
+from wsapp.connectors.dingtalk.emulator import DingTalkEmulator
 from wsapp.connectors.emulator import RunningEmulator
 
 VENDOR = DingTalkConnector.folder.parents[1] / "static" / "vendor"
@@ -67,11 +67,9 @@ class Site:
 
 @pytest.fixture
 def site(connector: DingTalkConnector, emulator: DingTalkEmulator) -> Iterator[Site]:
-    from threading import Thread
-
     site = Site(connector)
     next(iter(emulator.world.apps.values())).redirect_urls.append(site.url)
-    Thread(target=site.server.serve_forever, daemon=True).start()
+    Thread(target=site.server.serve_forever, args=(0.02,), daemon=True).start()
     yield site
     site.server.shutdown()
     site.server.server_close()

@@ -170,9 +170,12 @@ def test_the_answer_to_a_press_shows_the_state(make_connector: Callable[..., Din
 
 def test_a_message_to_the_robot_is_read() -> None:
     body = {
-        "msgId": "m-1", "senderStaffId": "wulei", "chatbotCorpId": CORP, "conversationType": "2",
+        "msgId": "m-1",
+        "senderStaffId": "wulei",
+        "chatbotCorpId": CORP,
+        "conversationType": "2",
         "text": {"content": " 今天的待办 "},
-    }  # fmt: skip
+    }
     headers = {"timestamp": MILLIS, "sign": robot_signature(VALUES["client_secret"], MILLIS)}
     callback = reader().read(CallbackRequest("robot", "POST", {}, headers, json.dumps(body).encode()))
     event = callback.events[0]
@@ -236,7 +239,7 @@ REFUSED: dict[str, tuple[CallbackReader, CallbackRequest]] = {
             "robot", "POST", {}, {"timestamp": MILLIS, "sign": robot_signature(VALUES["client_secret"], MILLIS)}, b"{}"
         ),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

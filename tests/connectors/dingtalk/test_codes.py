@@ -132,8 +132,16 @@ def test_every_reaction_has_a_known_kind() -> None:
 
 def test_lenient_reading() -> None:
     assert [as_int(value) for value in (5, "5", "-5", True, "5x", "", None, 5.0, "٥")] == [
-        5, 5, -5, None, None, None, None, None, None,
-    ]  # fmt: skip
+        5,
+        5,
+        -5,
+        None,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
     assert as_int(176343123456789512) == 176343123456789512
     assert [as_bool(value) for value in (True, "true", "True", 1, "1", None, False)] == [True] * 3 + [False] * 4
     assert [as_text(value) for value in ("a", 7, True, None, ["a"])] == ["a", "7", "", "", ""]
