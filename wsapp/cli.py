@@ -126,9 +126,9 @@ def scheduler(settings: "Settings") -> int:
 @with_settings(level=logging.INFO)
 def demo(settings: "Settings", port: int) -> int:
     """Run everything with emulators of both hosts and demo data; open /demo."""
-    from wsapp import serving
+    from wsapp import metrics_folder
 
-    serving.share_metrics(settings.server.data_dir)
+    metrics_folder.share(settings.server.data_dir)
     return import_module("wsapp.demo").main(settings, port) or 0
 
 

@@ -169,11 +169,16 @@ def token_create(settings: "Settings", corp_id: str, userid: str, scope: str, da
 @click.option("--corp", "corp_id", required=True, help="The corp's id at its host.")
 @with_settings
 def seed(settings: "Settings", customers: int, corp_id: str) -> None:
-    """Add realistic sample data of any size, for benchmarks and trials."""
+    """Add realistic sample data of any size, for benchmarks and trials. Nobody is told of it."""
     with unit_of_work(settings), corp_at(corp_id) as found:
+        from wsapp.seeding import NobodyThere
         from wsapp.seeding import seed as add
 
-        made = add(found, customers)
+        try:
+            with click.progressbar(length=customers, label=found.name, file=sys.stderr) as bar:
+                made = add(found, customers, progress=bar.update)
+        except NobodyThere as error:
+            raise Failed(f"--corp: {error}") from None
         click.echo(f"Added {made} customers to {found.name}.")
 
 

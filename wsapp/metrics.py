@@ -5,7 +5,7 @@ Counters and histograms are counted where things happen, by the functions of thi
 appears only by its id.
 
 Several processes share one folder, named by PROMETHEUS_MULTIPROC_DIR before this module is imported
-(`wsapp.serving` does so); without it the numbers are those of the one process.
+(`wsapp.metrics_folder` does so); without it the numbers are those of the one process.
 """
 
 import os
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -37,6 +37,10 @@ OUTBOX_DROPPED = Counter(
 OUTBOX_UNKNOWN = Counter("wsapp_outbox_unknown_total", "Messages whose end is not known", ["host"])
 OUTBOX_RETRIES = Counter("wsapp_outbox_retry_total", "Work put off and tried again", ["reason"])
 OUTBOX_LATENESS = Histogram("wsapp_outbox_due_to_accept_seconds", "From due to accepted by the host", buckets=SLOW)
+
+WORKER_SEEN = Gauge(
+    "wsapp_worker_heartbeat_timestamp", "When a worker of this machine was last seen alive", multiprocess_mode="max"
+)
 
 HOST_CALLS = Counter("wsapp_host_calls_total", "Calls to the hosts", ["host", "api", "code"])
 HOST_SECONDS = Histogram("wsapp_host_duration_seconds", "Time that a host took", ["host", "api"], buckets=FAST)
@@ -80,6 +84,11 @@ def host_observer(host: str) -> Callable[[str, str, float], None]:
 def message_dropped(host: str, code: str) -> None:
     """Count a message that the host took and did not show."""
     OUTBOX_DROPPED.labels(host, bounded("host_code", code)).inc()
+
+
+def worker_alive() -> None:
+    """Note that this worker lives."""
+    WORKER_SEEN.set_to_current_time()
 
 
 # --- gauges asked at each scrape ----------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ clear line and a web process that is started again loses no connection.
 import fcntl
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,16 +17,15 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from setproctitle import setproctitle
 
-from wsapp import logs
+from wsapp import logs, metrics_folder
 from wsapp.config import Settings, SettingsError
-from wsapp.supervisor import Role, Supervisor, die_with, forget_process
+from wsapp.supervisor import Role, Supervisor, die_with
 
 EMBEDDED = (1, 8)  # workers and threads of `serve`: SQLite is one process tree with one web process
 ALONE = (2, 4)  # of the role `web`
 GRACE = 25  # seconds for requests under way at a stop; the supervisor kills after 30
 KEEP_ALIVE = 65  # longer than the usual 60 s of a reverse proxy, which must be the one to hang up
 BACKLOG = 512
-STALE_METRICS = 7 * 86400
 
 Rebuild = Callable[[], Settings]
 Create = Callable[[Settings], Any]  # settings → Flask app
@@ -56,6 +54,7 @@ def serve(
     """
     setproctitle("wsapp: serve")
     with claim(settings, "serve"):
+        metrics_folder.share(settings.server.data_dir)
         sockets = [listen(bind) for bind in settings.server.bind]
         app = build(settings, create)
         _migrate(app)
@@ -77,6 +76,7 @@ def web(settings: Settings, *, rebuild: Rebuild | None = None) -> int:
     """Answer the web, and nothing else, until SIGTERM."""
     setproctitle("wsapp: web")
     with claim(settings, "web"):
+        metrics_folder.share(settings.server.data_dir)
         sockets = [listen(bind) for bind in settings.server.bind]
         app = build(settings)
         _connect_corps_if_ready(app)
@@ -89,6 +89,7 @@ def worker(settings: Settings) -> int:
     """Execute background work until SIGTERM."""
     setproctitle("wsapp: worker")
     with claim(settings, "worker"):
+        metrics_folder.share(settings.server.data_dir)
         return _run_worker(build(settings))
 
 
@@ -96,13 +97,13 @@ def scheduler(settings: Settings) -> int:
     """Tick until SIGTERM."""
     setproctitle("wsapp: scheduler")
     with claim(settings, "scheduler"):
+        metrics_folder.share(settings.server.data_dir)
         return _run_scheduler(build(settings))
 
 
 def build(settings: Settings, create: Create | None = None) -> Any:
-    """Make the data folder and the Flask app, with metrics shared between this machine's processes."""
+    """Make the data folder, where it is missing, and the Flask app."""
     settings.server.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    share_metrics(settings.server.data_dir)
     if create is None:
         from wsapp.app import create_app
 
@@ -203,7 +204,7 @@ class WebServer(BaseApplication):
             "control_socket_disable": True,
             "logger_class": GunicornLog,
             "post_fork": lambda arbiter, worker: self._begin_worker(arbiter),
-            "child_exit": lambda arbiter, worker: forget_process(worker.pid),
+            "child_exit": lambda arbiter, worker: metrics_folder.tidy(),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -316,39 +317,3 @@ def _lock(path: Path, exclusive: bool, folder: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
-
-
-# --- metrics ------------------------------------------------------------------------------------------------------
-
-
-def share_metrics(data_dir: Path) -> None:
-    """Let the processes of this machine count together. Must run before `wsapp.metrics` is imported.
-
-    Numbers of processes that are gone are kept while any other lives, for counters must not fall; a machine's folder is
-    emptied when none of its processes is left. A data folder may be shared by machines, so each has its own.
-    """
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        return
-    base = data_dir / "metrics"
-    folder = base / socket.gethostname()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for one in base.iterdir():
-        if one == folder and not any(_is_alive(file) for file in one.glob("*.db")):
-            _empty(one)
-        elif one != folder and one.stat().st_mtime < time.time() - STALE_METRICS:
-            _empty(one)
-            with suppress(OSError):
-                one.rmdir()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-
-
-def _is_alive(file: Path) -> bool:
-    """Whether the process that writes this file (`counter_123.db`) lives."""
-    pid = file.stem.rpartition("_")[2]
-    return pid.isdigit() and Path(f"/proc/{pid}").exists() if Path("/proc/self").exists() else True
-
-
-def _empty(folder: Path) -> None:
-    for file in folder.glob("*.db"):
-        with suppress(FileNotFoundError):
-            file.unlink()

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from setproctitle import setproctitle
 
-from wsapp import logs
+from wsapp import logs, metrics_folder
 
 STOP_WITHIN = 30.0  # seconds from SIGTERM to SIGKILL
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # before a role that died is started again
@@ -129,7 +129,7 @@ class Supervisor:
 
     def _bury(self, child: _Child, status: int) -> None:
         pid, child.pid = child.pid, 0
-        forget_process(pid)
+        metrics_folder.tidy()
         code = os.waitstatus_to_exitcode(status)
         if self.stopping:
             self.log.info("process.stopped", role=child.role.name, pid=pid, exit_code=code)
@@ -196,12 +196,3 @@ def die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
     if os.getppid() != parent:  # it died before we could ask
         os._exit(1)
-
-
-def forget_process(pid: int) -> None:
-    """Drop the live gauges of a process that is gone, where metrics are shared."""
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        from prometheus_client.multiprocess import mark_process_dead
-
-        mark: Any = mark_process_dead
-        mark(pid)

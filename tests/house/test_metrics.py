@@ -1,11 +1,15 @@
 """Metrics: labels stay bounded, gauges are asked inside the app, and a broken one hides nothing else."""
 
+import os
 import re
+import socket
+import subprocess
+import sys
 
 import pytest
 from flask import Flask, current_app
 
-from wsapp import metrics
+from wsapp import metrics, metrics_folder
 
 
 @pytest.fixture
@@ -78,3 +82,54 @@ def test_a_broken_gauge_hides_no_other(app, gauge):
     assert "wsapp_test_whole 7.0" in text
     assert "wsapp_test_broken" not in text.replace('gauge="wsapp_test_broken"', "")
     assert 'wsapp_scrape_errors_total{gauge="wsapp_test_broken"}' in numbers(app)
+
+
+# --- the shared folder ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dead_pid():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """The folder of this machine below a data folder, not yet shared by this process."""
+    monkeypatch.setenv(metrics_folder.VARIABLE, "")
+    folder = tmp_path / "metrics" / socket.gethostname()
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_what_the_dead_have_counted_stays_while_a_brother_lives(machine, tmp_path, dead_pid):
+    for pid in (dead_pid, os.getpid()):
+        (machine / f"counter_{pid}.db").touch()
+    metrics_folder.share(tmp_path)
+    assert os.environ[metrics_folder.VARIABLE] == str(machine)
+    assert len(list(machine.iterdir())) == 2
+
+
+def test_a_machine_without_processes_starts_afresh(machine, tmp_path, dead_pid):
+    (machine / f"counter_{dead_pid}.db").touch()
+    elsewhere = machine.parent / "another-machine"
+    elsewhere.mkdir()
+    (elsewhere / f"counter_{dead_pid}.db").touch()
+    metrics_folder.share(tmp_path)
+    assert list(machine.iterdir()) == []
+    assert len(list(elsewhere.iterdir())) == 1  # its process ids mean nothing here
+
+
+def test_many_dead_are_thinned_out_oldest_first(machine, tmp_path, dead_pid, monkeypatch):
+    monkeypatch.setattr(metrics_folder, "MAX_DEAD", 3)
+    mine = machine / f"counter_{os.getpid()}.db"
+    mine.touch()
+    for age in range(10):
+        file = machine / f"histogram{age}_{dead_pid}.db"
+        file.touch()
+        os.utime(file, (1_000_000 - age, 1_000_000 - age))
+    metrics_folder.share(tmp_path)
+    metrics_folder.tidy()
+    kept = {file.name for file in machine.iterdir()}
+    assert kept == {mine.name, *(f"histogram{age}_{dead_pid}.db" for age in range(3))}
