@@ -9,7 +9,7 @@ hundred thousand messages, holds up nobody else.
 
 import random
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,7 +52,7 @@ class Outbox(Base):
     due_at: Mapped[datetime] = mapped_column(Moment)
     state: Mapped[str] = mapped_column(sa.String(10), default=READY)
     attempts: Mapped[int] = mapped_column(default=0)  # tries that ended in an error
-    crashes: Mapped[int] = mapped_column(default=0)  # starts in a row whose end nobody saw: the worker died
+    crashes: Mapped[int] = mapped_column(default=0)  # times in a row that it was lent again because a lease ran out
     attempt_id: Mapped[str | None] = mapped_column(sa.String(32))
     lease_until: Mapped[datetime | None] = mapped_column(Moment)
     error: Mapped[str | None] = mapped_column(sa.String(500))
@@ -130,6 +130,7 @@ def _forget_enqueued(session: Session) -> None:
 # --- borrowing ----------------------------------------------------------------------------------------------------
 
 Room = Callable[[int | None], int]
+Lot = tuple[str, tuple[int, ...]]  # attempt id, ids of the rows that it borrowed together
 
 
 def claim(
@@ -140,16 +141,16 @@ def claim(
     lease: timedelta = LEASE,
     crash_pause: timedelta = CRASH_PAUSE,
 ) -> list[Claim]:
-    """Borrow up to `limit` rows, one lot a corp and lane, and commit. Rows whose worker died come back after their lease.
+    """Borrow up to `limit` rows, in fair shares by corp, and commit. A dead worker's rows come back after their lease.
 
-    `room` says how many rows a corp may have of the lane that talks to hosts (None: as many as there are). Of rows that
-    were being worked on when a worker died, at most `suspects` are lent at a time: one of them may be the cause. Before
-    the third such start it rests for `crash_pause`, so that a series of kills from outside is not held against it.
+    `room` says how many rows a corp may have of the lane that talks to hosts (None: as many as there are). Of rows
+    whose lease ran out at most `suspects` are lent at a time: any of them may be what their worker died of. Lent again
+    for the second time and later, such a row rests for `crash_pause` before, so that a series of kills from outside is
+    not held against it. Whoever gets a row with more than MAX_CRASHES is to park it.
     """
     leased_at = database_now()
-    ids = _expired(limit, suspects, leased_at, crash_pause)
-    if len(ids) < limit:
-        ids += _due(limit - len(ids), room)
+    expired = _expired(min(suspects, limit), leased_at, crash_pause) if suspects > 0 else []
+    ids = expired + _due(limit - len(expired), room)
     claims = _borrow(ids, leased_at + lease) if ids else []
     db.session.commit()
     return claims
@@ -161,33 +162,32 @@ def _locked(statement: sa.Select[Any]) -> list[int]:
     return list(db.session.execute(statement).scalars())
 
 
-def _expired(limit: int, suspects: int, leased_at: datetime, crash_pause: timedelta) -> list[int]:
-    expired = sa.select(Outbox.id).where(Outbox.state == RUNNING).order_by(Outbox.lease_until, Outbox.id)
-    found = _locked(expired.where(Outbox.lease_until < leased_at, Outbox.crashes == 0).limit(limit))
-    if suspects > 0 and len(found) < limit:
-        rested = sa.or_(Outbox.crashes != MAX_CRASHES - 1, Outbox.lease_until < leased_at - crash_pause)
-        some = expired.where(Outbox.lease_until < leased_at, Outbox.crashes > 0, rested)
-        found += _locked(some.limit(min(suspects, limit - len(found))))
-    return found
+def _expired(limit: int, leased_at: datetime, crash_pause: timedelta) -> list[int]:
+    rested = sa.or_(Outbox.crashes == 0, Outbox.lease_until < leased_at - crash_pause)
+    expired = sa.select(Outbox.id).where(Outbox.state == RUNNING, Outbox.lease_until < leased_at, rested)
+    return _locked(expired.order_by(Outbox.lease_until, Outbox.id).limit(limit))
 
 
 def _due(limit: int, room: Room | None) -> list[int]:
     """Ids of due rows: first what stays at home, then what goes to the hosts, each in equal shares by corp."""
     now = clock.now()
+    lanes = _corps_with_due(now)
+    at_home = _shares(lanes[HOME], HOME, limit // 2 if lanes[HOST] else limit, now, room=None)
+    return at_home + _shares(lanes[HOST], HOST, limit - len(at_home), now, room=room)
+
+
+def _shares(corps: list[int | None], lane: str, limit: int, now: datetime, *, room: Room | None) -> list[int]:
     found: list[int] = []
-    for lane, corps in _corps_with_due(now).items():
-        random.shuffle(corps)
-        for index, corp_id in enumerate(corps):
-            left = limit - len(found)
-            if left <= 0:
-                break
-            share = max(1, left // (len(corps) - index))
-            if lane == HOST and room is not None:
-                share = min(share, room(corp_id))
-            if share > 0:
-                mine = Outbox.corp_id.is_(None) if corp_id is None else Outbox.corp_id == corp_id
-                due = sa.select(Outbox.id).where(mine, Outbox.lane == lane, Outbox.state == READY, Outbox.due_at <= now)
-                found += _locked(due.order_by(Outbox.due_at, Outbox.id).limit(share))
+    random.shuffle(corps)  # who comes first when there is not enough for all
+    for index, corp_id in enumerate(corps):
+        left = limit - len(found)
+        share = min(left, max(1, left // (len(corps) - index)))
+        if room is not None and share > 0:
+            share = min(share, room(corp_id))
+        if share > 0:
+            mine = Outbox.corp_id.is_(None) if corp_id is None else Outbox.corp_id == corp_id
+            due = sa.select(Outbox.id).where(mine, Outbox.lane == lane, Outbox.state == READY, Outbox.due_at <= now)
+            found += _locked(due.order_by(Outbox.due_at, Outbox.id).limit(share))
     return found
 
 
@@ -209,7 +209,12 @@ def _borrow(ids: list[int], lease_until: datetime) -> list[Claim]:
     statement = (
         sa.update(Outbox)
         .where(Outbox.id.in_(ids))
-        .values(state=RUNNING, attempt_id=attempt_id, lease_until=lease_until)
+        .values(
+            state=RUNNING,
+            attempt_id=attempt_id,
+            lease_until=lease_until,
+            crashes=Outbox.crashes + sa.case((Outbox.state == RUNNING, 1), else_=0),
+        )
         .returning(*_CLAIMED)
         .execution_options(synchronize_session=False)
     )
@@ -240,14 +245,14 @@ def anything_to_claim() -> bool:
 
 
 def start(ids: Sequence[int], attempt_id: str, *, lease: timedelta = LEASE) -> list[Claim]:
-    """Begin borrowed work and commit: renews the lease and counts the start until its end is written.
+    """Begin borrowed work with a fresh lease, and commit.
 
     Returns the rows that are still ours; the others went to another attempt meanwhile.
     """
     statement = (
         sa.update(Outbox)
         .where(_ours(ids, attempt_id))
-        .values(lease_until=database_now() + lease, crashes=Outbox.crashes + 1)
+        .values(lease_until=database_now() + lease)
         .returning(*_CLAIMED)
         .execution_options(synchronize_session=False)
     )
@@ -256,9 +261,10 @@ def start(ids: Sequence[int], attempt_id: str, *, lease: timedelta = LEASE) -> l
     return claims
 
 
-def renew(ids: Sequence[int], attempt_id: str, *, lease: timedelta = LEASE) -> int:
-    """Extend the lease of work under way and commit; returns how many rows are still ours."""
-    renewed = _change(_ours(ids, attempt_id), lease_until=database_now() + lease)
+def renew(lots: Iterable[Lot], *, lease: timedelta = LEASE) -> int:
+    """Extend the leases of work under way and commit; returns how many rows are still ours."""
+    lease_until = database_now() + lease
+    renewed = sum(_change(_ours(ids, attempt_id), lease_until=lease_until) for attempt_id, ids in lots)
     db.session.commit()
     return renewed
 
@@ -293,9 +299,9 @@ def _by_attempt(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
     return lots
 
 
-def still_running(ids: Sequence[int], attempt_id: str) -> set[int]:
-    """Return which of the rows are still borrowed by this attempt."""
-    return set(db.session.execute(sa.select(Outbox.id).where(_ours(ids, attempt_id))).scalars())
+def still_running(lot: Lot) -> bool:
+    """Say whether any row of a lot is still borrowed by this attempt."""
+    return bool(db.session.scalar(sa.select(sa.exists().where(_ours(lot[1], lot[0])))))
 
 
 # --- giving back --------------------------------------------------------------------------------------------------
@@ -331,14 +337,19 @@ def retry(claim: Claim, after: float, error: str, *, counted: bool = True) -> No
     )
 
 
+def give_back(*claims: Claim) -> None:
+    """Give rows back in the current transaction as they were: borrowed, and not worked on after all."""
+    _settle(claims, state=READY)
+
+
 def bury(claim: Claim, error: str) -> None:
     """Give the work up: it stays visible in the console as dead."""
     _settle([claim], state=DEAD, error=error[:500], done_at=clock.now())
 
 
-def release(ids: Sequence[int], attempt_id: str) -> int:
-    """Give rows back at once, as if never borrowed, and commit. Rows that another attempt holds are left alone."""
-    released = _change(_ours(ids, attempt_id), state=READY, lease_until=None)
+def release(lots: Iterable[Lot]) -> int:
+    """Give rows back at once, and commit; returns how many. Rows that another attempt holds are left alone."""
+    released = sum(_change(_ours(ids, attempt_id), state=READY, lease_until=None) for attempt_id, ids in lots)
     db.session.commit()
     return released
 
@@ -373,11 +384,13 @@ def next_due(*, lane: str | None = None) -> datetime | None:
     return db.session.scalar(statement if lane is None else statement.where(Outbox.lane == lane))
 
 
-def prune(before: datetime) -> int:
-    """Delete finished rows that ended before `before`; returns how many. Dead rows stay for the console."""
-    done = db.session.execute(
-        sa.delete(Outbox)
-        .where(Outbox.state == DONE, Outbox.done_at < before)
-        .execution_options(synchronize_session=False)
-    )
+def prune(before: datetime, *, kinds: Sequence[str] = ()) -> int:
+    """Delete finished rows (of some kinds, where given) that ended before `before`; returns how many.
+
+    Dead rows stay for the console.
+    """
+    condition = sa.and_(Outbox.state == DONE, Outbox.done_at < before)
+    if kinds:
+        condition = sa.and_(condition, Outbox.kind.in_(list(kinds)))
+    done = db.session.execute(sa.delete(Outbox).where(condition).execution_options(synchronize_session=False))
     return done.rowcount or 0  # type: ignore[attr-defined]

@@ -22,6 +22,7 @@ from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import member, member_by_userid, names
 from wsapp.crm.tasks.actions import complete_task, snooze_moment, snooze_task
 from wsapp.crm.tasks.models import FIRED, PLANNED, Reminder, Task
+from wsapp.crm.tasks.reminders import rings_at
 from wsapp.db import current_corp, db, first, is_postgresql, rows
 from wsapp.problems import Problem
 from wsapp.texts import _
@@ -61,14 +62,23 @@ def fire_due(limit: int = BATCH) -> int:
 
 
 def _one_at_a_time() -> None:
-    """Let one worker at a time fire in a corp, or two would each make their own bundle for one person."""
+    """Let one worker at a time fire in a corp, or two would each make their own bundle for one person.
+
+    The lock leaves foreign keys alone: others go on writing rows of the corp meanwhile.
+    """
     if is_postgresql():
-        db.session.execute(sa.select(Corp.id).where(Corp.id == current_corp()).with_for_update())
+        db.session.execute(sa.select(Corp.id).where(Corp.id == current_corp()).with_for_update(key_share=True))
 
 
 def _take_due(limit: int) -> list[Reminder]:
     due = sa.select(Reminder).where(Reminder.state == PLANNED, Reminder.fire_at <= clock.now())
-    return list(rows(due.order_by(Reminder.fire_at, Reminder.id).limit(limit)))
+    return list(rows(_unless_touched(due.order_by(Reminder.fire_at, Reminder.id).limit(limit))))
+
+
+def _unless_touched(statement: sa.Select[tuple[Reminder]]) -> sa.Select[tuple[Reminder]]:
+    """Leave out reminders that somebody is dropping at this moment by finishing or moving the task. Should they change
+    their mind, the next sweep finds what is left."""
+    return statement.with_for_update(skip_locked=True, of=Reminder) if is_postgresql() else statement
 
 
 def _late_siblings(taken: list[Reminder]) -> list[Reminder]:
@@ -78,22 +88,23 @@ def _late_siblings(taken: list[Reminder]) -> list[Reminder]:
     if not late_tasks:
         return []
     people = sa.select(Task.assignee_id).where(Task.id.in_(late_tasks))
-    return list(
-        rows(
-            sa.select(Reminder)
-            .join(Task, sa.and_(Task.id == Reminder.task_id, Task.corp_id == Reminder.corp_id))
-            .where(
-                Reminder.state == PLANNED,
-                Reminder.fire_at < horizon,
-                Task.assignee_id.in_(people),
-                Reminder.id.not_in([reminder.id for reminder in taken]),
-            )
+    siblings = (
+        sa.select(Reminder)
+        .join(Task, sa.and_(Task.id == Reminder.task_id, Task.corp_id == Reminder.corp_id))
+        .where(
+            Reminder.state == PLANNED,
+            Reminder.fire_at < horizon,
+            Task.assignee_id.in_(people),
+            Reminder.id.not_in([reminder.id for reminder in taken]),
         )
     )
+    return list(rows(_unless_touched(siblings)))
 
 
 def still_wanted(notification: Notification) -> str:
     """Return why a message that is about to go out is no longer wanted, or nothing: looked at right before sending."""
+    if notification.kind == "task.bundle":
+        return "" if any(task.is_open for task in _tasks(notification.task_ids)) else _("待办已处理")
     if notification.kind not in TASK_KINDS:
         return ""
     task = first(sa.select(Task).where(Task.id == notification.subject_id))
@@ -101,7 +112,38 @@ def still_wanted(notification: Notification) -> str:
         return _("待办已处理")
     if notification.recipient_id != task.assignee_id:
         return _("待办已转交他人")
-    return ""
+    if notification.kind != "task.assigned" and task.snoozed_until and task.snoozed_until > clock.now():
+        return _("待办已推迟")
+    return _("待办已改期") if _was_moved(notification, task) else ""
+
+
+def _was_moved(notification: Notification, task: Task) -> bool:
+    """Whether the task got another time after its reminder was turned into this message."""
+    source, _colon, reminder_id = notification.key.partition(":")
+    if source != "reminder" or notification.kind == "task.snooze":
+        return False
+    if notification.kind == "task.overdue":
+        return not task.is_overdue
+    fire_at = first(sa.select(Reminder.fire_at).where(Reminder.id == reminder_id))
+    return fire_at is not None and fire_at not in rings_at(task)
+
+
+def catch_up(notification: Notification) -> None:
+    """Have a card that was just accepted show what happened to its task while it was on its way."""
+    if notification.kind not in TASK_KINDS or not notification.message.get("buttons"):
+        return
+    task = first(sa.select(Task).where(Task.id == notification.subject_id))
+    if task is not None and (text := _state_text(notification, task)):
+        refresh_card(notification, text)
+
+
+def _state_text(notification: Notification, task: Task) -> str:
+    """What the reader's card shows in place of its buttons; empty while the task is simply open."""
+    reader = member(notification.recipient_id)
+    if reader is None:
+        return ""
+    with in_language_of(reader):
+        return task_state(task, who=names([task.done_by]).get(task.done_by or "", ""))
 
 
 def _tasks(task_ids: list[str]) -> list[Task]:
@@ -200,11 +242,6 @@ def refresh_task_cards(task: Task) -> None:
     if not task.is_open:
         suppress_planned(task.id, _("待办已处理"), kinds=TASK_KINDS)
     for notification in rows(sa.select(Notification).where(Notification.subject_id == task.id)):
-        reader = member(notification.recipient_id)
-        if reader is None or notification.kind not in TASK_KINDS:
-            continue
-        with in_language_of(reader):
-            text = task_state(task, who=names([task.done_by]).get(task.done_by or "", ""))
-        if text:
+        if notification.kind in TASK_KINDS and (text := _state_text(notification, task)):
             refresh_card(notification, text)
     db.session.flush()

@@ -36,6 +36,11 @@ def plan_snooze(task: Task, until: datetime) -> None:
     _plan(task, "overdue", max(until, _remind_base(task)) + OVERDUE_AFTER)
 
 
+def rings_at(task: Task) -> set[datetime]:
+    """Return the moments at which a task's own reminders ring, as it is planned now."""
+    return {_remind_base(task) - timedelta(minutes=minutes) for minutes in task.reminders}
+
+
 def drop_reminders(task: Task) -> None:
     """Drop everything planned for a task, in the caller's transaction: from its commit on nothing old fires."""
     db.session.execute(
@@ -54,13 +59,15 @@ def _remind_base(task: Task) -> datetime:
 
 
 def _plan(task: Task, kind: str, fire_at: datetime) -> None:
-    db.session.add(
-        Reminder(id=new_id(), task_id=task.id, kind=kind, fire_at=fire_at, state=PLANNED, plan=task.version)
-    )
+    db.session.add(Reminder(id=new_id(), task_id=task.id, kind=kind, fire_at=fire_at, state=PLANNED, plan=task.version))
     set_alarm(fire_at)
 
 
 def set_alarm(at: datetime) -> None:
-    """Make sure that the sender looks at this corp at `at`: one outbox row for each corp and moment."""
+    """Make sure that the sender looks at this corp at `at`: one outbox row for each corp and moment to come.
+
+    A moment that is now, or over, gets a row of its own: the alarm of that minute may have rung already.
+    """
     corp_id = current_corp()
-    outbox.enqueue("remind", {}, key=f"remind:{corp_id}:{at.timestamp():.0f}", due_at=at)
+    key = f"remind:{corp_id}:{at.timestamp():.0f}" if at > clock.now() else None
+    outbox.enqueue("remind", {}, key=key, due_at=at)

@@ -1,0 +1,125 @@
+"""What follows a message: asking what became of it, changing its card, fetching what people left with the host."""
+
+import sqlalchemy as sa
+
+from wsapp import clock, hosts, metrics, outbox
+from wsapp.connectors.base import Delivery, Receipt, Refused
+from wsapp.crm.notifications.actions import as_data
+from wsapp.crm.notifications.models import ACCEPTED, DELIVERED, FAILED, READ, SUPPRESSED, Notification
+from wsapp.crm.org.models import Member
+from wsapp.db import current_corp, db, first
+from wsapp.files import StoredFile, fill_photo
+from wsapp.jobs.delivery import drop, line_of_corp, locked, look_up_result
+from wsapp.jobs.runner import Desk
+from wsapp.outbox import Claim
+from wsapp.problems import Invalid
+
+
+def look_up(claim: Claim, desk: Desk) -> None:
+    """Ask the host what became of a message, and once more later while it does not say."""
+    message = _message(claim)
+    if message is None or message.state not in (ACCEPTED, DELIVERED):
+        return
+    userid = _userid(message)
+    corp, connector = line_of_corp()
+    db.session.commit()
+    try:
+        with desk.calling(current_corp()):
+            found = connector.results(Receipt(message.host_id, message.handle), (userid,))
+    except Refused as error:
+        metrics.OUTBOX_SENT.labels(corp.host, "no_result").inc()
+        _hold(claim, error.code)
+        return
+    _write_result(claim, found.get(userid) or Delivery("pending"), desk, corp.host)
+
+
+def _hold(claim: Claim, code: str) -> None:
+    """The host tells nothing more (too late, too many): the message stays accepted, the code says why."""
+    message = locked([claim.payload["notification"]])[claim.payload["notification"]]
+    if message.state == ACCEPTED:
+        message.host_code = code[:60]
+
+
+def _write_result(claim: Claim, delivery: Delivery, desk: Desk, host: str) -> None:
+    message = locked([claim.payload["notification"]])[claim.payload["notification"]]
+    match delivery.state:
+        case "dropped":
+            drop(message, delivery.code or "dropped", host)
+        case "delivered":
+            message.advance(DELIVERED)
+            message.settled_at = message.settled_at or clock.now()
+        case "read":
+            message.advance(READ)
+            message.settled_at = message.settled_at or clock.now()
+    following = int(claim.payload["number"]) + 1
+    if message.state == ACCEPTED and following < len(desk.pace.results):
+        look_up_result(message, following, desk.pace.results[following])
+
+
+def update_card(claim: Claim, desk: Desk) -> None:
+    """Have a card that people hold show its present state. A host that no longer allows it does no harm."""
+    message = _message(claim)
+    if message is None or not message.handle or message.state in (FAILED, SUPPRESSED):
+        return
+    userid = _userid(message)
+    _corp, connector = line_of_corp()
+    card, receipt = hosts.message_of(as_data(message)), Receipt(message.host_id, message.handle)
+    db.session.commit()
+    try:
+        with desk.calling(current_corp()):
+            connector.update_card(card, receipt, (userid,))
+    except Refused as error:
+        outbox.finish(claim, note=f"the card stays as it was: {error}")
+        db.session.commit()
+
+
+def check_member(claim: Claim, desk: Desk) -> None:
+    """Ask the host again about a person."""
+    corp, _connector = line_of_corp()
+    with desk.calling(current_corp()):
+        hosts.check_member(corp, claim.payload["userid"])
+
+
+def fetch_photo(claim: Claim, desk: Desk) -> None:
+    """Fetch a photo that the host's script left with the host. One that is gone, or none, is marked as failed."""
+    stored = _waiting_photo(claim)
+    if stored is None:
+        return
+    media_id = stored.media_id or ""
+    _corp, connector = line_of_corp()
+    db.session.commit()
+    try:
+        with desk.calling(current_corp()):
+            raw = connector.media(media_id)
+    except Refused as error:
+        mark_photo_failed(claim, str(error))
+        return
+    stored = _waiting_photo(claim)
+    if stored is None:
+        return
+    try:
+        fill_photo(stored, raw)
+    except Invalid as error:
+        mark_photo_failed(claim, error.detail)
+
+
+def mark_photo_failed(claim: Claim, reason: str) -> None:
+    """What the page shows for a photo that never came."""
+    if stored := _waiting_photo(claim):
+        stored.state = "failed"
+
+
+def _waiting_photo(claim: Claim) -> StoredFile | None:
+    found: StoredFile | None = first(
+        sa.select(StoredFile).where(StoredFile.id == claim.payload["file"], StoredFile.state == "waiting")
+    )
+    return found
+
+
+def _message(claim: Claim) -> Notification | None:
+    found: Notification | None = first(sa.select(Notification).where(Notification.id == claim.payload["notification"]))
+    return found
+
+
+def _userid(message: Notification) -> str:
+    return str(first(sa.select(Member.userid).where(Member.id == message.recipient_id)))

@@ -1,0 +1,20 @@
+"""Who listens to events: one visible list. An event is told to all of them in one transaction, once."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from wsapp.crm.events.models import Event
+from wsapp.crm.notifications import recipients
+from wsapp.db import first
+
+LISTENERS: tuple[Callable[[Event], None], ...] = (recipients.on_event,)
+
+
+def dispatch(event_id: str) -> None:
+    """Tell every listener of an event, in the caller's transaction."""
+    event = first(sa.select(Event).where(Event.id == event_id))
+    if event is None:
+        return
+    for listener in LISTENERS:
+        listener(event)

@@ -1,0 +1,38 @@
+"""What each kind of work does: one line a kind. Handlers write in the transaction that ends the row (see `runner`)."""
+
+from wsapp import outbox
+from wsapp.crm.notifications.reminders import BATCH, fire_due
+from wsapp.jobs import aftercare, delivery, dispatcher, periodic
+from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
+from wsapp.outbox import Claim
+
+
+def tell_listeners(claim: Claim, desk: Desk) -> None:
+    """Something happened: tell who listens."""
+    dispatcher.dispatch(claim.payload["event"])
+
+
+def remind(claim: Claim, desk: Desk) -> None:
+    """An alarm went off: turn the corp's due reminders into messages, lot by lot."""
+    if fire_due() >= BATCH:
+        outbox.enqueue("remind", {})
+
+
+HANDLERS: dict[str, Handler] = {
+    "event": tell_listeners,  # {"event": id}
+    "remind": remind,  # {}
+    "send.result": aftercare.look_up,  # {"notification": id, "number": n}
+    "card.update": aftercare.update_card,  # {"notification": id}
+    "member.check": aftercare.check_member,  # {"userid": host's userid}
+    "media.fetch": aftercare.fetch_photo,  # {"file": id}
+    **periodic.HANDLERS,
+}
+
+BATCHES: dict[str, BatchHandler] = {
+    "send": delivery.send,  # {"notification": id}
+}
+
+UNDERTAKERS: dict[str, Undertaker] = {  # what else is to be written when a row is given up
+    "send": delivery.bury_message,
+    "media.fetch": aftercare.mark_photo_failed,
+}

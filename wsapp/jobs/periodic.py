@@ -1,0 +1,117 @@
+"""What happens again and again, on one screen. A tick is an outbox row with the key `name:tick`: it happens once,
+however many schedulers tick, and what a stopped product missed is done at its start."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+import sqlalchemy as sa
+
+from wsapp import clock, outbox
+from wsapp.crm.org.actions import forget_sign_ins
+from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
+from wsapp.crm.tasks.models import PLANNED, Reminder
+from wsapp.crm.tasks.reminders import set_alarm
+from wsapp.crm.visits.actions import close_forgotten
+from wsapp.db import corp_scope, db, every_corp, rows
+from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
+from wsapp.house import local_now
+from wsapp.jobs.runner import Desk, Handler
+from wsapp.outbox import Claim
+
+KEEP_DONE = timedelta(days=90)  # finished rows of the outbox
+KEEP_TICKS = timedelta(days=2)  # of them, those that come every minute
+KEEP_DIGESTS = timedelta(days=7)  # of callbacks: no replay of theirs is accepted for longer than minutes
+KEEP_ANSWERS = timedelta(hours=24)  # to writes with an idempotency key
+OVERLOOKED = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Work that comes back: every minute, or daily at `at` on the clock on the wall here."""
+
+    kind: str
+    at: time | None = None
+
+    def last_tick(self, now: datetime) -> datetime:
+        """Return the newest tick that is due at `now` (aware, local)."""
+        if self.at is None:
+            return now.replace(second=0, microsecond=0)
+        today = now.replace(hour=self.at.hour, minute=self.at.minute, second=0, microsecond=0)
+        return today if today <= now else today - timedelta(days=1)
+
+
+PERIODIC = (
+    Periodic("sweep.reminders"),
+    Periodic("close.visits", at=time(0, 5)),
+    Periodic("prune", at=time(3, 20)),
+)
+
+
+def enqueue_ticks() -> list[str]:
+    """Put every tick that is due and not there yet in line, and commit; returns the keys that are new."""
+    now = local_now()
+    fresh = []
+    for one in PERIODIC:
+        tick = one.last_tick(now)
+        key = f"{one.kind}:{tick:%Y-%m-%dT%H:%M%z}"
+        if outbox.enqueue(one.kind, {}, key=key, due_at=clock.now(), corp=False):
+            fresh.append(key)
+    db.session.commit()
+    return fresh
+
+
+# --- what they do -------------------------------------------------------------------------------------------------
+
+
+def sweep_reminders(claim: Claim, desk: Desk) -> None:
+    """Set the alarm of corps in which a reminder is overdue: whatever became of its own alarm, it rings."""
+    overdue = clock.now() - OVERLOOKED
+    with every_corp():
+        waiting = sa.exists().where(Reminder.corp_id == Corp.id, Reminder.state == PLANNED, Reminder.fire_at <= overdue)
+        corp_ids = rows(sa.select(Corp.id).where(waiting))
+    for corp_id in corp_ids:
+        with corp_scope(corp_id):
+            set_alarm(clock.now())
+
+
+def close_visits(claim: Claim, desk: Desk) -> None:
+    """Close the visits that nobody checked out of, corp by corp."""
+    for _corp_id in _corps():
+        while close_forgotten():
+            db.session.flush()
+
+
+def prune(claim: Claim, desk: Desk) -> None:
+    """Throw away what nobody needs any more."""
+    now = clock.now()
+    outbox.prune(now - KEEP_DONE)
+    outbox.prune(now - KEEP_TICKS, kinds=[one.kind for one in PERIODIC])
+    forget_sign_ins(now - timedelta(days=1))
+    with every_corp():
+        for statement in (
+            sa.delete(SeenCallback).where(SeenCallback.seen_at < now - KEEP_DIGESTS),
+            sa.delete(Idempotency).where(Idempotency.created_at < now - KEEP_ANSWERS),
+            sa.delete(LoginSession).where(LoginSession.ends_at < now),
+        ):
+            db.session.execute(statement.execution_options(synchronize_session=False))
+    for _corp_id in _corps():
+        for stored in orphans(now - ORPHAN_AFTER):
+            remove_bytes(stored)
+            db.session.delete(stored)
+    db.session.flush()
+
+
+def _corps() -> Iterator[int]:
+    """Enter one corp after the other."""
+    for corp_id in rows(sa.select(Corp.id).order_by(Corp.id)):
+        with corp_scope(corp_id):
+            yield corp_id
+            db.session.flush()
+
+
+HANDLERS: dict[str, Handler] = {
+    "sweep.reminders": sweep_reminders,
+    "close.visits": close_visits,
+    "prune": prune,
+}

@@ -1,0 +1,287 @@
+"""The engine: a relay that borrows due rows and hands them to Dramatiq, a heart that keeps their leases alive.
+
+    relay     claims as much as there is room for, and hands it over in lots: rows of one corp and lane
+    actor     runs a lot (see `runner`); rows lose their lease when this process dies, and come back
+    heart     renews the leases of what is under way
+
+Work put in by this process starts at once (an event); that of other processes within half a second (a look).
+"""
+
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from wsapp import clock, logs, metrics, outbox
+from wsapp.db import db, reading
+from wsapp.house import house
+from wsapp.jobs.pace import PACE, Pace
+from wsapp.jobs.queue import Queue
+from wsapp.jobs.runner import Desk, Runner
+from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot
+
+THREADS = 8
+BATCH = 8  # rows in a lot, at most
+RELAY_PAUSE = 1.0  # seconds after an error of the database or the broker
+
+log = logs.get_logger()
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What the relay remembers of a lot that it handed over."""
+
+    corp_id: int | None
+    lane: str
+    is_suspect: bool
+
+
+class Engine:
+    """Executes background work with threads of this process, until stopped."""
+
+    def __init__(self, app: Any, *, threads: int = THREADS, pace: Pace = PACE, queue_url: str | None = None) -> None:
+        self.app = app
+        self.pace = pace
+        self.threads = threads
+        self.most_lots = threads + max(1, threads // 4)  # a few ahead, so that no thread waits for the relay
+        self.most_per_corp = max(1, threads // 2)  # threads that one corp's host may keep busy
+        self.stopping = threading.Event()
+        self.finished = threading.Event()
+        self.wake = threading.Event()
+        self.lock = threading.Condition()
+        self.handed: dict[Lot, Handed] = {}  # by this relay, and not known to have ended
+        self.running: set[Lot] = set()  # by this process's threads
+        self.desk = Desk(pace, is_stopping=self.stopping.is_set)
+        self.runner = Runner(app, self.desk)
+        if queue_url is None:
+            with app.app_context():
+                queue_url = house().settings.queue.url
+        self.queue = Queue(queue_url, self._execute, threads=threads)
+        self.relay = threading.Thread(target=self._relay, daemon=True, name="relay")
+        self.heart = threading.Thread(target=self._beat, daemon=True, name="heart")
+        self.leaving = ExitStack()
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the threads and begin to claim."""
+        self.leaving.enter_context(outbox.listening(self.wake.set))
+        self.queue.start()
+        self.relay.start()
+        self.heart.start()
+        log.info("worker.started", threads=self.threads, shared_queue=self.queue.is_shared)
+
+    def stop(self) -> bool:
+        """Stop claiming at once, let what runs end within `pace.stop`, give back the rest. Says whether all ended."""
+        self.stopping.set()
+        self.wake.set()
+        self.relay.join(RELAY_PAUSE + 1)
+        with self.lock:
+            ended = self.lock.wait_for(lambda: not self.running, timeout=self.pace.stop)
+            # What was handed to a shared broker may run in another process: it is not ours to give back.
+            rest = set(self.running) | (set() if self.queue.is_shared else set(self.handed))
+        given_back = self._release(rest)
+        self.finished.set()
+        self.queue.stop(1 if ended else 0.1)
+        self.leaving.close()
+        log.info("worker.stopped", ended=ended, given_back=given_back)
+        return ended
+
+    def _release(self, lots: Iterable[Lot]) -> int:
+        try:
+            with self.app.app_context():
+                return outbox.release(lots)
+        except Exception as error:  # noqa: BLE001 - the leases see to it
+            log.error("worker.release_failed", error=type(error).__name__)
+            return 0
+
+    # --- relay -----------------------------------------------------------------------------------------------
+
+    def _relay(self) -> None:
+        while not self.stopping.is_set():
+            self.wake.clear()
+            try:
+                busy = self._turn()
+            except Exception as error:
+                log.error("worker.relay_failed", error=type(error).__name__, exc_info=error)
+                self.stopping.wait(RELAY_PAUSE)
+                continue
+            if not busy:
+                self.wake.wait(self._until_next_look())
+
+    def _turn(self) -> bool:
+        """Claim and hand over once; says whether there may be more to do right away."""
+        if self.queue.is_shared:
+            self._forget_ended()
+        with self.lock:
+            free = self.most_lots - len(self.handed)
+            suspects = 0 if any(one.is_suspect for one in self.handed.values()) else 1
+        if free <= 0:
+            return False
+        with self.app.app_context():
+            with reading():
+                if not outbox.anything_to_claim():
+                    return False
+                db.session.rollback()
+            claims = outbox.claim(
+                free * BATCH,
+                room=lambda corp_id: self._slots(corp_id) * BATCH,
+                suspects=suspects,
+                lease=self.pace.lease_time,
+                crash_pause=self.pace.crash_rest,
+            )
+        for claims_of_lot in self._lots(claims, free):
+            self._hand_over(claims_of_lot)
+        return bool(claims)
+
+    def _slots(self, corp_id: int | None) -> int:
+        """How many more threads a corp's host may keep busy: half of all are for the others; one for a probe."""
+        if corp_id is None:
+            return 0
+        with self.lock:
+            busy = sum(1 for one in self.handed.values() if one.corp_id == corp_id and one.lane == HOST)
+        return max(0, self.desk.breakers.room(corp_id, self.most_per_corp) - busy)
+
+    def _lots(self, claims: Sequence[Claim], free: int) -> Iterator[list[Claim]]:
+        """Cut claims into lots, spread over the threads that they may use. Suspects go alone."""
+        for is_suspect, corp_id, lane, rows in _groups(claims):
+            slots = max(1, self._slots(corp_id) if lane == HOST else free)
+            size = 1 if is_suspect else min(BATCH, -(-len(rows) // slots))
+            for at in range(0, len(rows), size):
+                yield rows[at : at + size]
+
+    def _hand_over(self, claims: Sequence[Claim]) -> None:
+        lot = (claims[0].attempt_id, tuple(one.id for one in claims))
+        lane = _lane(claims[0])
+        with self.lock:
+            self.handed[lot] = Handed(claims[0].corp_id, lane, any(one.crashes for one in claims))
+        try:
+            self.queue.hand_over(lot[1], lot[0])
+        except Exception:
+            with self.lock:
+                del self.handed[lot]
+            self._release([lot])
+            raise
+
+    def _forget_ended(self) -> None:
+        """Find out what of the lots that went through a shared broker has ended elsewhere."""
+        with self.lock:
+            lots = [lot for lot in self.handed if lot not in self.running]
+        if not lots:
+            return
+        with self.app.app_context(), reading():
+            ended = [lot for lot in lots if not outbox.still_running(lot)]
+        with self.lock:
+            for lot in ended:
+                self.handed.pop(lot, None)
+
+    def _until_next_look(self) -> float:
+        with self.app.app_context(), reading():
+            due_at = outbox.next_due()
+        if due_at is None:
+            return self.pace.poll
+        wait = (due_at - clock.now()).total_seconds()
+        return min(self.pace.poll, wait) if wait > 0 else self.pace.poll
+
+    # --- actor -----------------------------------------------------------------------------------------------
+
+    def _execute(self, ids: Sequence[int], attempt_id: str) -> None:
+        """Run a lot on a thread of Dramatiq's; never raises: the row, not the message, is what counts."""
+        lot = (attempt_id, tuple(ids))
+        if self.stopping.is_set():
+            self._release([lot])
+            self._forget(lot)
+            return
+        with self.lock:
+            self.running.add(lot)
+        try:
+            self.runner.run(lot)
+        except Exception as error:
+            log.error("worker.lot_failed", error=type(error).__name__, exc_info=error)
+        finally:
+            self._forget(lot)
+
+    def _forget(self, lot: Lot) -> None:
+        with self.lock:
+            self.running.discard(lot)
+            self.handed.pop(lot, None)
+            self.lock.notify_all()
+        self.wake.set()
+
+    # --- heart -----------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        while not self.finished.wait(self.pace.beat):
+            metrics.worker_alive()
+            with self.lock:
+                # What waits in a shared broker is left to its lease: it may have been lost there.
+                lots = set(self.running) if self.queue.is_shared else set(self.running) | set(self.handed)
+            if not lots:
+                continue
+            try:
+                with self.app.app_context():
+                    outbox.renew(lots, lease=self.pace.lease_time)
+            except Exception as error:  # noqa: BLE001 - the next beat tries again
+                log.error("worker.beat_failed", error=type(error).__name__)
+
+
+def _groups(claims: Sequence[Claim]) -> Iterator[tuple[bool, int | None, str, list[Claim]]]:
+    """Group claims by suspicion, corp and lane, in the order in which they are due within a kind."""
+    groups: dict[tuple[bool, int | None, str], list[Claim]] = {}
+    for one in claims:
+        groups.setdefault((one.crashes > 0, one.corp_id, _lane(one)), []).append(one)
+    for key, rows in groups.items():
+        yield (*key, sorted(rows, key=lambda one: (one.kind, one.due_at, one.id)))
+
+
+def _lane(claim: Claim) -> str:
+    return HOST if claim.kind in HOST_KINDS else outbox.HOME
+
+
+# --- without threads ----------------------------------------------------------------------------------------------
+
+
+def run_all(app: Any, *, pace: Pace = PACE, rounds: int = 1000) -> int:
+    """Run everything that is due here and now, in this thread, and what follows from it; returns how many rows ran.
+
+    For tests and commands. The caller has no transaction open.
+    """
+    desk = Desk(pace)
+    runner = Runner(app, desk)
+    count = 0
+    for _round in range(rounds):
+        with app.app_context():
+            claims = outbox.claim(100, lease=pace.lease_time, crash_pause=pace.crash_rest)
+        if not claims:
+            return count
+        for *_group, lot in _groups(claims):
+            runner.run((lot[0].attempt_id, tuple(one.id for one in lot)))
+            count += len(lot)
+    raise RuntimeError("work without end")
+
+
+# --- process ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def until_told() -> Iterator[threading.Event]:
+    """Give an event that is set by SIGTERM or SIGINT."""
+    told = threading.Event()
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main(app: Any, *, threads: int = THREADS, pace: Pace = PACE) -> int:
+    """Execute background work until SIGTERM or SIGINT; returns 0, also when work had to be given back."""
+    engine = Engine(app, threads=threads, pace=pace)
+    with until_told() as told:
+        engine.start()
+        told.wait()
+        engine.stop()
+    return 0
