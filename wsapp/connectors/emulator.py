@@ -34,7 +34,16 @@ class VirtualClock:
     """Seconds since 1970 that can be moved, so that 72 hours pass in a test."""
 
     def __init__(self) -> None:
-        self.offset = 0.0
+        self._offset = 0.0
+
+    @property
+    def offset(self) -> float:
+        """Seconds that this clock is ahead."""
+        return self._offset
+
+    @offset.setter
+    def offset(self, seconds: float) -> None:
+        self._offset = seconds
 
     def time(self) -> float:
         return time.time() + self.offset
@@ -61,6 +70,8 @@ class Emulator:
 
     host = ""
     knobs: dict[str, Any] = {}
+    phone_agent = ""  # the User-Agent of the host's client on a phone
+    here = (0.0, 0.0)  # where phones are unless told otherwise: latitude and longitude, GCJ-02
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
@@ -83,11 +94,21 @@ class Emulator:
         raise NotImplementedError
 
     def chats(self, user: str = "") -> list[dict[str, Any]]:
-        """What people see, newest last: `{"id", "user", "at", "kind", "title", "text", "buttons", "url", "state"}`, and more."""
+        """What people see, newest last: {"id", "user", "at", "kind", "title", "text", "buttons", "url", "state", …}."""
         raise NotImplementedError
 
     def forget(self) -> None:
         """Drop messages and other traffic, keep people and apps."""
+
+    def trust(self, origin: str) -> None:
+        """Count pages of `origin` as the apps' own, as if the console had registered it."""
+
+    # --- the phone -------------------------------------------------------------------------------------------
+
+    def alias_webview(self, url: str, alias: str) -> None:
+        """Have the phone open the app at `url` under the address `alias`, which the host trusts as well."""
+        self.webview_aliases[url] = alias
+        self.trust(alias)
 
     # --- callbacks out ---------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from wsapp.connectors.dingtalk.emulator_gate import (
     new_error,
 )
 from wsapp.connectors.dingtalk.emulator_oapi import OAPI
-from wsapp.connectors.dingtalk.emulator_pages import Pages
+from wsapp.connectors.dingtalk.emulator_pages import WEST_LAKE, Pages
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Template, World
 from wsapp.connectors.emulator import Emulator
 
@@ -29,6 +29,11 @@ class DingTalkEmulator(Emulator):
     """An emulated DingTalk with any number of organisations and apps."""
 
     host = "dingtalk"
+    here = (WEST_LAKE["lat"], WEST_LAKE["lng"])
+    phone_agent = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        "Mobile/15E148 AliApp(DingTalk/7.8.1) com.laiwang.DingTalk/40000000 Channel/201200 language/zh-Hans-CN WK"
+    )
     # What the platform does not document, or documents twice, and limits that tests make small.
     knobs = {
         "token_life": 7200,  # seconds
@@ -96,6 +101,10 @@ class DingTalkEmulator(Emulator):
         self.chat.forget()
         self.events.forget()
         self.gate.forget()
+
+    def trust(self, origin: str) -> None:
+        for app in self.world.apps.values():
+            app.redirect_urls.append(origin)
 
     # --- routes ----------------------------------------------------------------------------------------------
 
@@ -200,6 +209,13 @@ def demo_org(public_url: str) -> dict[str, Any]:
         "apps": [app],
     }
     return {"corps": [corp]}
+
+
+def demo_corp() -> dict[str, Any]:
+    """The sample firm as a `[[corps]]` entry of the product's settings."""
+    org = demo_org("")
+    corp = org["corps"][0]
+    return {"name": corp["name"], "host": "dingtalk", "corp_id": corp["corp_id"], **demo_values(org)}
 
 
 def demo_values(org: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Response, has_request_context, jsonify, request
 
@@ -36,7 +37,7 @@ from wsapp.connectors.wecom.emulator_demo import demo_corp, demo_org
 from wsapp.connectors.wecom.emulator_messages import Post
 from wsapp.connectors.wecom.emulator_org import App, Corp, corp_from
 from wsapp.connectors.wecom.emulator_pages import SignIn
-from wsapp.connectors.wecom.emulator_phone import Phones
+from wsapp.connectors.wecom.emulator_phone import POSITION, Phones
 
 __all__ = ["EMULATOR", "KNOBS", "WeComEmulator", "demo_corp", "demo_org"]
 
@@ -97,6 +98,11 @@ class WeComEmulator(Emulator):
 
     host = "wecom"
     knobs = KNOBS
+    here = (POSITION["latitude"], POSITION["longitude"])
+    phone_agent = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        "Mobile/15E148 wxwork/4.1.36 MicroMessenger/7.0.1 Language/zh"
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,6 +144,12 @@ class WeComEmulator(Emulator):
 
     def forget(self) -> None:
         self.post.forget()
+
+    def trust(self, origin: str) -> None:
+        with self.lock:
+            for corp in self.corps.values():
+                for app in corp.apps.values():
+                    app.trusted_domains.append(urlsplit(origin).netloc)
 
     def _refused(self, error: Refusal) -> Response:
         ip = request.remote_addr if has_request_context() else None
