@@ -121,9 +121,11 @@ class Transport(Protocol):
         headers: Mapping[str, str] | None = None,
         api: str = "",
         deadline: float = 15,
+        max_body: int = 0,
     ) -> Answer:
         """Send one request. Raises TryLater when no complete answer arrived in `deadline` seconds (ambiguous when the
-        request may have reached the host). `api` is a label for metrics and logs, never the URL."""
+        request may have reached the host). `api` is a label for metrics and logs, never the URL. `max_body` bytes
+        replace the transport's own bound for this answer."""
         ...
 
 

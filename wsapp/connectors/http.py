@@ -47,6 +47,7 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
         api: str = "",
         deadline: float = 15,
+        max_body: int = 0,
     ) -> Answer:
         if json is not None:
             # The hosts want real UTF-8: one of them refuses \uXXXX sequences.
@@ -57,7 +58,9 @@ class HttpTransport:
         started = time.monotonic()
         try:
             with until(started + deadline):
-                answer = self._exchange(method, url, params, data, send_headers, started + deadline)
+                answer = self._exchange(
+                    method, url, params, data, send_headers, started + deadline, max_body or self.max_body
+                )
         except TryLater as error:
             self.observe(api, "unreachable" if not error.ambiguous else "cut", time.monotonic() - started)
             raise
@@ -72,6 +75,7 @@ class HttpTransport:
         data: bytes | None,
         headers: Mapping[str, str],
         end: float,
+        max_body: int,
     ) -> Answer:
         budget = max(0.1, end - time.monotonic())
         try:
@@ -94,7 +98,7 @@ class HttpTransport:
         except requests.exceptions.RequestException:
             raise TryLater("the host did not answer in time", code="timeout", ambiguous=True) from None
         with response:
-            body = self._read(response, end)
+            body = self._read(response, end, max_body)
             return Answer(
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},
@@ -102,12 +106,12 @@ class HttpTransport:
                 json=parse_object(body),
             )
 
-    def _read(self, response: requests.Response, end: float) -> bytes:
+    def _read(self, response: requests.Response, end: float, max_body: int) -> bytes:
         chunks, size = [], 0
         try:
             for chunk in response.iter_content(16384):
                 size += len(chunk)
-                if size > self.max_body:
+                if size > max_body:
                     raise TryLater("the host's answer is too large", code="too_large", ambiguous=True)
                 if time.monotonic() > end:
                     raise TryLater("the host's answer took too long", code="timeout", ambiguous=True)

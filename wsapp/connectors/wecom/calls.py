@@ -17,6 +17,7 @@ HINT = re.compile(r"hint: \[(\w{1,64})\]")
 REFUSED_TOKEN_PAUSE = 60.0  # seconds; a fresh token that is refused as well does not get better at once
 MAX_RETRY_AFTER = 3600.0
 MALFORMED = "malformed"
+MAX_FILE = 11 * 1024 * 1024  # bytes; the host keeps pictures up to 10 MB
 
 
 class Calls:
@@ -45,9 +46,11 @@ class Calls:
         """Fetch bytes. The host answers errors of such calls as JSON, with status 200 like everything."""
 
         def once(token: str) -> bytes:
-            answer = self.http.request("GET", self._url(api), params={**params, "access_token": token}, api=api)
+            query = {**params, "access_token": token}
+            answer = self.http.request("GET", self._url(api), params=query, api=api, max_body=MAX_FILE)
             _check_status(answer, writes=False)
-            if answer.headers.get("content-type", "").split(";")[0].strip() in ("application/json", "text/plain"):
+            kind = answer.headers.get("content-type", "").lower()
+            if not kind or kind.startswith(("text/", "application/json")):
                 judge(answer, api, proof="", writes=False)
                 raise TryLater("the host sent no file", code=MALFORMED)
             return answer.body
