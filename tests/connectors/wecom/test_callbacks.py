@@ -40,7 +40,11 @@ def arriving(
 
 def signed(encrypted: str, token: str, *, at: datetime = NOW, kind: str = "app", nonce: str = "n1") -> CallbackRequest:
     timestamp = str(int(at.timestamp()))
-    query = {"msg_signature": [crypto.sign(token, timestamp, nonce, encrypted)], "timestamp": [timestamp], "nonce": [nonce]}
+    query = {
+        "msg_signature": [crypto.sign(token, timestamp, nonce, encrypted)],
+        "timestamp": [timestamp],
+        "nonce": [nonce],
+    }
     body = f"<xml><ToUserName>{CORP_ID}</ToUserName><Encrypt><![CDATA[{encrypted}]]></Encrypt><AgentID></AgentID></xml>"
     return CallbackRequest(kind, "POST", query, {}, body.encode())
 
@@ -287,7 +291,9 @@ BOMBS = {
     "deep": b"<a>" * 20_000 + b"</a>" * 1,
     "deep inside": b"<xml>" + b"<Encrypt>" * 6_000 + b"</Encrypt>" * 1 + b"</xml>",
     "wide": b"<xml>" + b"<a/>" * 15_000 + b"</xml>",
-    "laughs": b'<!DOCTYPE x [<!ENTITY a "' + b"ha" * 1000 + b'"><!ENTITY b "&a;&a;&a;&a;">]><xml><Encrypt>&b;</Encrypt></xml>',
+    "laughs": b'<!DOCTYPE x [<!ENTITY a "'
+    + b"ha" * 1000
+    + b'"><!ENTITY b "&a;&a;&a;&a;">]><xml><Encrypt>&b;</Encrypt></xml>',
     "external": b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><xml><Encrypt>&a;</Encrypt></xml>',
     "attributes": b"<xml " + b" ".join(b"a%d='1'" % number for number in range(6_000)) + b"/>",
     "64 KB and one": b"<xml>" + b" " * (64 * 1024 - 10) + b"</xml>",

@@ -10,6 +10,7 @@ import requests
 from wsapp.connectors.base import BadCode, NotAMember, Refused, TryLater
 from wsapp.connectors.wecom.connector import WeComConnector
 from wsapp.connectors.wecom.emulator_demo import AGENT_ID, CORP_ID
+from wsapp.connectors.wecom.emulator_org import app_from
 
 
 def test_the_silent_address_is_exactly_the_hosts(connector: WeComConnector, host: Any) -> None:
@@ -59,9 +60,8 @@ def test_impossible_codes_are_bad_codes(connector: WeComConnector, host: Any, co
 
 def test_a_code_of_another_app_is_refused(host: Any, make: Callable[..., WeComConnector], tokens: Any) -> None:
     other = {"agent_id": 1000003, "secret": "other-app-secret-0001", "trusted_domains": ["127.0.0.1:1"]}
-    host.emulator.corps[CORP_ID].apps[1000003] = __import__(
-        "wsapp.connectors.wecom.emulator_org", fromlist=["app_from"]
-    ).app_from(other, host.emulator.corps[CORP_ID], 0.0)
+    corp = host.emulator.corps[CORP_ID]
+    corp.apps[1000003] = app_from(other, corp, 0.0)
     code = host.code_for("LinXiaoYan", make())
     tokens.values.clear()
     with pytest.raises(Refused) as caught:
@@ -121,9 +121,7 @@ def authorize(host: Any, connector: WeComConnector, **changes: str) -> requests.
         ({"scope": "snsapi_privateinfo", "user": "OuYangMuRong"}, 60011),
     ],
 )
-def test_the_authorise_page_refuses(
-    host: Any, connector: WeComConnector, changes: dict[str, str], code: int
-) -> None:
+def test_the_authorise_page_refuses(host: Any, connector: WeComConnector, changes: dict[str, str], code: int) -> None:
     answer = authorize(host, connector, **changes)
     assert answer.status_code == 400
     assert f"错误码 {code}" in answer.text

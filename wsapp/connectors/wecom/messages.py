@@ -15,12 +15,14 @@ from wsapp.connectors.wecom.texts import cut, cut_bytes, inert, one_line, plain
 MAX_RECIPIENTS = 1000
 DUPLICATE_SECONDS = 14_400  # the host's longest
 TASK_ID = re.compile(r"[0-9A-Za-z_\-@]{1,128}")
+PLAIN_URL = re.compile(r"[!#-&(-;=?-\[\]-~]+")  # printable ASCII without quotes, angle brackets and backslash
 
 TITLE, SOURCE, QUOTE, SUBTITLE = 36, 20, 100, 160  # characters
 KEYNAME, VALUE, ROWS = 5, 30, 6
 BUTTON_TEXT, BUTTONS = 10, 6
 JUMP_TITLE, JUMPS = 18, 3
 TEXTCARD_TITLE, TEXTCARD_BODY, TEXT_BODY, URL = 128, 512, 2048, 2048  # bytes
+FRAGMENT = 160  # bytes kept free for "#card-…"
 
 STYLE = {"primary": 1, "plain": 2}
 URL_ACTION = 1
@@ -111,8 +113,8 @@ class Writer:
         """`url` when it is ours, else our front page."""
         if url.startswith("/") and not url.startswith("//"):
             url = self.public_url + url
-        clean = not re.search(r"[\s\\\"'<>\x00-\x1f\x7f]", url) and len(url.encode()) <= URL - 128
-        return url if clean and url.startswith(self.public_url + "/") else f"{self.public_url}/h5/"
+        ours = url.startswith(self.public_url + "/") and PLAIN_URL.fullmatch(url) and len(url) <= URL - FRAGMENT
+        return url if ours else f"{self.public_url}/h5/"
 
     def _button(self, button: Button) -> dict[str, Any]:
         row: dict[str, Any] = {"text": cut(one_line(button.text), BUTTON_TEXT) or OPEN, "style": STYLE[button.style]}
