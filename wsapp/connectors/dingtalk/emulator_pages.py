@@ -75,7 +75,7 @@ class Pages:
         if app is None or args.get("response_type") != "code" or args.get("prompt") != "consent":
             return render_template_string(REFUSED, reason="参数错误"), 400
         target = args.get("redirect_uri", "")
-        if not _registered(app, target):
+        if not self._registered(app, target):
             return render_template_string(REFUSED, reason="回调域名未在安全设置中登记"), 400
         if args.get("scope") not in ("openid", "openid corpid"):
             return render_template_string(REFUSED, reason="scope不合法"), 400
@@ -89,6 +89,16 @@ class Pages:
         people += [(unionid, str(row.get("name"))) for unionid, row in self.emulator.world.strangers.items()]
         links = [{"name": name, "href": _with_query(args.to_dict(), user=userid)} for userid, name in people]
         return render_template_string(CHOOSER, app=app, people=links, cancel=_with_query(args.to_dict(), cancel="1"))
+
+    def _registered(self, app: App, url: str) -> bool:
+        """Whether an address belongs to the app: same scheme, host and port as its home page or a redirect URL.
+
+        Where the phone opens a page under another name (`webview_aliases`), that name counts as the page's own.
+        """
+        aliases = {urlsplit(alias)[:2]: urlsplit(own)[:2] for own, alias in self.emulator.webview_aliases.items()}
+        wanted = urlsplit(url)[:2]
+        known = [urlsplit(one)[:2] for one in (app.home_url, *app.redirect_urls) if one]
+        return bool(url) and (not known or wanted in known or aliases.get(wanted) in known)
 
     def _unionid(self, app: App, person: str) -> str:
         member = app.corp.members.get(person)
@@ -117,7 +127,7 @@ class Pages:
         if app is None:
             return self._failed("9", "无效的corpId或clientId")
         page = str(body.get("url") or request.headers.get("Origin") or "")
-        if not _registered(app, page):
+        if not self._registered(app, page):
             return self._failed("9", "页面域名与应用首页、重定向URL不一致")
         member = self._who(body, app)
         if member is None:
@@ -132,7 +142,7 @@ class Pages:
         apps = self.emulator.world.apps.values()
         corp_id, client_id, url = body.get("corpId"), body.get("clientId"), str(body.get("url") or "")
         found = [app for app in apps if app.corp.corp_id == corp_id and client_id in (None, "", app.client_id)]
-        return next((app for app in found if _registered(app, url)), found[0] if found else None)
+        return next((app for app in found if self._registered(app, url)), found[0] if found else None)
 
     def _failed(self, code: str, message: str) -> AnyResponse:
         return json_response({"errorCode": code, "errorMessage": message})
@@ -284,13 +294,6 @@ class Pages:
 
     def drops(self) -> AnyResponse:
         return json_response({"items": self.emulator.chat.drops})
-
-
-def _registered(app: App, url: str) -> bool:
-    """Whether an address belongs to the app: same scheme, host and port as its home page or a redirect URL."""
-    wanted = urlsplit(url)[:2]
-    known = [urlsplit(one)[:2] for one in (app.home_url, *app.redirect_urls) if one]
-    return bool(url) and (not known or wanted in known)
 
 
 def _with_query(args: dict[str, str], **more: str) -> str:
