@@ -93,9 +93,14 @@ class _Guarded:
         self.inner = inner
 
     def request(self, method: str, url: str, **options: Any) -> Answer:
-        if db.session().in_transaction():
-            raise RuntimeError("commit or roll back before talking to a host")
+        refuse_in_transaction()
         return self.inner.request(method, url, **options)
+
+
+def refuse_in_transaction() -> None:
+    """Raise while this unit of work has a transaction open: whoever talks to a host commits or rolls back first."""
+    if db.session().in_transaction():
+        raise RuntimeError("commit or roll back before talking to a host")
 
 
 def lines() -> Lines:
@@ -164,6 +169,7 @@ class Tokens:
         self.local: dict[str, tuple[str, float]] = {}
 
     def get(self, kind: str, fetch: Callable[[], tuple[str, float]], *, stale: str = "") -> str:
+        refuse_in_transaction()
         value, until = self.local.get(kind, ("", 0.0))
         if value and value != stale and time.monotonic() < until:
             return value
