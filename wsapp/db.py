@@ -199,9 +199,12 @@ def insert_rows(model: type[CorpScoped], rows: Iterable[Mapping[str, Any]], *, i
 
 
 def dialect_insert(model: Any) -> Any:
-    """Return the dialect's own `insert`, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    """Return the dialect's own `insert`, which knows `on_conflict_do_nothing` and `on_conflict_do_update`.
+
+    Its result tells how many rows went in (`rowcount`), which SQLAlchemy otherwise forgets on PostgreSQL.
+    """
     dialect = postgresql if is_postgresql() else sqlite
-    return dialect.insert(model)
+    return dialect.insert(model).execution_options(preserve_rowcount=True)
 
 
 def is_postgresql() -> bool:
