@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,15 +60,29 @@ def _read_cursor(cursor: str, sort: str, column: Any) -> tuple[Any, Any]:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         found = json.loads(raw)
         of_sort, value, last_id = found
-        if of_sort != sort or not isinstance(last_id, str) or not isinstance(value, str | int | float):
+        if of_sort != sort or not _is_plain(last_id):
             raise problem
-        if column.type.python_type is datetime:
-            value = datetime.fromisoformat(str(value))
-            if value.tzinfo is None:
-                raise problem
-    except (ValueError, TypeError):
+        value = _read_value(value, column.type.python_type)
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise problem from None
     return sa.literal(value, column.type), sa.literal(last_id)
+
+
+def _read_value(value: Any, kind: type) -> Any:
+    """Return a cursor's value as the sort's column has it. Raises ValueError, TypeError, OverflowError."""
+    if kind is datetime:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("a naive time")
+        return moment.astimezone(UTC)
+    if not isinstance(value, kind) or (kind is str and not _is_plain(value)):
+        raise TypeError("not of the column's type")
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a cursor's value is text that every database takes (a cursor can be forged)."""
+    return isinstance(value, str) and "\x00" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def read_limit(text: str | None, *, default: int = 20, most: int = 200) -> int:

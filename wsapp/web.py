@@ -308,6 +308,7 @@ def _on_bug(error: Exception) -> Any:
 def _before() -> None:
     logs.clear()
     g.request_id = logs.request_id(request.headers.get("X-Request-Id"))
+    logs.bind(request_id=g.request_id)
     g.started = clock.wall()
     enter_corp(None)
     view = request.endpoint and g_app().view_functions.get(request.endpoint)

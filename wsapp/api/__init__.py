@@ -3,14 +3,20 @@
 from importlib import import_module
 from typing import Any
 
+from pydantic import ValidationError
+
+from wsapp.api.base import refuse
+from wsapp.api.schemas import Problem, explain
 from wsapp.web import csrf
 
 PLAIN = ("callbacks", "health")
-REST: tuple[str, ...] = ()  # grows with the resources
+REST = ("customers", "followups", "visits", "tasks", "members", "files", "events", "notifications", "docs")
 
 
 def install(app: Any) -> None:
     """Register the doors for machines: no CSRF token there, every request carries its own proof."""
+    app.validation_error_model = Problem
+    app.validation_error_callback = _refuse_input
     for name in PLAIN:
         blueprint = import_module(f"wsapp.api.{name}").bp
         csrf.exempt(blueprint)
@@ -19,3 +25,9 @@ def install(app: Any) -> None:
         blueprint = import_module(f"wsapp.api.{name}").bp
         csrf.exempt(blueprint)
         app.register_api(blueprint)
+
+
+def _refuse_input(error: ValidationError) -> Any:
+    kind, errors = explain(error)
+    detail = "；".join(f"{one['field']}：{one['message']}" for one in errors[:5])
+    return refuse(422, kind, detail, errors=errors)

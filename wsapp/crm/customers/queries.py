@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from wsapp.crm.customers.clean import name_key, normal_phone
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import within_team
-from wsapp.db import db, first, rows
+from wsapp.db import db, first, is_postgresql, rows
 from wsapp.problems import NotFound
 from wsapp.texts import _
 
@@ -73,6 +74,24 @@ def matching(text: str) -> sa.ColumnElement[bool]:
         CustomerPhone.number.contains(digits, autoescape=True),
     )
     return sa.or_(by_name, by_phone)
+
+
+def tagged(tag: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a customer has a tag."""
+    if is_postgresql():
+        return sa.type_coerce(Customer.tags, JSONB).contains([tag])
+    each = sa.func.json_each(Customer.tags).table_valued("value")
+    return sa.exists(sa.select(sa.literal(1)).select_from(each).where(each.c.value == tag))
+
+
+def visible_namesakes(name: str, *, actor: Member, but: str = "") -> Sequence[Any]:
+    """Return (id, name) of customers that the actor may see and whose name compares equal, at most five."""
+    return db.session.execute(
+        sa.select(Customer.id, Customer.name)
+        .where(Customer.name_key == name_key(name), Customer.id != but, visible_customers(actor))
+        .order_by(Customer.id)
+        .limit(5)
+    ).all()
 
 
 def customer_with_phone(text: str) -> Customer | None:

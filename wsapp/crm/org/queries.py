@@ -50,11 +50,7 @@ def team_ids(actor: Member) -> frozenset[str] | None:
 
 
 def _team_of(actor: Member) -> frozenset[str]:
-    led = rows(
-        sa.select(Department.path)
-        .join(Membership, sa.and_(Membership.department_id == Department.id, Membership.corp_id == Department.corp_id))
-        .where(Membership.member_id == actor.id, Membership.leads.is_(True))
-    )
+    led = _led_paths(actor)
     if not led:
         return frozenset({actor.id})
     below = sa.or_(*(Department.path.startswith(path, autoescape=True) for path in led))
@@ -65,6 +61,14 @@ def _team_of(actor: Member) -> frozenset[str]:
         .distinct()
     )
     return frozenset(found) | {actor.id}
+
+
+def _led_paths(actor: Member) -> Sequence[str]:
+    return rows(
+        sa.select(Department.path)
+        .join(Membership, sa.and_(Membership.department_id == Department.id, Membership.corp_id == Department.corp_id))
+        .where(Membership.member_id == actor.id, Membership.leads.is_(True))
+    )
 
 
 def leads_others(actor: Member) -> bool:
@@ -117,6 +121,23 @@ def manager_of(person: Member) -> Member | None:
     ).all()
     by_department = {department_id: leader for department_id, leader in reversed(leaders)}
     return next((by_department[one] for one in reversed(upwards) if one in by_department), None)
+
+
+def visible_members(actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition for the members whom the actor may look up: an administrator all, a leader their people."""
+    return within_team(Member.id, actor)
+
+
+def visible_departments(actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition for the departments that the actor may look up: their own, those they lead and all below."""
+    if actor.role == ADMIN:
+        return sa.true()
+    belongs = sa.exists().where(
+        Membership.corp_id == Department.corp_id,
+        Membership.member_id == actor.id,
+        Membership.department_id == Department.id,
+    )
+    return sa.or_(belongs, *(Department.path.startswith(path, autoescape=True) for path in _led_paths(actor)))
 
 
 def department_names(person: Member) -> Sequence[str]:

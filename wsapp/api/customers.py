@@ -1,0 +1,187 @@
+"""/customers: who we sell to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from flask import g
+
+from wsapp.api.base import Answer, current_when_stale, member_named, reads, resource, wanted_version, writes
+from wsapp.api.lists import Named, Select, listed, one, text_of
+from wsapp.api.schemas_in import CustomerChange, CustomerFields, CustomerList, CustomerNew, CustomerOwner, CustomerPath
+from wsapp.api.schemas_out import Customer as CustomerRecord
+from wsapp.api.schemas_out import CustomerPage, CustomerWritten
+from wsapp.crm.customers.actions import assign_customer, change_customer, create_customer
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import (
+    SORTS,
+    find_customer,
+    matching,
+    phones_of,
+    tagged,
+    visible_customers,
+    visible_namesakes,
+)
+from wsapp.problems import Invalid
+from wsapp.texts import _
+
+bp = resource("customers", "Customers: who we sell to")
+
+COLUMNS = (
+    Customer.id,
+    Customer.version,
+    Customer.name,
+    Customer.short_name,
+    Customer.kind,
+    Customer.level,
+    Customer.stage,
+    Customer.source,
+    Customer.industry,
+    Customer.size,
+    Customer.province,
+    Customer.city,
+    Customer.district,
+    Customer.address,
+    Customer.lat,
+    Customer.lng,
+    Customer.website,
+    Customer.note,
+    Customer.tags,
+    Customer.pool_id,
+    Customer.parent_id,
+    Customer.last_followed_at,
+    Customer.last_visited_at,
+    Customer.next_follow_at,
+    Customer.custom,
+    Customer.created_at,
+    Customer.updated_at,
+)
+PLAIN = (
+    "id",
+    "version",
+    "name",
+    "short_name",
+    "kind",
+    "level",
+    "stage",
+    "source",
+    "industry",
+    "size",
+    "province",
+    "city",
+    "district",
+    "address",
+    "website",
+    "note",
+    "tags",
+    "owner",
+    "custom",
+)
+MOMENTS = ("last_followed_at", "last_visited_at", "next_follow_at", "created_at", "updated_at")
+
+
+def _select(owner: Named) -> Select:
+    return owner.join(sa.select(*COLUMNS, owner.userid).select_from(Customer)).where(visible_customers(g.member))
+
+
+def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
+    phones = phones_of([row.id for row in found])
+    return [
+        {field: getattr(row, field) for field in PLAIN}
+        | {field: text_of(getattr(row, field)) for field in MOMENTS}
+        | {
+            "phones": phones[row.id],
+            "location": {"lat": row.lat, "lng": row.lng} if row.lat is not None and row.lng is not None else None,
+            "pool": row.pool_id,
+            "parent": row.parent_id,
+        }
+        for row in found
+    ]
+
+
+def _record(customer_id: str) -> dict[str, Any]:
+    return one(_select(Named(Customer.owner_id, "owner")).where(Customer.id == customer_id), show=_show)
+
+
+def _answer(customer_id: str, status: int = 200, **more: Any) -> Answer:
+    record = _record(customer_id)
+    address = f"/api/v1/customers/{customer_id}" if status == 201 else ""
+    return Answer(record | more, status, record["version"], address)
+
+
+@bp.get("/customers", responses={200: CustomerPage})
+@reads
+def index(query: CustomerList) -> Answer:
+    """List the customers that the user may see, last changed first."""
+    owner = Named(Customer.owner_id, "owner")
+    statement = _select(owner)
+    if query.owner:
+        statement = statement.where(owner.is_called(query.owner))
+    for column, value in ((Customer.pool_id, query.pool), (Customer.stage, query.stage), (Customer.level, query.level)):
+        if value:
+            statement = statement.where(column == value)
+    if query.tag:
+        statement = statement.where(tagged(query.tag))
+    if query.updated_since:
+        statement = statement.where(Customer.updated_at >= query.updated_since)
+    if query.q.strip():
+        statement = statement.where(matching(query.q.strip()))
+    return listed(statement, query, sorts=SORTS, default="-updated_at", id_column=Customer.id, show=_show)
+
+
+@bp.get("/customers/<customer_id>", responses={200: CustomerRecord})
+@reads
+def show(path: CustomerPath) -> Answer:
+    """Return a customer."""
+    return _answer(path.customer_id)
+
+
+@bp.post("/customers", responses={201: CustomerWritten})
+@writes
+def create(body: CustomerNew) -> Answer:
+    """Create a customer. A phone number that another customer has answers 409; a similar name is warned of."""
+    values = _values(body)
+    owner = member_named(values.pop("owner"), name="owner") if values.get("owner") else None
+    customer = create_customer(values, actor=g.member, owner=owner)
+    return _answer(customer.id, 201, warnings=_warnings(customer))
+
+
+@bp.patch("/customers/<customer_id>", responses={200: CustomerWritten})
+@writes
+def change(path: CustomerPath, body: CustomerChange) -> Answer:
+    """Change the given fields of a customer. With If-Match, only at that version."""
+    customer = find_customer(path.customer_id, actor=g.member)
+    values = _values(body)
+    with current_when_stale(lambda: _answer(path.customer_id)):
+        change_customer(customer, values, actor=g.member, version=wanted_version())
+    return _answer(customer.id, warnings=_warnings(customer) if "name" in values else [])
+
+
+@bp.post("/customers/<customer_id>/assignment", responses={200: CustomerRecord})
+@writes
+def assign(path: CustomerPath, body: CustomerOwner) -> Answer:
+    """Make somebody of the user's team the owner."""
+    customer = find_customer(path.customer_id, actor=g.member)
+    assign_customer(customer, member_named(body.owner, name="owner").id, actor=g.member)
+    return _answer(customer.id)
+
+
+def _values(body: CustomerFields) -> dict[str, Any]:
+    values = body.model_dump(exclude_unset=True)
+    if custom := values.pop("custom", None):
+        raise Invalid({f"custom.{key[:60]}": _("没有这个自定义字段") for key in list(custom)[:10]})
+    return values
+
+
+def _warnings(customer: Customer) -> list[dict[str, str]]:
+    """Say which customers that the user may see are called much the same."""
+    return [
+        {
+            "field": "name",
+            "type": "duplicate",
+            "message": _("已有名称相近的客户：%(name)s", name=other.name),
+            "id": other.id,
+            "name": other.name,
+        }
+        for other in visible_namesakes(customer.name, actor=g.member, but=customer.id)
+    ]

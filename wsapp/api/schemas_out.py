@@ -1,0 +1,234 @@
+"""What REST answers, one class a record, as `/api/v1/openapi.json` describes it."""
+
+from typing import Any
+
+from pydantic import create_model
+
+from wsapp.api.schemas import Record, Time
+from wsapp.api.schemas_in import (
+    DeliveryState,
+    FollowUpKind,
+    Kind,
+    Level,
+    MemberStatus,
+    Priority,
+    Repeat,
+    Stage,
+    TaskKind,
+    TaskState,
+    VisitState,
+)
+
+
+class Place(Record):
+    lat: float
+    lng: float
+
+
+class Warning_(Record):
+    """Something to look at; the record is written all the same."""
+
+    field: str
+    type: str
+    message: str
+    id: str
+    name: str
+
+
+class Customer(Record):
+    """A customer. Userids name people."""
+
+    id: str
+    version: int
+    name: str
+    short_name: str
+    kind: Kind
+    level: Level | None
+    stage: Stage
+    source: str
+    industry: str
+    size: str
+    phones: list[str]
+    province: str
+    city: str
+    district: str
+    address: str
+    location: Place | None
+    website: str
+    note: str
+    tags: list[str]
+    owner: str | None
+    pool: str | None
+    parent: str | None
+    last_followed_at: Time | None
+    last_visited_at: Time | None
+    next_follow_at: Time | None
+    custom: dict[str, Any]
+    created_at: Time
+    updated_at: Time
+
+
+class CustomerWritten(Customer):
+    """A customer as it was just written."""
+
+    warnings: list[Warning_]
+
+
+class PhotoLink(Record):
+    """How to fetch a photo: a signed link that ends within minutes."""
+
+    id: str
+    url: str
+    content_type: str
+    size: int
+
+
+class FollowUp(Record):
+    """A follow-up."""
+
+    id: str
+    version: int
+    customer: str
+    author: str
+    kind: FollowUpKind
+    text: str
+    outcome: str
+    happened_at: Time
+    next_at: Time | None
+    next_action: str
+    photos: list[str]
+    photo_links: list[PhotoLink]
+    created_at: Time
+
+
+class Spot(Record):
+    """Where a check-in was made, GCJ-02; accuracy in metres."""
+
+    lat: float
+    lng: float
+    accuracy: float | None
+    fixed_at: Time | None
+
+
+class Visit(Record):
+    """A visit; `distance_m` is metres to the customer's place."""
+
+    id: str
+    version: int
+    customer: str
+    member: str
+    state: VisitState
+    note: str
+    result: str
+    checked_in_at: Time | None
+    checked_out_at: Time | None
+    location: Spot | None
+    place_name: str
+    distance_m: float | None
+    trust: str
+    no_fix_reason: str
+    next_at: Time | None
+    photos: list[str]
+    photo_links: list[PhotoLink]
+    created_at: Time
+
+
+class Task(Record):
+    """A task; `reminders` are minutes before it is due."""
+
+    id: str
+    version: int
+    title: str
+    note: str
+    kind: TaskKind
+    customer: str | None
+    assignee: str
+    creator: str | None
+    due_at: Time
+    all_day: bool
+    reminders: list[int]
+    priority: Priority
+    repeat: Repeat
+    repeat_until: Time | None
+    state: TaskState
+    snoozed_until: Time | None
+    done_at: Time | None
+    done_by: str | None
+    done_note: str
+    created_at: Time
+    updated_at: Time
+
+
+class Member(Record):
+    """A member."""
+
+    userid: str
+    name: str
+    position: str
+    departments: list[str]
+    status: MemberStatus
+    is_leader_of: list[str]
+
+
+class Department(Record):
+    """A department; `id` is the host's own."""
+
+    id: str
+    name: str
+    parent: str | None
+    leaders: list[str]
+
+
+class File(Record):
+    """An uploaded photo; `url` is signed and ends within minutes."""
+
+    id: str
+    url: str
+    content_type: str
+    size: int
+
+
+class Event(Record):
+    """Something that happened; `subject` is `<type>/<id>`, `changes` maps a field to [before, after]."""
+
+    id: str
+    kind: str
+    subject: str
+    customer: str | None
+    actor: str | None
+    at: Time
+    changes: dict[str, list[Any]]
+
+
+class Notification(Record):
+    """A message to one person and what became of it."""
+
+    id: str
+    kind: str
+    recipient: str
+    subject: str | None
+    title: str
+    channel: str
+    state: DeliveryState
+    reason: str
+    attempts: int
+    host_code: str
+    due_at: Time
+    created_at: Time
+    sent_at: Time | None
+    settled_at: Time | None
+
+
+def _page_of(kind: type[Record]) -> Any:
+    name = f"{kind.__name__}Page"
+    return create_model(name, __base__=Record, items=(list[kind], ...), next_cursor=(str | None, ...))  # type: ignore[valid-type]
+
+
+CustomerPage = _page_of(Customer)
+FollowUpPage = _page_of(FollowUp)
+VisitPage = _page_of(Visit)
+TaskPage = _page_of(Task)
+MemberPage = _page_of(Member)
+DepartmentPage = _page_of(Department)
+EventPage = _page_of(Event)
+NotificationPage = _page_of(Notification)

@@ -1,0 +1,148 @@
+"""/visits: being there, with place and photo."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from flask import g
+
+from wsapp.api.base import Answer, may_be_empty, reads, resource, writes
+from wsapp.api.followups import customer_named
+from wsapp.api.lists import Named, Select, listed, one, photos_of, text_of
+from wsapp.api.schemas_in import (
+    AllVisits,
+    CustomerPath,
+    VisitEnd,
+    VisitFields,
+    VisitList,
+    VisitNew,
+    VisitPath,
+)
+from wsapp.api.schemas_out import Visit as VisitRecord
+from wsapp.api.schemas_out import VisitPage
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.visits.actions import check_out, log_visit
+from wsapp.crm.visits.models import Visit
+from wsapp.crm.visits.queries import SORTS, find_visit, visible_visits
+
+bp = resource("visits", "Visits: being there, with place and photo")
+
+COLUMNS = (
+    Visit.id,
+    Visit.version,
+    Visit.customer_id,
+    Visit.state,
+    Visit.note,
+    Visit.result,
+    Visit.checked_in_at,
+    Visit.checked_out_at,
+    Visit.lat,
+    Visit.lng,
+    Visit.accuracy,
+    Visit.fixed_at,
+    Visit.place_name,
+    Visit.distance,
+    Visit.trust,
+    Visit.no_fix_reason,
+    Visit.next_at,
+    Visit.created_at,
+)
+PLAIN = ("id", "version", "member", "state", "note", "result", "place_name", "trust", "no_fix_reason")
+MOMENTS = ("checked_in_at", "checked_out_at", "next_at", "created_at")
+
+
+def _select(member: Named) -> Select:
+    return member.join(sa.select(*COLUMNS, member.userid).select_from(Visit)).where(visible_visits(g.member))
+
+
+def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
+    photos = photos_of([row.id for row in found])
+    return [
+        {field: getattr(row, field) for field in PLAIN}
+        | {field: text_of(getattr(row, field)) for field in MOMENTS}
+        | {
+            "customer": row.customer_id,
+            "location": _spot(row),
+            "distance_m": None if row.distance is None else round(row.distance, 1),
+        }
+        | photos[row.id]
+        for row in found
+    ]
+
+
+def _spot(row: Any) -> dict[str, Any] | None:
+    if row.lat is None or row.lng is None:
+        return None
+    return {"lat": row.lat, "lng": row.lng, "accuracy": row.accuracy, "fixed_at": text_of(row.fixed_at)}
+
+
+def _answer(visit_id: str, status: int = 200) -> Answer:
+    record = one(_select(Named(Visit.member_id, "member")).where(Visit.id == visit_id), show=_show)
+    return Answer(record, status, record["version"], f"/api/v1/visits/{visit_id}" if status == 201 else "")
+
+
+def _list(query: VisitList, customer_id: str) -> Answer:
+    member = Named(Visit.member_id, "member")
+    statement = _select(member)
+    if customer_id:
+        statement = statement.where(Visit.customer_id == customer_id)
+    if query.member:
+        statement = statement.where(member.is_called(query.member))
+    if query.state:
+        statement = statement.where(Visit.state == query.state)
+    if query.q.strip():
+        statement = statement.where(Visit.note.contains(query.q.strip(), autoescape=True))
+    return listed(statement, query, sorts=SORTS, default="-checked_in_at", id_column=Visit.id, show=_show)
+
+
+@bp.get("/visits", responses={200: VisitPage})
+@reads
+def index(query: AllVisits) -> Answer:
+    """List the visits that the user may see, latest first."""
+    return _list(query, query.customer)
+
+
+@bp.get("/customers/<customer_id>/visits", responses={200: VisitPage})
+@reads
+def of_customer(path: CustomerPath, query: VisitList) -> Answer:
+    """List the visits to a customer, latest first."""
+    find_customer(path.customer_id, actor=g.member)
+    return _list(query, path.customer_id)
+
+
+@bp.get("/visits/<visit_id>", responses={200: VisitRecord})
+@reads
+def show(path: VisitPath) -> Answer:
+    """Return a visit."""
+    return _answer(path.visit_id)
+
+
+@bp.post("/customers/<customer_id>/visits", responses={201: VisitRecord})
+@writes
+def create_of_customer(path: CustomerPath, body: VisitFields) -> Answer:
+    """Check in at a customer, now."""
+    return _log(find_customer(path.customer_id, actor=g.member), body.model_dump(exclude_unset=True))
+
+
+@bp.post("/visits", responses={201: VisitRecord})
+@writes
+def create(body: VisitNew) -> Answer:
+    """Check in, now."""
+    values = body.model_dump(exclude_unset=True)
+    return _log(customer_named(values.pop("customer")), values)
+
+
+def _log(customer: Customer, values: dict[str, Any]) -> Answer:
+    photos = values.pop("photos", [])
+    return _answer(log_visit(customer, values, actor=g.member, photos=photos).id, 201)
+
+
+@bp.post("/visits/<visit_id>/check-out", responses={200: VisitRecord})
+@may_be_empty
+@writes
+def end(path: VisitPath, body: VisitEnd) -> Answer:
+    """Check out; only who checked in may. A visit that is over stays as it is."""
+    visit = find_visit(path.visit_id, actor=g.member)
+    check_out(visit, actor=g.member, result=body.result, note=body.note)
+    return _answer(visit.id)
