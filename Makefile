@@ -23,7 +23,7 @@ UV := .cache/uv/bin/uv
 .PHONY: help install demo dev test lint test-sqlite test-postgresql bench soak screenshots lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s'|'
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 # --- installing ---------------------------------------------------------------------------------------------------
 

@@ -82,6 +82,7 @@ def web(settings: Settings, *, rebuild: Rebuild | None = None) -> int:
         _connect_corps_if_ready(app)
         _hang_up(app)
         workers, threads = settings.server.workers or ALONE[0], settings.server.threads or ALONE[1]
+        logs.get_logger().info("web.started", addresses=[_spell(one) for one in sockets])
         return _run_web(app, sockets, 1 if settings.is_embedded else workers, threads, rebuild)
 
 
