@@ -40,6 +40,7 @@ class Outbox(Base):
     __table_args__ = (
         sa.Index("ix_outbox_due", "state", "due_at", "id"),
         sa.Index("ix_outbox_lease", "state", "lease_until"),
+        sa.Index("ix_outbox_done", "state", "done_at", "id"),
         sa.Index("ix_outbox_corp", "corp_id", "lane", "state", "due_at", "id"),
     )
 
@@ -354,28 +355,14 @@ def release(lots: Iterable[Lot]) -> int:
     return released
 
 
-# --- the console --------------------------------------------------------------------------------------------------
+# --- upkeep -------------------------------------------------------------------------------------------------------
 
 
 def revive(outbox_id: int) -> bool:
     """Put dead work back in line (the console's button); says whether there was such work."""
     db.session().info["enqueued"] = True
-    revived = _change(
-        sa.and_(Outbox.id == outbox_id, Outbox.state == DEAD),
-        state=READY,
-        attempts=0,
-        crashes=0,
-        due_at=clock.now(),
-        error=None,
-        done_at=None,
-    )
-    return revived == 1
-
-
-def counts() -> dict[str, int]:
-    """Return how many rows are in each state."""
-    statement = sa.select(Outbox.state, sa.func.count()).group_by(Outbox.state)
-    return dict(db.session.execute(statement).all())
+    dead = sa.and_(Outbox.id == outbox_id, Outbox.state == DEAD)
+    return _change(dead, state=READY, attempts=0, crashes=0, due_at=clock.now(), error=None, done_at=None) == 1
 
 
 def next_due(*, lane: str | None = None) -> datetime | None:

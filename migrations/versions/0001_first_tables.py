@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", name=op.f("uq_outbox_key")),
     )
     op.create_index("ix_outbox_corp", "outbox", ["corp_id", "lane", "state", "due_at", "id"], unique=False)
+    op.create_index("ix_outbox_done", "outbox", ["state", "done_at", "id"], unique=False)
     op.create_index("ix_outbox_due", "outbox", ["state", "due_at", "id"], unique=False)
     op.create_index("ix_outbox_lease", "outbox", ["state", "lease_until"], unique=False)
 
