@@ -20,8 +20,8 @@ def page(
 ) -> tuple[list[Any], str | None]:
     """Return up to `limit` rows after `cursor` and the cursor of the next page (None: that was all).
 
-    `statement` must select the sort's column and `id_column`. Raises Invalid for an unknown sort or a cursor that is not
-    of this sort.
+    `statement` must select the sort's column and `id_column`. Raises Invalid for an unknown sort or a cursor that is
+    not of this sort.
     """
     if sort not in sorts:
         raise Invalid({"sort": _("不支持按“%(sort)s”排序", sort=sort[:40])})

@@ -242,7 +242,7 @@ def _on_problem(problem: Problem) -> Any:
     fields = getattr(problem, "fields", {})
     if is_api() or request.accept_mimetypes.best == "application/json":
         errors = [{"field": field, "message": str(text)} for field, text in fields.items()]
-        kind = type(problem).__name__.lower()
+        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(problem).__name__).lower()
         return problem_json(status, kind, TITLES[status](), str(problem.detail), **({"errors": errors} if errors else {}))
     return render_template("errors/error.html", status=status, title=TITLES[status](), detail=problem.detail), status
 
