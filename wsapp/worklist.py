@@ -1,4 +1,4 @@
-"""What waits, what runs and what died in the outbox: for the console, the health check and the metrics."""
+"""What waits, what runs and what died in the outbox: for the console and the health check."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import clock, metrics, outbox
+from wsapp import clock, outbox
 from wsapp.db import db
 from wsapp.outbox import DEAD, DONE, READY, RUNNING, Outbox
 
@@ -75,26 +75,13 @@ def revive(outbox_id: int, *, corp_id: int | None = None) -> bool:
     return found is not None and outbox.revive(outbox_id)
 
 
+def lateness() -> timedelta:
+    """Return how late the oldest due work is of what needs no host: a host's outage is not our illness."""
+    due_at = outbox.next_due(lane=outbox.HOME)
+    return max(timedelta(), clock.now() - due_at) if due_at else timedelta()
+
+
 def counts() -> dict[str, int]:
     """Return how many rows are in each state."""
     statement = sa.select(Outbox.state, sa.func.count()).group_by(Outbox.state)
     return dict(db.session.execute(statement).tuples().all())
-
-
-# --- metrics ------------------------------------------------------------------------------------------------------
-
-
-@metrics.at_scrape("wsapp_outbox_depth", "Rows of the outbox that are not done", ("state",))
-def _depth() -> dict[tuple[str, ...], float]:
-    found = counts()
-    return {(state,): float(found.get(state, 0)) for state in (READY, RUNNING, DEAD)}
-
-
-@metrics.at_scrape("wsapp_outbox_oldest_due_age_seconds", "How late the oldest due row is", ("lane",))
-def _oldest() -> dict[tuple[str, ...], float]:
-    now = clock.now()
-    ages: dict[tuple[str, ...], float] = {}
-    for lane in (outbox.HOME, outbox.HOST):
-        due_at = outbox.next_due(lane=lane)
-        ages[(lane,)] = max(0.0, (now - due_at).total_seconds()) if due_at else 0.0
-    return ages

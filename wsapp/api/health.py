@@ -12,7 +12,7 @@ from wsapp import (
     clock,
     gauges,  # noqa: F401 - they register themselves
     metrics,
-    outbox,
+    worklist,
 )
 from wsapp.db import database_now, db, migrations_folder, reading
 from wsapp.house import house
@@ -72,8 +72,7 @@ def _schema() -> str:
 
 
 def _queue() -> str:
-    oldest = outbox.next_due()
-    late = clock.now() - oldest if oldest else timedelta()
+    late = worklist.lateness()
     return f"the oldest due work is {round(late.total_seconds())} s late" if late > MAX_LATE else ""
 
 
