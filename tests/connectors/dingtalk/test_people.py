@@ -123,10 +123,14 @@ def test_members_out_of_range(connector: DingTalkConnector) -> None:
 def test_a_record_with_texts_for_numbers() -> None:
     person = person_from(
         {
-            "userid": "manager01", "name": "张三", "admin": "true", "boss": "false", "dept_id_list": ["1", 458001],
+            "userid": "manager01",
+            "name": "张三",
+            "admin": "true",
+            "boss": "false",
+            "dept_id_list": ["1", 458001],
             "leader_in_dept": [{"dept_id": "458001", "leader": "true"}, {"dept_id": 1, "leader": False}],
         }
-    )  # fmt: skip
+    )
     assert (person.departments, person.leads, person.is_admin) == (("1", "458001"), ("458001",), True)
 
 
@@ -151,9 +155,16 @@ def test_no_record(record: dict[str, Any]) -> None:
 
 def test_wrong_types_do_no_harm() -> None:
     record = {
-        "userid": "u1", "name": ["x"], "dept_id_list": "1,2", "leader_in_dept": {"dept_id": 1}, "mobile": 139,
-        "title": None, "unionid": True, "manager_userid": {}, "avatar": "x" * 5000,
-    }  # fmt: skip
+        "userid": "u1",
+        "name": ["x"],
+        "dept_id_list": "1,2",
+        "leader_in_dept": {"dept_id": 1},
+        "mobile": 139,
+        "title": None,
+        "unionid": True,
+        "manager_userid": {},
+        "avatar": "x" * 5000,
+    }
     person = person_from(record)
     assert (person.name, person.departments, person.leads, person.phone) == ("u1", (), (), "139")
     assert len(person.avatar) == 1000

@@ -230,9 +230,14 @@ def test_one_card_for_several_people(connector: DingTalkConnector, emulator: Din
     ],
 )
 def test_without_a_template_the_notice_goes_out(
-    connector: DingTalkConnector, emulator: DingTalkEmulator, post: Post, app: App, change: dict[str, bool], why: str,
+    connector: DingTalkConnector,
+    emulator: DingTalkEmulator,
+    post: Post,
+    app: App,
+    change: dict[str, bool],
+    why: str,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     post("/_emulator/template", {"client_id": app.client_id, "template": next(iter(app.templates)), **change})
     receipt = connector.send(connector.compose(REMINDER, ["wulei"]))
     assert receipt.handle["task_id"]
@@ -447,6 +452,7 @@ def test_bad_parameters_are_refused_by_the_host(connector: DingTalkConnector) ->
         ("param.openSpaceIdInvalid", {"openSpaceId": "IM_ROBOT.wulei"}),
         ("param.openDeliverModelEmpty", {"imRobotOpenDeliverModel": None}),
         ("param.openDeliverModelError", {"imRobotOpenDeliverModel": {"spaceType": "IM_GROUP"}}),
+        ("param.openDeliverModelError", {"imRobotOpenDeliverModel": {"spaceType": "IM_ROBOT", "robotCode": "other"}}),
         ("param.openSpaceModelInvalid", {"imRobotOpenSpaceModel": None}),
         ("param.callbackRouteKeyNotExist", {"callbackRouteKey": "unknown"}),
         ("param.cardPublicDataEmpty", {"cardData": {}}),

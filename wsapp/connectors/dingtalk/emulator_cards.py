@@ -144,6 +144,8 @@ class CardBox:
             raise HostError("param.openDeliverModelEmpty", "imRobotOpenDeliverModel为空")
         if deliver.get("spaceType") != "IM_ROBOT":
             raise HostError("param.openDeliverModelError", "spaceType不合法")
+        if deliver.get("robotCode") not in (None, app.robot_code):
+            raise HostError("param.openDeliverModelError", "robotCode不合法")
 
     def _deliver(self, card: Card, kind: str, name: str) -> dict[str, Any]:
         """One space. Failures stand inside HTTP 200."""
