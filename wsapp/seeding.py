@@ -45,6 +45,7 @@ MAX_OWNERS = 50  # whom to ask the host for, where nobody is known yet
 TWO_YEARS = timedelta(days=730)
 
 Row = dict[str, Any]
+Area = tuple[str, str, str, float, float]  # province, city, district, latitude, longitude
 
 
 class NobodyThere(Exception):
@@ -54,17 +55,19 @@ class NobodyThere(Exception):
 def seed(corp: Corp, customers: int, *, progress: Callable[[int], None] = lambda made: None) -> int:
     """Add customers with phones, follow-ups, visits, tasks and their timeline to the current corp; returns how many.
 
-    Commits every thousand and calls `progress` with their number. Raises NobodyThere.
+    The same people, names and words come out for the same corp and number of customers that are there. Commits every
+    thousand and calls `progress` with their number. Raises NobodyThere.
     """
     members = _members() or _ask_the_host(corp)
     if not members:
         raise NobodyThere(f"{corp.name} has no member who could own customers")
     owners = [(one.id, one.main_department_id) for one in members]
+    before = db.session.scalar(sa.select(sa.func.count()).select_from(Customer)) or 0
     db.session.rollback()
     made = 0
     while made < customers:
         size = min(BATCH, customers - made)
-        _add(Firm(owners, random.Random(f"{corp.id}/{new_id()}")), size)
+        add(Firm(owners, random.Random(f"{corp.host_corp_id}/{before + made}")), size)
         db.session.commit()
         made += size
         progress(size)
@@ -88,7 +91,8 @@ def _ask_the_host(corp: Corp) -> Sequence[Member]:
     return _members()
 
 
-def _add(firm: "Firm", size: int) -> None:
+def add(firm: "Firm", size: int) -> None:
+    """Have a firm make `size` customers, and insert everything that it holds by then."""
     for _number in range(size):
         firm.add_customer()
     insert_rows(Customer, firm.customers)
@@ -98,11 +102,14 @@ def _add(firm: "Firm", size: int) -> None:
 
 
 class Firm:
-    """One batch of a made-up firm's records, as rows to insert."""
+    """One batch of a made-up firm's records, as rows to insert. Its customers are in `areas`."""
 
-    def __init__(self, owners: Sequence[tuple[str, str | None]], chance: random.Random) -> None:
+    def __init__(
+        self, owners: Sequence[tuple[str, str | None]], chance: random.Random, *, areas: Sequence[Area] = AREAS
+    ) -> None:
         self.owners = owners
         self.chance = chance
+        self.areas = areas
         self.now = clock.now().replace(microsecond=0)
         self.customers: list[Row] = []
         self.phones: list[Row] = []
@@ -116,7 +123,7 @@ class Firm:
         pick = self.chance
         owner, department = pick.choice(self.owners)
         created = self.now - TWO_YEARS * pick.random()
-        province, city, district, lat, lng = pick.choice(AREAS)
+        province, city, district, lat, lng = pick.choice(self.areas)
         is_company = pick.random() < 0.85
         name = self._company(city) if is_company else self._person()
         row: Row = {

@@ -1,7 +1,7 @@
 /* The phone of an employee: chats with working cards, the workbench, and a web view around the app.
  *
- * A page around it may send {demo: "holder", user}, {demo: "open", url} or {demo: "screen", name}, and hears
- * {phone: "ready" | "holder" | "message", host, user, …}. The app inside the web view sends {phone: "title" | "close" |
+ * A page around it may send {demo: "hello"}, {demo: "holder", user}, {demo: "open", url} or {demo: "screen", name}, and
+ * hears {phone: "ready" | "holder" | "message", host, user, …}. The app inside the web view sends {phone: "title" | "close" |
  * "open" | "map"}, as the host's bridge script does.
  */
 
@@ -72,6 +72,10 @@ async function begin() {
     }),
   );
   await handTo(holder() ? user : first && first.userid);
+  introduce();
+}
+
+function introduce() {
   tellAround({ phone: "ready", people: people.map(({ userid, name, position, title }) => ({ userid, name, title: position || title })) });
 }
 
@@ -80,7 +84,9 @@ async function handTo(userid) {
   user = userid;
   await ask("/phone/holder", { user });
   byId("holder").value = user;
-  history.replaceState(null, "", `?user=${encodeURIComponent(user)}`);
+  const address = new URL(location.href);
+  address.searchParams.set("user", user);
+  history.replaceState(null, "", address);
   close();
   drawn = "";
   seen = null; // what is there already is no news
@@ -159,6 +165,7 @@ function hearApp(message) {
 }
 
 function hearAround(message) {
+  if (message.demo === "hello" && people.length) introduce();
   if (message.demo === "holder") handTo(message.user);
   if (message.demo === "open") open(message.url || (appsOf(holder())[0] || {}).home_url);
   if (message.demo === "screen") go(message.name);

@@ -1,6 +1,6 @@
 """An employee's phone as a page of the emulator: chats with working cards, the workbench, a web view around the app.
 
-    GET  /phone            ?user=  whose phone it is; else the cookie's, else the first person's
+    GET  /phone            ?user=  whose phone it is; else the cookie's, else the first person's; &bare= without chooser
     GET  /phone/state      ?user=  {"now": seconds, "chats": […]}: what the phone shows, asked every second
     POST /phone/holder     {"user"}: hand the phone to somebody else
 
@@ -39,6 +39,7 @@ def add_phone(emulator: "Emulator", app: Flask) -> None:
                 (FOLDER / "phone.html").read_text(encoding="utf-8"),
                 host=emulator.host,
                 label=LABELS.get(emulator.host, emulator.host),
+                bare="bare" in request.args,
                 config=_config(emulator, app, user or request.cookies.get(holder_cookie(emulator.host), "")),
             )
         )

@@ -1,0 +1,155 @@
+"""The demo's data: two small firms whose people have opened the app before, with work overdue, due today and ahead."""
+
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp import clock, hosts
+from wsapp import db as database
+from wsapp.connectors import connector_class
+from wsapp.connectors.emulator import Emulator
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.org.models import Corp, Member, Membership
+from wsapp.crm.org.queries import corps
+from wsapp.crm.tasks.models import OPEN, PLANNED, Reminder
+from wsapp.crm.tasks.reminders import OVERDUE_AFTER, set_alarm
+from wsapp.crm.visits.geo import metres_between
+from wsapp.db import corp_scope, db, insert_rows, new_id, rows
+from wsapp.demo.layout import LOCAL, HostPart
+from wsapp.house import local, zone
+from wsapp.seeding import Area, Firm, Row, add
+from wsapp.seeding_words import AREAS, TASKS
+
+CUSTOMERS = 30
+NEAR = 0.00045  # degrees, some fifty metres: a visit to the first customer verifies
+DAY = timedelta(days=1)
+# When the demo's open tasks fall due: days from today and hour, or hours from now.
+DUE_DAYS = ((-3, 10), (-1, 15), (-1, 9), (1, 9), (1, 14), (2, 10), (4, 16), (6, 11), (9, 10))
+DUE_HOURS = (1, 2, 4, 6)
+
+
+def prepare(app: Any, emulators: Mapping[HostPart, Emulator]) -> None:
+    """Migrate and connect the firms, and fill them where they are empty."""
+    database.upgrade(app)
+    with app.app_context():
+        hosts.connect_configured_corps()
+        empty = [corp for corp in corps() if _is_empty(corp)]
+        db.session.rollback()
+        if empty:
+            _fill(empty, emulators)
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _is_empty(corp: Corp) -> bool:
+    with corp_scope(corp.id):
+        return not rows(sa.select(Customer.id).limit(1))
+
+
+def _fill(empty: Sequence[Corp], emulators: Mapping[HostPart, Emulator]) -> None:
+    by_host = {part.host: (part, emulator) for part, emulator in emulators.items()}
+    with ExitStack() as running:
+        for part, emulator in emulators.items():
+            running.enter_context(emulator.start(part.emulator_port, LOCAL))
+        for corp in empty:
+            _introduce(corp)
+    for corp in empty:
+        with corp_scope(corp.id):
+            _add_work(corp, by_host[corp.host][1].here)
+            db.session.commit()
+
+
+def _introduce(corp: Corp) -> None:
+    """Have everybody in the app's visible range open the app once."""
+    connector = hosts.lines().of(corp)
+    db.session.rollback()
+    people = {person.userid for one in connector.departments() for person in connector.members(one.id)}
+    for userid in sorted(people):
+        hosts.arrive(corp, userid)
+
+
+def _add_work(corp: Corp, here: tuple[float, float]) -> None:
+    firm = DemoFirm(_sellers(), random.Random(f"demo/{connector_class(corp.host).host}"), here)
+    add(firm, CUSTOMERS)
+    insert_rows(Reminder, firm.reminders)
+    for moment in {row["fire_at"] for row in firm.reminders}:
+        set_alarm(moment)
+
+
+def _sellers() -> list[tuple[str, str | None]]:
+    """Whoever leads nobody owns the customers."""
+    leaders = sa.select(Membership.member_id).where(Membership.leads.is_(True))
+    members = rows(sa.select(Member).where(Member.id.not_in(leaders)).order_by(Member.userid))
+    return [(one.id, one.main_department_id) for one in members]
+
+
+class DemoFirm(Firm):
+    """A firm around one place, with tasks that fall due while somebody is looking."""
+
+    def __init__(
+        self, owners: Sequence[tuple[str, str | None]], chance: random.Random, here: tuple[float, float]
+    ) -> None:
+        super().__init__(owners, chance, areas=[_area(here)])
+        self.here = here
+        self.midnight = clock.start_of_day(clock.today(zone()), zone())
+        self.reminders: list[Row] = []
+        self.open_tasks = 0
+
+    def add_customer(self) -> None:
+        """Make a customer; the first one is next door."""
+        super().add_customer()
+        customer = self.customers[-1]
+        if len(self.customers) == 1:
+            customer |= {"lat": self.here[0] + NEAR, "lng": self.here[1], "kind": "company", "level": "A"}
+
+    def _add_task(self, customer: Row) -> None:
+        if len(self.customers) % 2 == 0:
+            super()._add_task(customer)
+            return
+        due = self._next_due()
+        created = min(due, self.now) - DAY * self.chance.randrange(1, 6)
+        title = f"{customer['short_name'] or customer['name']}：{self.chance.choice(TASKS)}"
+        task: Row = {
+            "id": new_id(),
+            "title": title,
+            "customer_id": customer["id"],
+            "kind": "follow_up",
+            "due_at": due,
+            "reminders": [0],
+            "assignee_id": customer["owner_id"],
+            "creator_id": customer["owner_id"],
+            "state": OPEN,
+            "created_at": created,
+            "updated_at": created,
+        }
+        self.tasks.append(task)
+        if customer["next_follow_at"] is None or due < customer["next_follow_at"]:
+            customer["next_follow_at"] = due
+        self._note("task.created", "task", task["id"], customer, created, title=title)
+        self._plan(task)
+
+    def _next_due(self) -> datetime:
+        """The next moment of the tables above, at a quarter of an hour."""
+        number, self.open_tasks = self.open_tasks, self.open_tasks + 1
+        if number % 3 == 0:
+            there = local(self.now + timedelta(hours=DUE_HOURS[number // 3 % len(DUE_HOURS)]))
+            return there.replace(minute=there.minute // 15 * 15, second=0, microsecond=0)
+        days, hour = DUE_DAYS[number % len(DUE_DAYS)]
+        return self.midnight + DAY * days + timedelta(hours=hour)
+
+    def _plan(self, task: Row) -> None:
+        for kind, at in (("due", task["due_at"]), ("overdue", task["due_at"] + OVERDUE_AFTER)):
+            if at > self.now:
+                self.reminders.append(
+                    {"task_id": task["id"], "kind": kind, "fire_at": at, "state": PLANNED, "plan": 1, "fired_at": None}
+                )
+
+
+def _area(here: tuple[float, float]) -> Area:
+    """The nearest known place, moved to where the phones are."""
+    nearest = min(AREAS, key=lambda area: metres_between(here, (area[3], area[4])))
+    return (*nearest[:3], *here)
