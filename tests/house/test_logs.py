@@ -65,7 +65,8 @@ def test_two_thousand_injections_give_one_line_each(lines):
         elif n % 3 == 1:
             log.warning("x", **{f"k{n}": [text, {"inner": text}]})
         else:
-            logging.getLogger("library").error("%s", text)
+            # Without lone surrogates: pytest captures this one, too, and cannot pass them on.
+            logging.getLogger("library").error("%s", text.encode(errors="replace").decode())
     assert len(lines()) == 2_000
     assert not set(lines.text()) & (set(breaks) - {"\n"})
     lines.text().encode()  # nothing that cannot be written
