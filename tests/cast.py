@@ -145,7 +145,7 @@ class Cast:
             own = db.session.execute(sa.select(Member).where(Member.id == member.id)).scalar_one()
             token = org.open_session(own, device="test")
             db.session.commit()
-        with client.session_transaction(base_url="http://127.0.0.1:8000") as cookie:
+        with client.session_transaction() as cookie:
             cookie["corp"], cookie["token"] = member.corp_id, token
         client.environ_base["HTTP_HOST"] = "127.0.0.1:8000"
         return client

@@ -4,10 +4,13 @@ from importlib import import_module
 
 from flask import Flask
 
-PAGES = ("signin",)  # grows with the pages: "files", "today", "customers", "followups", "visits", "tasks", "team", "me", "device"
+from wsapp.h5 import pages
+
+PAGES = ("signin", "files", "today", "customers", "followups", "visits", "tasks", "taskform", "team", "me", "device")
 
 
 def install(app: Flask) -> None:
     """Register every page's blueprint."""
+    pages.install(app)
     for name in PAGES:
         app.register_blueprint(import_module(f"wsapp.h5.{name}").bp)

@@ -131,14 +131,14 @@ def code(host: str, corp_id: str) -> Any:
         abort(403)
     body = request.get_json(silent=True)
     if not isinstance(body, dict) or not all(isinstance(body.get(key), str) for key in ("code", "nonce")):
-        return jsonify({"message": _("请求不正确")}), 400
+        return jsonify({"detail": _("请求不正确")}), 400
     try:
         next_path = _sign_in(corp, body["code"], body["nonce"], web=False)
     except BadState as error:
-        return jsonify({"reason": "expired", "message": error.detail}), 403
+        return jsonify({"reason": "expired", "detail": error.detail}), 403
     except (HostError, Problem) as error:
         reason, status = _explain(corp, error)
-        return jsonify({"reason": reason, "message": _message(corp, reason)}), status
+        return jsonify({"reason": reason, "detail": _message(corp, reason)}), status
     return jsonify({"next": next_path})
 
 
@@ -193,8 +193,10 @@ def _explain(corp: Corp, error: Exception) -> tuple[str, int]:
 
 
 def _refused(corp: Corp, reason: str, status: int) -> Any:
+    """Show why and what to do. A try again may help unless the host or an administrator shut the person out."""
     again = url_for("signin.start", host=corp.host, corp_id=corp.host_corp_id)
-    return render_template("signin/refused.html", reason=reason, message=_message(corp, reason), again=again), status
+    retry = "" if reason in ("not_a_member", "disabled") else again
+    return render_template("errors/signin.html", detail=_message(corp, reason), retry=retry), status
 
 
 def _message(corp: Corp, reason: str) -> str:
@@ -226,4 +228,3 @@ def sign_out() -> BaseResponse:
     response = redirect(url_for("signin.choose", bye=1))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
-

@@ -1,0 +1,309 @@
+"""Customers (客户): the list, the record with its timeline, new, edit."""
+
+from collections import Counter
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, g, request, url_for
+
+from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.customers.models import LEVELS, STAGES, Customer
+from wsapp.crm.customers.queries import SORTS, customers_with_similar_name, find_customer, phones_of
+from wsapp.crm.events.models import Event
+from wsapp.crm.org.queries import leads_others, may_see_member, names
+from wsapp.db import db, first
+from wsapp.h5 import lists, rows, timeline, words
+from wsapp.h5.forms import Form, save
+from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, here_with, is_partial, next_page, show
+from wsapp.paging import page as page_of
+from wsapp.problems import Duplicate, Problem, Stale
+from wsapp.texts import _
+from wsapp.web import require_member
+
+bp = Blueprint("customers", __name__, url_prefix="/h5/customers")
+bp.before_request(require_member)
+
+TEXTS = (
+    "name",
+    "short_name",
+    "kind",
+    "level",
+    "stage",
+    "source",
+    "industry",
+    "size",
+    "province",
+    "city",
+    "district",
+    "address",
+    "website",
+    "note",
+    "new_tags",
+)
+LISTS = ("phones", "tags")
+TAG_BREAKS = ",，;；、"
+KNOWN_TAGS = 8
+# `?for=…`: what a tap on a customer opens when the list was opened to choose one
+TOWARDS = {"visit": "visits.new", "follow-up": "followups.new"}
+
+
+@bp.get("")
+def index() -> str:
+    """The list, mine or the team's, searched and filtered, newest change first."""
+    leads = leads_others(g.member)
+    scope = choice("scope", ("mine", "team"), "mine") if leads else "mine"
+    stage, level, text = choice("stage", STAGES), choice("level", LEVELS), arg("q")
+    found, after = page_of(
+        lists.customer_list(g.member, mine=scope == "mine", text=text, stage=stage, level=level),
+        sorts=SORTS,
+        sort="-updated_at",
+        id_column=Customer.id,
+        limit=PAGE_SIZE,
+        cursor=cursor(),
+    )
+    towards = choice("for", TOWARDS)
+    drawn = rows.customer_rows(
+        found, phones_of([row.id for row in found]), owners=scope == "team", towards=TOWARDS.get(towards, "")
+    )
+    return show(
+        "customers/index.html",
+        customers=drawn,
+        next_url=next_page(after),
+        tabs=_tabs(scope, leads),
+        filters=_filters(stage, level),
+        keep={"scope": scope if leads else "", "stage": stage, "level": level, "for": towards},
+        q=text,
+        filtered=bool(text or stage or level),
+        towards=towards,
+    )
+
+
+def _tabs(scope: str, leads: bool) -> list[tuple[str, str, bool, None]]:
+    if not leads:
+        return []
+    return [
+        (here_with(scope="mine"), _("我的"), scope == "mine", None),
+        (here_with(scope="team"), _("团队"), scope == "team", None),
+    ]
+
+
+def _filters(stage: str, level: str) -> list[dict[str, Any]]:
+    """Return the two filters as menus of links."""
+    stages = [{"text": _("全部阶段"), "url": here_with(stage=None)}]
+    stages += [{"text": str(text), "url": here_with(stage=key)} for key, text in words.STAGES.items()]
+    levels = [{"text": _("全部级别"), "url": here_with(level=None)}]
+    levels += [{"text": _("%(level)s 级", level=key), "url": here_with(level=key)} for key in LEVELS]
+    return [
+        {"label": str(words.STAGES[stage]) if stage else _("阶段"), "items": stages, "on": bool(stage)},
+        {"label": _("%(level)s 级", level=level) if level else _("级别"), "items": levels, "on": bool(level)},
+    ]
+
+
+# --- one customer -------------------------------------------------------------------------------------------------
+
+
+@bp.get("/<key:customer_id>")
+def page(customer_id: str) -> str:
+    """The record: who it is, how to reach it, what is open, what happened."""
+    customer = find_customer(customer_id, actor=g.member)
+    items, after = timeline.of_customer(customer.id, limit=PAGE_SIZE, cursor=cursor())
+    if is_partial() and cursor():
+        return show("customers/timeline.html", items=items, next_url=next_page(after))
+    tasks = [] if cursor() else _open_tasks(customer)
+    owner = names([customer.owner_id]).get(customer.owner_id or "", "")
+    return show(
+        "customers/page.html",
+        customer=customer,
+        owner=owner,
+        phones=[(number, rows.spaced_phone(number)) for number in customer.phones],
+        tasks=tasks,
+        items=items,
+        next_url=next_page(after),
+        badges=_badges(customer),
+        facts=_facts(customer, owner),
+    )
+
+
+def _open_tasks(customer: Customer) -> list[rows.Row]:
+    statement = lists.task_list().where(lists.Task.customer_id == customer.id, lists.are_open())
+    statement = statement.where(lists.visible_tasks(g.member)).order_by(lists.Task.due_at, lists.Task.id).limit(20)
+    drawn = rows.task_rows(db.session.execute(statement).all(), viewer_id=g.member.id, snoozes=True)
+    return [{**row, "customer": ""} for row in drawn]
+
+
+def _badges(customer: Customer) -> list[tuple[str, str]]:
+    found = [("brand", _("%(level)s 级", level=customer.level))] if customer.level else []
+    found.append(("", str(words.STAGES[customer.stage])))
+    return found + [("", tag) for tag in customer.tags]
+
+
+def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
+    region = " ".join(filter(None, (customer.province, customer.city, customer.district)))
+    values = {
+        "short_name": customer.short_name,
+        "kind": str(words.CUSTOMER_KINDS[customer.kind]),
+        "address": " ".join(filter(None, (region, customer.address))),
+        "source": customer.source,
+        "industry": customer.industry,
+        "size": customer.size,
+        "website": customer.website,
+        "note": customer.note,
+        "owner": owner,
+    }
+    facts = [(str(words.CUSTOMER_FIELDS[field]), value) for field, value in values.items()]
+    facts.append((_("上次跟进"), rows.moment(customer.last_followed_at) if customer.last_followed_at else ""))
+    facts.append((_("上次拜访"), rows.moment(customer.last_visited_at) if customer.last_visited_at else ""))
+    return facts
+
+
+# --- new ----------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/new")
+def new() -> str:
+    return _show_new(Form({"kind": "company", "name": arg("name")}))
+
+
+@bp.post("")
+def create() -> Any:
+    """Save a new customer; a name like another's asks once before it saves, a known phone number is refused."""
+    form = _read()
+
+    def act() -> str:
+        if not form.typed["similar_ok"]:
+            _ask_about_similar(form.typed["name"])
+        return url_for("customers.page", customer_id=create_customer(_values(form), actor=g.member).id)
+
+    return save(form, act, again=lambda problem: _show_new(form, problem), words=_("客户已保存"))
+
+
+class Similar(Duplicate):
+    """Other customers have such a name: `visible` as (id, name), and how many more the actor may not see."""
+
+    def __init__(self, visible: list[tuple[str, str]], hidden: int) -> None:
+        super().__init__({"name": _("已有名称相同或相近的客户，请先核对")})
+        self.visible, self.hidden = visible, hidden
+
+
+def _ask_about_similar(name: str) -> None:
+    found = customers_with_similar_name(name)
+    visible = [(row.id, row.name) for row in found if may_see_member(g.member, row.owner_id)]
+    if found:
+        raise Similar(visible, len(found) - len(visible))
+
+
+def _show_new(form: Form, problem: Problem | None = None) -> str:
+    similar = problem if isinstance(problem, Similar) else None
+    known = problem.record_id if isinstance(problem, Duplicate) else ""
+    return show("customers/new.html", counted=False, form=form, similar=similar, known=known, **_choices(form))
+
+
+def _read() -> Form:
+    form = Form.read((*TEXTS, "similar_ok"), LISTS)
+    form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
+    return form
+
+
+def _values(form: Form) -> dict[str, Any]:
+    values = {name: form.typed[name] for name in (*TEXTS, *LISTS) if name != "new_tags"}
+    return {**values, "tags": [*form.typed["tags"], *_split(form.typed["new_tags"])]}
+
+
+def _split(text: str) -> list[str]:
+    for mark in TAG_BREAKS:
+        text = text.replace(mark, " ")
+    return text.split()
+
+
+def _choices(form: Form) -> dict[str, Any]:
+    return {
+        "kinds": list(words.CUSTOMER_KINDS.items()),
+        "levels": [(level, level) for level in LEVELS],
+        "stages": list(words.STAGES.items()),
+        "known_tags": _tags_in_use(),
+    }
+
+
+def _tags_in_use() -> list[str]:
+    """Return the tags that the actor's own newest customers carry, most used first."""
+    recent = sa.select(Customer.tags).where(Customer.owner_id == g.member.id).order_by(Customer.updated_at.desc())
+    used = Counter(tag for tags in db.session.scalars(recent.limit(60)) for tag in tags or ())
+    return [tag for tag, _count in used.most_common(KNOWN_TAGS)]
+
+
+# --- edit ---------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/<key:customer_id>/edit")
+def edit(customer_id: str) -> str:
+    customer = find_customer(customer_id, actor=g.member)
+    typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
+    form = Form({**typed, "phones": customer.phones, "tags": list(customer.tags)}, version=customer.version)
+    return _show_edit(customer, form)
+
+
+@bp.post("/<key:customer_id>")
+def change(customer_id: str) -> Any:
+    """Save an edit. When somebody else saved meanwhile, the form comes back with the difference."""
+    form = _read()
+
+    def act() -> str:
+        customer = find_customer(customer_id, actor=g.member)
+        change_customer(customer, _posted_values(form), actor=g.member, version=form.version)
+        return url_for("customers.page", customer_id=customer_id)
+
+    def again(problem: Problem | None) -> str:
+        return _show_edit(find_customer(customer_id, actor=g.member), form, problem)
+
+    return save(form, act, again=again, words=_("修改已保存"))
+
+
+def _posted_values(form: Form) -> dict[str, Any]:
+    """Return the fields that the form really held, so that a shorter form changes only what it shows."""
+    posted = {name for name in request.form if name != "new_tags"}
+    posted |= {"tags"} if "new_tags" in request.form else set()
+    return {name: value for name, value in _values(form).items() if name in posted}
+
+
+def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -> str:
+    conflict = None
+    if isinstance(problem, Stale):
+        form.version = customer.version
+        form.errors.pop("", None)
+        conflict = _conflict(customer, problem)
+    known = problem.record_id if isinstance(problem, Duplicate) else ""
+    return show(
+        "customers/edit.html",
+        counted=False,
+        customer=customer,
+        form=form,
+        conflict=conflict,
+        known=known,
+        **_choices(form),
+    )
+
+
+def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
+    """Return what differs as (label, mine, theirs), and who saved when."""
+    latest: Event | None = first(
+        sa.select(Event)
+        .where(Event.subject_id == customer.id, Event.kind.in_(("customer.changed", "customer.assigned")))
+        .order_by(Event.at.desc(), Event.id.desc())
+        .limit(1)
+    )
+    who = names([latest.actor_id]).get(latest.actor_id or "", "") if latest else ""
+    differing = [
+        (str(words.CUSTOMER_FIELDS[field]), _as_text(field, mine), _as_text(field, theirs))
+        for field, (theirs, mine) in problem.changes.items()
+        if field in words.CUSTOMER_FIELDS
+    ]
+    at = rows.moment(latest.at if latest else customer.updated_at)
+    return {"rows": differing, "who": who or _("系统"), "at": at}
+
+
+def _as_text(field: str, value: Any) -> str:
+    if field == "kind":
+        return str(words.CUSTOMER_KINDS.get(value, ""))
+    if field == "stage":
+        return str(words.STAGES.get(value, ""))
+    return _("、").join(value) if isinstance(value, list) else str(value or "")

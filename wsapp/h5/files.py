@@ -1,0 +1,36 @@
+"""Handing out photos by signed links: for one member, ten minutes, and never as anything but a picture."""
+
+from typing import Any
+
+from flask import Blueprint, abort, request, send_file
+
+from wsapp.crm.org.queries import member
+from wsapp.db import enter_corp
+from wsapp.files import find_file, link_holds, path_of
+
+bp = Blueprint("files", __name__)
+
+CACHE_SECONDS = 600  # as long as a link lives
+MAX_CORP_DIGITS = 9
+
+
+@bp.get("/files/<key:file_id>")
+def photo(file_id: str) -> Any:
+    """Send a photo, or with `thumb=1` its thumbnail. 401 unless the link is ours and alive, for this file."""
+    corp_id, member_id, ends, signature = (request.args.get(name, "")[:80].replace("\0", "") for name in "cmes")
+    if not (corp_id.isascii() and corp_id.isdigit() and len(corp_id) <= MAX_CORP_DIGITS):
+        abort(401)
+    enter_corp(int(corp_id))
+    reader = member(member_id)
+    if reader is None or not reader.is_active:
+        abort(401)
+    if not link_holds(int(corp_id), file_id, reader.id, reader.epoch, ends, signature):
+        abort(401)
+    stored = find_file(file_id)
+    path = path_of(stored, thumb=request.args.get("thumb") == "1")
+    if stored.state != "ready" or not path.is_file():
+        abort(404)
+    answer = send_file(path, mimetype="image/jpeg", download_name="photo.jpg", max_age=CACHE_SECONDS)
+    answer.headers["Cache-Control"] = f"private, max-age={CACHE_SECONDS}"
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return answer

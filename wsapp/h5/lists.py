@@ -1,0 +1,244 @@
+"""What lists show: columns of many rows in one statement each, only of records that the actor may see."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from wsapp import clock
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import LIST_COLUMNS, matching, visible_customers
+from wsapp.crm.events.models import Event
+from wsapp.crm.followups.models import FollowUp
+from wsapp.crm.notifications.models import Notification
+from wsapp.crm.org.models import ACTIVE, Member
+from wsapp.crm.org.queries import names, within_team
+from wsapp.crm.tasks.models import CANCELLED, DOING, DONE, OPEN, Task
+from wsapp.crm.tasks.queries import visible_tasks
+from wsapp.crm.visits.models import IN, Visit
+from wsapp.crm.visits.queries import visible_visits
+from wsapp.db import db, first
+from wsapp.house import local_now
+
+DONE_SORTS = {"-done_at": (Task.done_at, True)}
+MEMBER_SORTS = {"name": (Member.name, False)}
+MESSAGE_SORTS = {"-due_at": (Notification.due_at, True)}
+TODAY_MOST = 60
+
+Rows = sa.Select[*tuple[Any, ...]]
+
+
+def start_of_today() -> datetime:
+    """Return the first moment of today on the corp's clock."""
+    return local_now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+# --- customers ----------------------------------------------------------------------------------------------------
+
+
+def customer_list(actor: Member, *, mine: bool, text: str = "", stage: str = "", level: str = "") -> Rows:
+    """Return customers with their owner's name."""
+    owner = sa.and_(Member.corp_id == Customer.corp_id, Member.id == Customer.owner_id)
+    statement = sa.select(*LIST_COLUMNS, Member.name.label("owner_name")).outerjoin(Member, owner)
+    statement = statement.where(visible_customers(actor))
+    if mine:
+        statement = statement.where(Customer.owner_id == actor.id)
+    if text:
+        statement = statement.where(matching(text))
+    if stage:
+        statement = statement.where(Customer.stage == stage)
+    if level:
+        statement = statement.where(Customer.level == level)
+    return statement
+
+
+def customer_choices(actor: Member, limit: int = 50) -> list[tuple[str, str]]:
+    """Return (id, name) of the actor's own customers, last touched first, to choose from."""
+    statement = sa.select(Customer.id, Customer.name).where(visible_customers(actor), Customer.owner_id == actor.id)
+    found = db.session.execute(statement.order_by(Customer.updated_at.desc()).limit(limit))
+    return [(row.id, row.name) for row in found]
+
+
+# --- tasks --------------------------------------------------------------------------------------------------------
+
+
+def task_list() -> Rows:
+    """Return tasks with the names of their customer and assignee; the caller adds whose."""
+    about = aliased(Customer)
+    customer = sa.and_(about.corp_id == Task.corp_id, about.id == Task.customer_id)
+    assignee = sa.and_(Member.corp_id == Task.corp_id, Member.id == Task.assignee_id)
+    columns = (
+        Task.id,
+        Task.title,
+        Task.state,
+        Task.due_at,
+        Task.all_day,
+        Task.snoozed_until,
+        Task.repeat,
+        Task.assignee_id,
+        Task.priority,
+        Task.done_at,
+        about.name.label("customer_name"),
+        Member.name.label("assignee_name"),
+    )
+    return sa.select(*columns).select_from(Task).outerjoin(about, customer).outerjoin(Member, assignee)
+
+
+def tasks_whose(whose: str, actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition for "mine", those the actor gave to others ("given"), or all of the team ("team")."""
+    if whose == "given":
+        return sa.and_(Task.creator_id == actor.id, Task.assignee_id != actor.id)
+    return visible_tasks(actor) if whose == "team" else Task.assignee_id == actor.id
+
+
+def are_open() -> sa.ColumnElement[bool]:
+    return Task.state.in_((OPEN, DOING))
+
+
+def are_closed() -> sa.ColumnElement[bool]:
+    return Task.state.in_((DONE, CANCELLED))
+
+
+def are_overdue() -> sa.ColumnElement[bool]:
+    """Return the condition for open tasks past their time that nobody put off. All-day ones have their whole day."""
+    now, today = clock.now(), start_of_today()
+    late = sa.or_(
+        sa.and_(Task.all_day.is_(False), Task.due_at < now), sa.and_(Task.all_day.is_(True), Task.due_at < today)
+    )
+    return sa.and_(are_open(), late, sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now))
+
+
+def count_due(member: Member) -> int:
+    """Return how many of the member's open tasks are overdue or due today, without those put off beyond now."""
+    counts = due_counts(member)
+    return counts[0] + counts[1]
+
+
+def due_counts(member: Member) -> tuple[int, int]:
+    """Return how many of the member's tasks are (overdue, still due today), without those put off beyond now."""
+    tomorrow = start_of_today() + timedelta(days=1)
+    awake = sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= clock.now())
+    overdue = sa.func.count().filter(are_overdue())
+    row = db.session.execute(
+        sa.select(overdue.label("overdue"), sa.func.count().label("due"))
+        .select_from(Task)
+        .where(Task.assignee_id == member.id, are_open(), Task.due_at < tomorrow, awake)
+    ).one()
+    return row.overdue, row.due - row.overdue
+
+
+def my_open_tasks(member: Member) -> Sequence[Any]:
+    """Return the member's own open tasks, soonest due first."""
+    statement = task_list().where(Task.assignee_id == member.id, are_open())
+    return db.session.execute(statement.order_by(Task.due_at, Task.id).limit(TODAY_MOST)).all()
+
+
+def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
+    """Return visible tasks whose title contains `text`, open ones first."""
+    statement = task_list().where(visible_tasks(actor), Task.title.contains(text, autoescape=True))
+    return db.session.execute(statement.order_by(Task.done_at.is_not(None), Task.due_at.desc()).limit(limit)).all()
+
+
+# --- visits -------------------------------------------------------------------------------------------------------
+
+
+def visit_list() -> Rows:
+    """Return visits with the names of their customer and visitor; the caller adds whose."""
+    about = aliased(Customer)  # not the table itself: the condition of sight asks for it again
+    customer = sa.and_(about.corp_id == Visit.corp_id, about.id == Visit.customer_id)
+    visitor = sa.and_(Member.corp_id == Visit.corp_id, Member.id == Visit.member_id)
+    columns = (
+        Visit.id,
+        Visit.state,
+        Visit.trust,
+        Visit.distance,
+        Visit.checked_in_at,
+        Visit.checked_out_at,
+        Visit.member_id,
+        about.name.label("customer_name"),
+        Member.name.label("member_name"),
+    )
+    return sa.select(*columns).select_from(Visit).join(about, customer).join(Member, visitor)
+
+
+def visits_whose(whose: str, actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition for the actor's own visits, or for all that they may see ("team")."""
+    return visible_visits(actor) if whose == "team" else Visit.member_id == actor.id
+
+
+def my_visits_today(member: Member) -> Sequence[Any]:
+    """Return the member's visits of today and those still under way, newest first."""
+    today = sa.or_(Visit.checked_in_at >= start_of_today(), Visit.state == IN)
+    statement = visit_list().where(Visit.member_id == member.id, today)
+    return db.session.execute(statement.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(TODAY_MOST)).all()
+
+
+def follow_ups_today(member: Member) -> int:
+    """Return how many follow-ups the member logged for today."""
+    return first(
+        sa.select(sa.func.count())
+        .select_from(FollowUp)
+        .where(FollowUp.author_id == member.id, FollowUp.happened_at >= start_of_today())
+    )
+
+
+# --- the team -----------------------------------------------------------------------------------------------------
+
+
+def team_list(actor: Member) -> Rows:
+    """Return the active members whose records the actor may see."""
+    return sa.select(Member.id, Member.name, Member.position).where(
+        Member.status == ACTIVE, within_team(Member.id, actor)
+    )
+
+
+def todays_figures(member_ids: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """Return (visits today, follow-ups today, overdue tasks) of members by id, in three statements."""
+    today = start_of_today()
+    visits = _per_member(Visit.member_id, member_ids, Visit.checked_in_at >= today)
+    logs = _per_member(FollowUp.author_id, member_ids, FollowUp.happened_at >= today)
+    overdue = _per_member(Task.assignee_id, member_ids, are_overdue())
+    return {one: (visits.get(one, 0), logs.get(one, 0), overdue.get(one, 0)) for one in member_ids}
+
+
+def _per_member(column: Any, member_ids: Sequence[str], condition: sa.ColumnElement[bool]) -> dict[str, int]:
+    if not member_ids:
+        return {}
+    statement = sa.select(column, sa.func.count()).where(column.in_(member_ids), condition).group_by(column)
+    return {row[0]: row[1] for row in db.session.execute(statement)}
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+def message_list(member: Member) -> Rows:
+    """Return what was said, or was to be said, to a member."""
+    columns = (
+        Notification.id,
+        Notification.kind,
+        Notification.message,
+        Notification.state,
+        Notification.reason,
+        Notification.host_code,
+        Notification.attempts,
+        Notification.due_at,
+        Notification.sent_at,
+    )
+    return sa.select(*columns).where(Notification.recipient_id == member.id)
+
+
+# --- single facts -------------------------------------------------------------------------------------------------
+
+
+def may_see_customer(customer_id: str, actor: Member) -> bool:
+    """Say whether the actor may see a customer."""
+    return first(sa.select(Customer.id).where(Customer.id == customer_id, visible_customers(actor))) is not None
+
+
+def last_actor(subject_id: str) -> str:
+    """Return the name of whoever last did something to a record, empty when that was the system itself."""
+    latest = sa.select(Event.actor_id).where(Event.subject_id == subject_id).order_by(Event.at.desc(), Event.id.desc())
+    actor_id = first(latest.limit(1))
+    return names([actor_id]).get(actor_id or "", "")

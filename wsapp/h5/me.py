@@ -1,0 +1,113 @@
+"""Me (我的): who I am here, language, signed-in devices, and why a message did not arrive."""
+
+from typing import Any
+
+from flask import Blueprint, g, redirect, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from wsapp.crm.notifications.models import Notification
+from wsapp.crm.org.actions import end_session, preferences, sessions_of
+from wsapp.crm.org.models import LoginSession
+from wsapp.crm.org.queries import department_names, leads_others
+from wsapp.db import db
+from wsapp.h5 import lists, rows, words
+from wsapp.h5.forms import Form, save
+from wsapp.h5.pages import PAGE_SIZE, cursor, go, next_page, show
+from wsapp.house import local
+from wsapp.paging import page as page_of
+from wsapp.problems import Problem
+from wsapp.texts import _
+from wsapp.web import current_corp_row, require_member
+
+bp = Blueprint("me", __name__, url_prefix="/h5/me")
+bp.before_request(require_member)
+
+
+@bp.get("")
+def page() -> str:
+    return _show(Form({"language": g.member.language}))
+
+
+def _show(form: Form) -> str:
+    return show(
+        "me/page.html",
+        form=form,
+        departments=_("、").join(department_names(g.member)),
+        corp=current_corp_row().name,
+        languages=list(words.LANGUAGES.items()),
+        devices=[_device(one) for one in sessions_of(g.member)],
+        leads=leads_others(g.member),
+    )
+
+
+def _device(login: LoginSession) -> rows.Row:
+    host, _dot, kind = login.device.partition(" · ")
+    hosts = {"wecom": _("企业微信"), "dingtalk": _("钉钉"), "browser": _("浏览器")}
+    return {
+        "text": " · ".join(filter(None, (hosts.get(host, host), kind))),
+        "seen": local(login.seen_at),
+        "here": login.id == g.login.id,
+        "end_url": url_for("me.end_device", session_id=login.id),
+    }
+
+
+@bp.post("/language")
+def language() -> Any:
+    """Choose the language of the pages and of the messages to me."""
+    form = Form.read(("language",))
+
+    def act() -> str:
+        preferences(g.member, form.typed)
+        return url_for("me.page")
+
+    def again(problem: Problem | None) -> str:
+        return _show(form)
+
+    return save(form, act, again=again, words="")
+
+
+@bp.post("/devices/<key:session_id>/signout")
+def end_device(session_id: str) -> BaseResponse:
+    """Sign one of my devices out; for the present one that is signing out."""
+    end_session(session_id, actor=g.member)
+    db.session.commit()
+    if session_id == g.login.id:
+        return redirect(url_for("signin.choose", bye=1), 303)
+    return go(url_for("me.page"), _("该设备已退出登录"))
+
+
+@bp.get("/messages")
+def messages() -> str:
+    """What was said to me lately, and what became of each message."""
+    found, after = page_of(
+        lists.message_list(g.member),
+        sorts=lists.MESSAGE_SORTS,
+        sort="-due_at",
+        id_column=Notification.id,
+        limit=PAGE_SIZE,
+        cursor=cursor(),
+    )
+    return show("me/messages.html", messages=[_message(row) for row in found], next_url=next_page(after))
+
+
+def _message(row: Any) -> rows.Row:
+    return {
+        "title": row.message.get("title", ""),
+        "kind": words.MESSAGE_KINDS.get(row.kind, row.kind),
+        "state": words.MESSAGE_STATES.get(row.state, row.state),
+        "mark": words.MESSAGE_MARKS.get(row.state, ""),
+        "at": local(row.sent_at or row.due_at),
+        "why": _why(row),
+    }
+
+
+def _why(row: Any) -> str:
+    """Say what happened to a message, where that is worth saying."""
+    parts = [_(row.reason)] if row.reason else []  # reasons are source strings of the catalogue
+    if row.state == "planned":
+        parts.append(_("将在 %(at)s 发送", at=rows.moment(row.due_at)))
+    if row.host_code and row.state in ("failed", "dropped", "sending"):
+        parts.append(_("平台返回代码 %(code)s", code=row.host_code))
+    if row.attempts > 1:
+        parts.append(_("已尝试 %(n)s 次", n=row.attempts))
+    return "；".join(parts)

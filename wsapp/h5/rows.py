@@ -1,0 +1,109 @@
+"""Rows and timelines as the macros of templates_h5/_ui/rows.html draw them. All moments are on the corp's clock."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from flask import url_for
+
+from wsapp import clock
+from wsapp.crm.tasks.models import DOING, OPEN
+from wsapp.h5 import words
+from wsapp.house import local
+from wsapp.texts import _
+
+Row = dict[str, Any]
+
+
+def customer_rows(
+    found: Iterable[Any], phones: Mapping[str, Sequence[str]], *, owners: bool, towards: str = ""
+) -> list[Row]:
+    """Draw customers (see `lists.customer_list`); `towards` is the endpoint that a tap opens, the record by default."""
+    now = clock.now()
+    return [
+        {
+            "url": url_for(towards or "customers.page", customer_id=row.id),
+            "name": row.name,
+            "level": row.level or "",
+            "owner": (row.owner_name or "") if owners else "",
+            "stage": str(words.STAGES.get(row.stage, "")),
+            "phone": next(iter(phones.get(row.id, ())), ""),
+            "last": local(row.last_followed_at) if row.last_followed_at else None,
+            "next": local(row.next_follow_at) if row.next_follow_at else None,
+            "next_late": bool(row.next_follow_at and row.next_follow_at < now),
+        }
+        for row in found
+    ]
+
+
+def task_rows(found: Iterable[Any], *, viewer_id: str, snoozes: bool = False) -> list[Row]:
+    """Draw tasks (see `lists.task_list`); with `snoozes`, each row can be put off as well."""
+    return [task_row(row, viewer_id=viewer_id, snoozes=snoozes) for row in found]
+
+
+def task_row(row: Any, *, viewer_id: str, snoozes: bool = False) -> Row:
+    """Draw one task."""
+    is_open = row.state in (OPEN, DOING)
+    asleep = is_open and row.snoozed_until is not None and row.snoozed_until > clock.now()
+    return {
+        "id": row.id,
+        "url": url_for("tasks.page", task_id=row.id),
+        "title": row.title,
+        "state": row.state,
+        "done_url": url_for("tasks.complete", task_id=row.id) if is_open else "",
+        "snooze_url": url_for("tasks.snooze", task_id=row.id) if is_open and snoozes else "",
+        "due": local(row.snoozed_until if asleep else row.due_at),
+        "all_day": row.all_day and not asleep,
+        "due_state": due_state(row),
+        "asleep": asleep,
+        "customer": row.customer_name or "",
+        "assignee": (row.assignee_name or "") if row.assignee_id != viewer_id else "",
+        "repeat": str(words.REPEATS[row.repeat]) if row.repeat else "",
+        "high": row.priority == "high",
+    }
+
+
+def due_state(row: Any) -> str:
+    """Return "overdue", "today" or "" for an open task that nobody put off."""
+    now = clock.now()
+    if row.state not in (OPEN, DOING) or (row.snoozed_until and row.snoozed_until > now):
+        return ""
+    today, day = local(now).date(), local(row.due_at).date()
+    if day < today if row.all_day else row.due_at < now:
+        return "overdue"
+    return "today" if day == today else ""
+
+
+def visit_rows(found: Iterable[Any], *, viewer_id: str) -> list[Row]:
+    """Draw visits (see `lists.visit_list`) as links."""
+    return [
+        {
+            "url": url_for("visits.page", visit_id=row.id),
+            "icon": "visit",
+            "text": row.customer_name,
+            "sub": _visit_line(row, viewer_id),
+            "badge": ("brand", words.VISIT_STATES["in"]) if row.state == "in" else (row.trust, words.TRUST[row.trust]),
+        }
+        for row in found
+    ]
+
+
+def _visit_line(row: Any, viewer_id: str) -> str:
+    parts = [moment(row.checked_in_at)]
+    if row.member_id != viewer_id:
+        parts.insert(0, row.member_name)
+    if row.checked_out_at:
+        minutes = round((row.checked_out_at - row.checked_in_at).total_seconds() / 60)
+        parts.append(_("停留 %(n)s 分钟", n=minutes))
+    return " · ".join(parts)
+
+
+def moment(value: Any, *, all_day: bool = False) -> str:
+    """Return a moment as text: 11-22 09:30, with the year when it is another one."""
+    there, now = local(value), local(clock.now())
+    day = there.strftime("%m-%d" if there.year == now.year else "%Y-%m-%d")
+    return day if all_day else f"{day} {there:%H:%M}"
+
+
+def spaced_phone(number: str) -> str:
+    """Return a phone number as people read it: 138 0013 8000."""
+    return f"{number[:3]} {number[3:7]} {number[7:]}" if len(number) == 11 and number.startswith("1") else number

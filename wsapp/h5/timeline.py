@@ -1,0 +1,163 @@
+"""The timeline of a customer or a task (动态): events in words, with what they speak of."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask import url_for
+
+from wsapp.crm.events.models import Event
+from wsapp.crm.followups.models import FollowUp
+from wsapp.crm.org.queries import names
+from wsapp.crm.visits.models import Visit
+from wsapp.db import rows
+from wsapp.files import files_of
+from wsapp.h5 import photos, words
+from wsapp.h5.rows import moment
+from wsapp.house import local
+from wsapp.paging import page
+from wsapp.texts import _
+
+Item = dict[str, Any]
+SORTS = {"-at": (Event.at, True)}
+
+# kind → (icon, tone)
+LOOKS = {
+    "customer.created": ("customers", ""),
+    "customer.changed": ("edit", "quiet"),
+    "customer.assigned": ("swap", "quiet"),
+    "follow_up.logged": ("message", ""),
+    "visit.checked_in": ("visit", ""),
+    "visit.checked_out": ("check", "quiet"),
+    "task.created": ("tasks", "quiet"),
+    "task.changed": ("edit", "quiet"),
+    "task.assigned": ("swap", "quiet"),
+    "task.done": ("check", "done"),
+    "task.snoozed": ("snooze", "quiet"),
+    "task.cancelled": ("close", "quiet"),
+    "task.overdue": ("alert", ""),
+}
+
+
+def of_customer(customer_id: str, *, limit: int, cursor: str) -> tuple[list[Item], str | None]:
+    """Return what happened to a customer, newest first, and the cursor of what came before."""
+    statement = sa.select(Event).where(Event.customer_id == customer_id, Event.kind.in_(LOOKS))
+    found, after = page(statement, sorts=SORTS, sort="-at", id_column=Event.id, limit=limit, cursor=cursor)
+    return _items([row[0] for row in found], with_tasks=True), after
+
+
+def of_task(task_id: str) -> list[Item]:
+    """Return what happened to a task, newest first."""
+    statement = sa.select(Event).where(Event.subject_id == task_id).order_by(Event.at.desc(), Event.id.desc())
+    return _items(rows(statement.limit(50)), with_tasks=False)
+
+
+def _items(events: Sequence[Event], *, with_tasks: bool) -> list[Item]:
+    logs = _by_id(FollowUp, events, "follow_up.logged")
+    visits = _by_id(Visit, events, "visit.checked_in")
+    pictures = files_of([*logs, *visits])
+    people = names(
+        [one for event in events for one in (event.actor_id, event.data.get("owner"), event.data.get("assignee"))]
+    )
+    items = []
+    for event in events:
+        icon, tone = LOOKS.get(event.kind, ("info", "quiet"))
+        item: Item = {"icon": icon, "tone": tone, "at": local(event.at)}
+        item["what"] = _what(event, people)
+        item["text"] = _text(event, logs, visits)
+        item |= _place(visits.get(event.subject_id)) if event.kind == "visit.checked_in" else {}
+        item["photos"] = photos.links(pictures.get(event.subject_id, ()))
+        item["url"] = _url(event) if with_tasks else ""
+        items.append(item)
+    return items
+
+
+def _by_id(model: Any, events: Sequence[Event], kind: str) -> dict[str, Any]:
+    ids = [event.subject_id for event in events if event.kind == kind]
+    return {row.id: row for row in rows(sa.select(model).where(model.id.in_(ids)))} if ids else {}
+
+
+def _place(visit: Visit | None) -> Item:
+    if visit is None:
+        return {}
+    distance = None if visit.distance is None else round(visit.distance)
+    return {"trust": visit.trust, "distance": distance, "place": visit.place_name}
+
+
+def _text(event: Event, logs: dict[str, FollowUp], visits: dict[str, Visit]) -> str:
+    if event.subject_id in logs and event.kind == "follow_up.logged":
+        log = logs[event.subject_id]
+        return "\n".join(filter(None, (log.text, _("结果：%(text)s", text=log.outcome) if log.outcome else "")))
+    if event.subject_id in visits and event.kind == "visit.checked_in":
+        return visits[event.subject_id].note
+    if event.kind == "visit.checked_out":
+        return str(event.data.get("result") or "")
+    if event.kind == "task.done":
+        return str(event.data.get("note") or "")
+    if event.kind == "task.cancelled":
+        return str(event.data.get("reason") or "")
+    return ""
+
+
+def _url(event: Event) -> str:
+    if event.subject_type == "visit":
+        return url_for("visits.page", visit_id=event.subject_id)
+    return url_for("tasks.page", task_id=event.subject_id) if event.subject_type == "task" else ""
+
+
+def _what(event: Event, people: dict[str, str]) -> str:
+    """Say who did what, in one line."""
+    who = people.get(event.actor_id or "", "") or _("系统")
+    data = event.data
+    match event.kind:
+        case "customer.created":
+            return _("%(who)s 新建了客户", who=who)
+        case "customer.changed":
+            return _("%(who)s 修改了%(fields)s", who=who, fields=_fields(event, words.CUSTOMER_FIELDS))
+        case "customer.assigned":
+            return _("%(who)s 把负责人改为 %(name)s", who=who, name=people.get(data.get("owner", ""), "—"))
+        case "follow_up.logged":
+            return _(
+                "%(who)s 跟进 · %(kind)s", who=who, kind=words.FOLLOW_UP_KINDS.get(data.get("follow_up_kind", ""), "")
+            )
+        case "visit.checked_in":
+            return _("%(who)s 拜访签到", who=who)
+        case "visit.checked_out":
+            return _check_out_words(event, who)
+        case _:
+            return _task_words(event, who, people)
+
+
+def _check_out_words(event: Event, who: str) -> str:
+    if event.data.get("by_system"):
+        return _("拜访在当天 23:59 自动签退")
+    return _("%(who)s 拜访签退，停留 %(n)s 分钟", who=who, n=event.data.get("minutes", 0))
+
+
+def _task_words(event: Event, who: str, people: dict[str, str]) -> str:
+    data = event.data
+    title = data.get("title", "")
+    match event.kind:
+        case "task.created":
+            return _("%(who)s 新建待办：%(title)s", who=who, title=title)
+        case "task.changed":
+            return _("%(who)s 修改了待办的%(fields)s", who=who, fields=_fields(event, words.TASK_FIELDS))
+        case "task.assigned":
+            return _("%(who)s 把待办交给 %(name)s", who=who, name=people.get(data.get("assignee", ""), "—"))
+        case "task.done":
+            return _("%(who)s 完成了待办：%(title)s", who=who, title=title)
+        case "task.snoozed":
+            until = datetime.fromisoformat(data["until"])
+            return _("%(who)s 把待办推迟到 %(until)s", who=who, until=moment(until))
+        case "task.cancelled":
+            return _("%(who)s 取消了待办：%(title)s", who=who, title=title)
+        case "task.overdue":
+            return _("待办已逾期：%(title)s", title=title)
+        case _:
+            return event.kind
+
+
+def _fields(event: Event, labels: dict[str, Any]) -> str:
+    known = [str(labels[field]) for field in event.changes if field in labels]
+    return _("、").join(known) or _("资料")

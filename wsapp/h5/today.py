@@ -1,0 +1,94 @@
+"""Today (今天): what is overdue, what is due, where I am checked in. Search over everything, too."""
+
+from typing import Any
+
+from flask import Blueprint, g, url_for
+
+from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
+from wsapp.crm.customers.queries import phones_of
+from wsapp.crm.org.queries import leads_others
+from wsapp.h5 import lists, rows
+from wsapp.h5.pages import arg, show
+from wsapp.house import local_now
+from wsapp.paging import page as page_of
+from wsapp.texts import _
+from wsapp.web import limiter, require_member
+
+bp = Blueprint("today", __name__, url_prefix="/h5")
+bp.before_request(require_member)
+
+FOUND_EACH = 5
+SEARCH_RATE = "60 per minute"
+
+
+@bp.get("/")
+def page() -> str:
+    """The first page: my tasks in three groups, my visits under way, the figures of the day."""
+    tasks = rows.task_rows(lists.my_open_tasks(g.member), viewer_id=g.member.id, snoozes=True)
+    visits = lists.my_visits_today(g.member)
+    overdue, due = lists.due_counts(g.member)
+    return show(
+        "today/page.html",
+        counted=False,
+        task_count=overdue + due,
+        greeting=_greeting(),
+        day=_day(),
+        overdue=[row for row in tasks if row["due_state"] == "overdue"],
+        due=[row for row in tasks if row["due_state"] == "today"],
+        later=[row for row in tasks if not row["due_state"]],
+        under_way=rows.visit_rows([visit for visit in visits if visit.state == "in"], viewer_id=g.member.id),
+        figures=_figures(overdue, due, visits),
+        leads=leads_others(g.member),
+    )
+
+
+def _figures(overdue: int, due: int, visits: Any) -> list[tuple[int, str, str, bool]]:
+    tasks = url_for("tasks.index")
+    visited = sum(1 for visit in visits if visit.checked_in_at >= lists.start_of_today())
+    return [
+        (overdue, _("已逾期"), tasks, overdue > 0),
+        (due, _("今天到期"), tasks, False),
+        (visited, _("今天拜访"), url_for("visits.index"), False),
+        (lists.follow_ups_today(g.member), _("今天跟进"), "", False),
+    ]
+
+
+def _greeting() -> str:
+    hour, name = local_now().hour, g.member.name
+    if hour < 5 or hour >= 22:
+        return _("夜深了，%(name)s", name=name)
+    if hour < 11:
+        return _("早上好，%(name)s", name=name)
+    if hour < 13:
+        return _("中午好，%(name)s", name=name)
+    return _("下午好，%(name)s", name=name) if hour < 18 else _("晚上好，%(name)s", name=name)
+
+
+def _day() -> str:
+    today = local_now()
+    weekdays = (_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日"))
+    return _("%(month)d月%(day)d日 %(weekday)s", month=today.month, day=today.day, weekday=weekdays[today.weekday()])
+
+
+@bp.get("/search")
+@limiter.limit(SEARCH_RATE)
+def search() -> str:
+    """Customers by name or phone, and tasks by title."""
+    text = arg("q")
+    enough = len(text) >= 2 or any(ord(char) > 0x2E80 for char in text)
+    customers: list[dict[str, Any]] = []
+    tasks: list[dict[str, Any]] = []
+    more = False
+    if enough:
+        statement = lists.customer_list(g.member, mine=False, text=text)
+        found, after = page_of(
+            statement,
+            sorts=CUSTOMER_SORTS,
+            sort="-updated_at",
+            id_column=lists.Customer.id,
+            limit=FOUND_EACH,
+        )
+        more = after is not None
+        customers = rows.customer_rows(found, phones_of([row.id for row in found]), owners=True)
+        tasks = rows.task_rows(lists.tasks_like(g.member, text, FOUND_EACH), viewer_id=g.member.id)
+    return show("search/page.html", q=text, enough=enough, customers=customers, tasks=tasks, more=more)

@@ -1,0 +1,186 @@
+"""Visits (拜访): checking in with place and photos, checking out, looking back."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, g, redirect, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import find_customer, names_of
+from wsapp.crm.org.queries import leads_others, names
+from wsapp.crm.visits.actions import check_out, log_visit
+from wsapp.crm.visits.models import IN, Visit
+from wsapp.crm.visits.queries import SORTS, find_visit
+from wsapp.files import files_of
+from wsapp.h5 import lists, photos, rows, words
+from wsapp.h5.forms import Form, save, soon
+from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, here_with, next_page, show
+from wsapp.paging import page as page_of
+from wsapp.problems import Invalid, Problem
+from wsapp.texts import _
+from wsapp.web import require_member
+
+bp = Blueprint("visits", __name__, url_prefix="/h5")
+bp.before_request(require_member)
+
+PLACE = ("lat", "lng", "accuracy", "fixed_at", "coordinate")
+TEXTS = ("note", "next_at", "next_action", "no_fix_reason", "set_place", *PLACE)
+
+
+@bp.get("/visits")
+def index() -> str:
+    """My visits, or those that the team made and that were made to our customers, newest first."""
+    leads = leads_others(g.member)
+    whose = choice("scope", ("mine", "team"), "mine")
+    statement = lists.visit_list().where(lists.visits_whose(whose, g.member))
+    found, after = page_of(
+        statement, sorts=SORTS, sort="-checked_in_at", id_column=Visit.id, limit=PAGE_SIZE, cursor=cursor()
+    )
+    tabs = [
+        (here_with(scope="mine"), _("我的"), whose == "mine", None),
+        (here_with(scope="team"), _("团队") if leads else _("我的客户"), whose == "team", None),
+    ]
+    drawn = rows.visit_rows(found, viewer_id=g.member.id)
+    return show("visits/index.html", visits=drawn, next_url=next_page(after), tabs=tabs)
+
+
+# --- checking in --------------------------------------------------------------------------------------------------
+
+
+@bp.get("/visits/new")
+def start() -> BaseResponse:
+    """Check in: at the customer named in the query, else choose one first."""
+    customer_id = arg("customer")
+    if customer_id:
+        return redirect(url_for("visits.new", customer_id=find_customer(customer_id, actor=g.member).id))
+    choose: dict[str, Any] = {"for": "visit"}
+    return redirect(url_for("customers.index", **choose))
+
+
+@bp.get("/customers/<key:customer_id>/visits/new")
+def new(customer_id: str) -> str:
+    customer = find_customer(customer_id, actor=g.member)
+    return _show_new(customer, Form({"photos": [], "set_place": "1"}))
+
+
+@bp.post("/customers/<key:customer_id>/visits")
+def create(customer_id: str) -> Any:
+    """Check in: where, with what photos, and what comes next."""
+    form = Form.read(TEXTS, ("photos",))
+
+    def act() -> str:
+        customer = find_customer(customer_id, actor=g.member)
+        visit = log_visit(customer, _values(form), actor=g.member, photos=form.typed["photos"])
+        return url_for("visits.page", visit_id=visit.id)
+
+    def again(problem: Problem | None) -> str:
+        return _show_new(find_customer(customer_id, actor=g.member), form)
+
+    find_customer(customer_id, actor=g.member)
+    if not photos.take(form):
+        return again(None), 422
+    return save(form, act, again=again, words=_("已签到"))
+
+
+def _values(form: Form) -> dict[str, Any]:
+    typed = form.typed
+    location = _location(form)
+    if not location and not typed["no_fix_reason"]:
+        form.errors["location"] = _("请先定位；无法定位时请选择原因")
+    values = {
+        "note": typed["note"],
+        "next_at": form.moment("next_at"),
+        "next_action": typed["next_action"],
+        "location": location,
+        "no_fix_reason": str(words.NO_FIX_REASONS.get(typed["no_fix_reason"], typed["no_fix_reason"])),
+        "set_place": bool(typed["set_place"]),
+    }
+    form.demand_clean()
+    return values
+
+
+def _location(form: Form) -> dict[str, Any] | None:
+    """Return the device's position as `log_visit` takes it, None when the form holds none."""
+    typed = form.typed
+    if not typed["lat"] and not typed["lng"]:
+        return None
+    location: dict[str, Any] = {name: typed[name] for name in PLACE if typed[name]}
+    if typed["fixed_at"]:
+        try:
+            location["fixed_at"] = datetime.fromisoformat(typed["fixed_at"])
+        except ValueError:
+            location["fixed_at"] = None
+        if location["fixed_at"] is None or location["fixed_at"].tzinfo is None:
+            raise Invalid({"location": _("位置不正确，请重新定位")})
+    return location
+
+
+def _show_new(customer: Customer, form: Form) -> str:
+    return show(
+        "visits/new.html",
+        counted=False,
+        customer=customer,
+        form=form,
+        place={name: form.typed.get(name, "") for name in PLACE} if form.typed.get("lat") else None,
+        reasons=list(words.NO_FIX_REASONS.items()),
+        soon=soon(),
+        kept=photos.kept(form.typed["photos"]),
+    )
+
+
+# --- one visit ----------------------------------------------------------------------------------------------------
+
+
+@bp.get("/visits/<key:visit_id>")
+def page(visit_id: str) -> str:
+    return _show(find_visit(visit_id, actor=g.member), Form())
+
+
+def _show(visit: Visit, form: Form) -> str:
+    pictures = files_of([visit.id])[visit.id]
+    return show(
+        "visits/page.html",
+        visit=visit,
+        customer=names_of([visit.customer_id])[visit.customer_id],
+        visitor=names([visit.member_id]).get(visit.member_id, ""),
+        facts=_facts(visit),
+        distance=None if visit.distance is None else round(visit.distance),
+        photos=photos.links(pictures),
+        waiting=sum(1 for one in pictures if one.state == "waiting"),
+        mine=visit.member_id == g.member.id and visit.state == IN,
+        state=words.VISIT_STATES[visit.state],
+        form=form,
+    )
+
+
+def _facts(visit: Visit) -> list[tuple[str, str]]:
+    out = rows.moment(visit.checked_out_at) if visit.checked_out_at else ""
+    if visit.closed_by_system:
+        out = _("%(at)s（忘记签退，系统自动签退）", at=out)
+    return [
+        (_("签到"), rows.moment(visit.checked_in_at) if visit.checked_in_at else ""),
+        (_("签退"), out),
+        (_("地点"), visit.place_name),
+        (_("定位精度"), _("约 %(n)s 米", n=round(visit.accuracy)) if visit.accuracy is not None else ""),
+        (_("未定位原因"), visit.no_fix_reason),
+        (_("内容"), visit.note),
+        (_("结果"), visit.result),
+        (_("下次跟进"), rows.moment(visit.next_at) if visit.next_at else ""),
+    ]
+
+
+@bp.post("/visits/<key:visit_id>/check-out")
+def leave(visit_id: str) -> Any:
+    """Check out with a result; done twice, it happens once."""
+    form = Form.read(("result", "note"))
+
+    def act() -> str:
+        visit = find_visit(visit_id, actor=g.member)
+        check_out(visit, actor=g.member, result=form.typed["result"], note=form.typed["note"])
+        return url_for("visits.page", visit_id=visit_id)
+
+    def again(problem: Problem | None) -> str:
+        return _show(find_visit(visit_id, actor=g.member), form)
+
+    return save(form, act, again=again, words=_("已签退"))

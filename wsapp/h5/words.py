@@ -1,0 +1,116 @@
+"""The words for stored values, and marks that go with them. Values come from the slices' models."""
+
+from wsapp.texts import lazy
+
+CUSTOMER_KINDS = {"company": lazy("企业"), "person": lazy("个人")}
+LEVELS = {"A": "A", "B": "B", "C": "C", "D": "D"}
+STAGES = {
+    "new": lazy("新客户"),
+    "contacted": lazy("已联系"),
+    "intent": lazy("有意向"),
+    "dealt": lazy("已成交"),
+    "lost": lazy("已流失"),
+}
+FOLLOW_UP_KINDS = {
+    "phone": lazy("电话"),
+    "wechat": lazy("微信"),
+    "visit": lazy("上门"),
+    "mail": lazy("邮件"),
+    "meeting": lazy("会议"),
+    "other": lazy("其他"),
+}
+TASK_KINDS = {"follow_up": lazy("跟进"), "visit": lazy("拜访"), "call": lazy("打电话"), "other": lazy("其他")}
+TASK_STATES = {
+    "open": lazy("待处理"),
+    "doing": lazy("进行中"),
+    "done": lazy("已完成"),
+    "cancelled": lazy("已取消"),
+}
+PRIORITIES = {"normal": lazy("普通"), "high": lazy("重要")}
+REPEATS = {"": lazy("不重复"), "daily": lazy("每天"), "weekly": lazy("每周"), "monthly": lazy("每月")}
+REMINDERS = {
+    0: lazy("准时"),
+    5: lazy("5 分钟前"),
+    15: lazy("15 分钟前"),
+    30: lazy("30 分钟前"),
+    60: lazy("1 小时前"),
+    120: lazy("2 小时前"),
+    1440: lazy("1 天前"),
+    2880: lazy("2 天前"),
+    10080: lazy("7 天前"),
+}
+VISIT_STATES = {
+    "planned": lazy("已计划"),
+    "in": lazy("拜访中"),
+    "done": lazy("已签退"),
+    "cancelled": lazy("已取消"),
+    "missed": lazy("未到访"),
+}
+TRUST = {
+    "verified": lazy("位置已核实"),
+    "near": lazy("在客户附近"),
+    "far": lazy("离客户较远"),
+    "no_fix": lazy("未定位"),
+    "stale": lazy("定位已过时"),
+}
+NO_FIX_REASONS = {
+    "indoor": lazy("室内信号弱"),
+    "denied": lazy("不便授权定位"),
+    "device": lazy("设备不支持定位"),
+    "other": lazy("其他原因"),
+}
+CUSTOMER_FIELDS = {
+    "name": lazy("客户名称"),
+    "short_name": lazy("简称"),
+    "kind": lazy("类型"),
+    "level": lazy("级别"),
+    "stage": lazy("阶段"),
+    "phones": lazy("电话"),
+    "source": lazy("来源"),
+    "industry": lazy("行业"),
+    "size": lazy("规模"),
+    "province": lazy("省份"),
+    "city": lazy("城市"),
+    "district": lazy("区县"),
+    "address": lazy("地址"),
+    "website": lazy("网址"),
+    "tags": lazy("标签"),
+    "note": lazy("备注"),
+    "lat": lazy("位置"),
+    "owner": lazy("负责人"),
+    "parent_id": lazy("上级客户"),
+}
+TASK_FIELDS = {
+    "title": lazy("标题"),
+    "note": lazy("备注"),
+    "customer_id": lazy("客户"),
+    "kind": lazy("类型"),
+    "due_at": lazy("到期时间"),
+    "all_day": lazy("全天"),
+    "reminders": lazy("提醒"),
+    "assignee_id": lazy("负责人"),
+    "priority": lazy("优先级"),
+    "repeat": lazy("重复"),
+    "repeat_until": lazy("重复到"),
+}
+MESSAGE_KINDS = {
+    "task.due": lazy("待办提醒"),
+    "task.snooze": lazy("稍后提醒"),
+    "task.overdue": lazy("逾期提醒"),
+    "task.bundle": lazy("汇总提醒"),
+    "task.assigned": lazy("待办交办"),
+    "visit.checked_in": lazy("拜访动态"),
+}
+MESSAGE_STATES = {
+    "planned": lazy("等待发送"),
+    "suppressed": lazy("未发送"),
+    "sending": lazy("正在发送"),
+    "accepted": lazy("平台已接收"),
+    "delivered": lazy("已送达"),
+    "dropped": lazy("平台未送达"),
+    "failed": lazy("发送失败"),
+    "read": lazy("已读"),
+    "acted": lazy("已处理"),
+}
+MESSAGE_MARKS = {"failed": "overdue", "dropped": "overdue", "delivered": "done", "read": "done", "acted": "done"}
+LANGUAGES = {"": lazy("跟随系统"), "zh": "中文", "en": "English"}
