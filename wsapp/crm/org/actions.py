@@ -1,11 +1,13 @@
 """What happens to corps, members, their sessions and tokens."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
 
 from wsapp import clock
 from wsapp.crm.org.models import (
@@ -33,6 +35,7 @@ SESSION_TOUCH = timedelta(minutes=5)
 SIGN_IN_LIFE = timedelta(minutes=10)
 TOKEN_DAYS_MAX = 365
 FIRST_RUN_TRIES = 10
+TOKEN = re.compile(r"wsapp_([0-9]{1,9})_[0-9a-f]{48}")
 
 
 class PersonFacts(Protocol):
@@ -163,6 +166,7 @@ def shut_out(member: Member, status: str) -> None:
 
 def set_role(member: Member, role: str, *, actor: Member) -> None:
     """Make a member administrator or seller. The last administrator cannot be demoted."""
+    _one_role_change_at_a_time(member, actor)
     if not actor.is_admin:
         raise Forbidden(_("只有管理员可以变更角色"))
     if role not in (SELLER, ADMIN):
@@ -178,6 +182,13 @@ def set_role(member: Member, role: str, *, actor: Member) -> None:
     member.role = role
     member.role_set_here = True
     member.epoch += 1  # a change of rights ends the sessions that were opened with the old ones
+
+
+def _one_role_change_at_a_time(*people: Member) -> None:
+    """Let the role changes of a corp wait for each other, or two administrators could demote one another at once."""
+    db.session.execute(sa.select(Corp.id).where(Corp.id == current_corp()).with_for_update())
+    for one in people:
+        db.session.refresh(one)
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------
@@ -207,6 +218,7 @@ def find_session(token: str) -> tuple[LoginSession, Member] | None:
         sa.select(LoginSession, Member)
         .join(Member, sa.and_(Member.id == LoginSession.member_id, Member.corp_id == LoginSession.corp_id))
         .where(LoginSession.id == digest(token)[:40])
+        .options(joinedload(Member.corp))  # every page names the corp
     ).first()
     if row is None:
         return None
@@ -252,6 +264,13 @@ def end_session(session_id: str, *, actor: Member) -> None:
         .where(LoginSession.id == session_id, LoginSession.member_id == actor.id)
         .execution_options(synchronize_session=False)
     )
+
+
+def end_all_sessions(member: Member, *, actor: Member) -> None:
+    """Sign a member out everywhere and end their API tokens: oneself, or anybody as an administrator."""
+    if actor.id != member.id and not actor.is_admin:
+        raise Forbidden(_("只有管理员可以让他人退出登录"))
+    member.epoch += 1
 
 
 # --- sign-in under way --------------------------------------------------------------------------------------------
@@ -332,8 +351,8 @@ def create_token(member: Member, *, scopes: Sequence[str], days: int) -> str:
 
 def corp_of_token(token: str) -> int | None:
     """Return the corp that a token claims to be of; the look-up inside that corp decides."""
-    parts = token.split("_")
-    return int(parts[1]) if len(parts) == 3 and parts[0] == "wsapp" and parts[1].isdigit() else None
+    found = TOKEN.fullmatch(token)
+    return int(found.group(1)) if found else None
 
 
 def find_token(token: str) -> tuple[ApiToken, Member] | None:
@@ -342,12 +361,22 @@ def find_token(token: str) -> tuple[ApiToken, Member] | None:
         sa.select(ApiToken, Member)
         .join(Member, sa.and_(Member.id == ApiToken.member_id, Member.corp_id == ApiToken.corp_id))
         .where(ApiToken.id == digest(token)[:40])
+        .options(joinedload(Member.corp))
     ).first()
     if row is None:
         return None
     found, member = row
     alive = found.expires_at > clock.now() and found.epoch == member.epoch and member.is_active
-    return (found, member) if alive else None
+    return (found, member) if alive and member.corp.enabled else None
+
+
+def revoke_token(token_id: str, *, actor: Member) -> bool:
+    """End an API token: one's own, or anybody's as an administrator; says whether there was one."""
+    wanted = sa.delete(ApiToken).where(ApiToken.id == token_id)
+    if not actor.is_admin:
+        wanted = wanted.where(ApiToken.member_id == actor.id)
+    done = db.session.execute(wanted.execution_options(synchronize_session=False))
+    return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
 # --- first run ----------------------------------------------------------------------------------------------------
@@ -369,22 +398,45 @@ def offer_first_run() -> str | None:
     return code
 
 
-def use_first_run(code: str) -> None:
-    """Spend the one-time code. Raises Invalid when it is wrong, used, or was guessed at too often."""
+def first_run_waits() -> bool:
+    """Say whether the one-time code can still be used."""
+    return first(sa.select(FirstRun.id).where(*_spendable())) is not None
+
+
+def first_run_code_holds(code_hash: str) -> bool:
+    """Say whether a hash (see `hash_of_code`) is that of the one-time code, without spending it."""
+    return first(sa.select(FirstRun.id).where(*_spendable(), FirstRun.code_hash == code_hash)) is not None
+
+
+def hash_of_code(code: str) -> str:
+    """Return the hash under which a one-time code is kept."""
+    return digest("".join(code.split()))
+
+
+def _spendable() -> tuple[sa.ColumnElement[bool], ...]:
+    return (FirstRun.id == 1, FirstRun.used_at.is_(None), FirstRun.failures < FIRST_RUN_TRIES)
+
+
+def use_first_run(code_hash: str, *, member: Member) -> None:
+    """Spend the one-time code: the member becomes administrator. Two at once: one wins.
+
+    Raises Invalid when the code is wrong, used, or was guessed at too often.
+    """
     done = db.session.execute(
         sa.update(FirstRun)
-        .where(
-            FirstRun.id == 1,
-            FirstRun.code_hash == digest(code.strip()),
-            FirstRun.used_at.is_(None),
-            FirstRun.failures < FIRST_RUN_TRIES,
-        )
+        .where(*_spendable(), FirstRun.code_hash == code_hash)
         .values(used_at=clock.now())
         .execution_options(synchronize_session=False)
     )
-    if done.rowcount == 1:  # type: ignore[attr-defined]
-        return
-    raise Invalid({"code": _("一次性代码不正确或已使用。代码写在服务启动日志里；输错太多次请重启服务获取新代码。")})
+    if done.rowcount != 1:  # type: ignore[attr-defined]
+        raise Invalid({"code": wrong_code()})
+    member.role = ADMIN
+    member.role_set_here = True
+
+
+def wrong_code() -> str:
+    """Say that a one-time code does not hold, and where to find the one that does."""
+    return _("一次性代码不正确或已使用。代码写在服务启动日志里；输错太多次请重启服务获取新代码。")
 
 
 def count_first_run_failure() -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
@@ -66,6 +66,12 @@ class Member(CorpScoped, Base):
     epoch: Mapped[int] = mapped_column(default=0)  # sessions and tokens of an older epoch are dead
     checked_at: Mapped[datetime] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
+
+    corp: Mapped[Corp] = relationship(viewonly=True)
+
+    @property
+    def corp_name(self) -> str:
+        return self.corp.name
 
     @property
     def is_active(self) -> bool:
