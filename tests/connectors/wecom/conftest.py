@@ -45,6 +45,7 @@ class Door:
         self.bodies: list[bytes] = []
         self.statuses: list[int] = []  # what to answer instead, one per request
         self.reply: bytes | None = None
+        self.files: dict[str, bytes] = {}
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,9 +68,15 @@ class Door:
         query = parse_qs(parts.query, keep_blank_values=True)
         self.queries.append(query)
         self.bodies.append(body)
+        if parts.path in self.files:
+            self._send(handler, 200, self.files[parts.path])
+            return
         status, answer = self._read(CallbackRequest(parts.path.rsplit("/", 1)[1], handler.command, query, {}, body))
         status = self.statuses.pop(0) if self.statuses else status
         answer = answer if self.reply is None else self.reply
+        self._send(handler, status, answer)
+
+    def _send(self, handler: BaseHTTPRequestHandler, status: int, answer: bytes) -> None:
         handler.send_response(status)
         handler.send_header("Content-Length", str(len(answer)))
         handler.end_headers()

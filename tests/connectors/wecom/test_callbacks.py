@@ -263,6 +263,7 @@ def mutated(rnd: random.Random, good: CallbackRequest, encrypted: str) -> Callba
 def test_mutated_callbacks_are_all_refused_alike() -> None:
     rnd = random.Random(20261122)
     good = arriving()
+    assert read(good).events
     started = time.process_time()
     for number in range(FUZZ):
         request = mutated(rnd, good, encrypted_of(good))

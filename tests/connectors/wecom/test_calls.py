@@ -24,7 +24,7 @@ from wsapp.connectors.http import HttpTransport
 from wsapp.connectors.wecom.calls import judge
 from wsapp.connectors.wecom.codes import CODES, DeadToken, error_for
 from wsapp.connectors.wecom.connector import WeComConnector
-from wsapp.connectors.wecom.emulator_demo import APP_SECRET
+from wsapp.connectors.wecom.emulator_demo import APP_SECRET, CORP_ID
 
 # --- by code --------------------------------------------------------------------------------------------------
 
@@ -386,6 +386,36 @@ def test_rates_block_for_their_own_window(host: Any, connector: WeComConnector) 
             connector.person("LinXiaoYan")
         assert (caught.value.code, caught.value.after) == ("45009", 60)
     host.advance(seconds=61)
+    assert connector.person("LinXiaoYan").name == "林晓燕"
+
+
+def test_rates_of_an_ip_and_of_an_hour(host: Any, connector: WeComConnector) -> None:
+    host.knobs(ip_hour=3)
+    for _ in range(3):
+        connector.person("LinXiaoYan")
+    with pytest.raises(TryLater):
+        connector.person("LinXiaoYan")
+    host.advance(minutes=61)
+    assert connector.person("LinXiaoYan").name == "林晓燕"
+
+
+@pytest.mark.parametrize("lives", [False, True])
+def test_whether_an_old_token_outlives_a_new_one(host: Any, connector: WeComConnector, lives: bool) -> None:
+    host.knobs(gettoken_repeats="new", old_token_lives=lives)
+    old = connector.calls.token()
+    fresh, _ = connector.calls._fetch_token("app")
+    assert fresh != old
+    assert connector.person("LinXiaoYan").name == "林晓燕"
+    assert host.calls("gettoken") == (2 if lives else 3)
+
+
+def test_too_many_calls_at_once(host: Any, connector: WeComConnector) -> None:
+    host.knobs(concurrent_calls=1)
+    with host.emulator.access.concurrent(CORP_ID, "user/get"):
+        with pytest.raises(TryLater) as caught:
+            connector.person("LinXiaoYan")
+        assert caught.value.code == "45033"
+        assert connector.department("2").name == "销售部", "each API is counted on its own"
     assert connector.person("LinXiaoYan").name == "林晓燕"
 
 

@@ -103,10 +103,34 @@ def test_the_root_department_has_no_parent(host: Any, connector: WeComConnector)
     assert connector.department("1").parent == ""
 
 
-def test_an_invisible_or_unknown_department(connector: WeComConnector, host: Any) -> None:
+def test_an_invisible_or_unknown_department(make: Callable[..., WeComConnector], host: Any) -> None:
+    connector = make(contacts_secret="")
     for department_id in ("4", "99"):
         with pytest.raises(OutOfRange):
             connector.department(department_id)
+
+
+@pytest.mark.parametrize("let_in", [True, False])
+def test_contact_sync_fills_in_where_the_host_lets_it(
+    host: Any, connector: WeComConnector, make: Callable[..., WeComConnector], let_in: bool
+) -> None:
+    """赵敏 is visible alone: the app may not see the root department that she leads."""
+    if not let_in:
+        host.emulator.corps[CORP_ID].contacts_ips.clear()
+    boss = connector.person("ZhaoMin")
+    assert (boss.name, boss.departments, boss.leads) == ("赵敏", ("1",) if let_in else (), ("1",) if let_in else ())
+    if let_in:
+        assert connector.department("1").name == "森林木业"
+    else:
+        with pytest.raises(OutOfRange):
+            connector.department("1")
+    assert make(contacts_secret="").person("ZhaoMin").leads == ()
+    with pytest.raises(OutOfRange):
+        connector.person("OuYangMuRong")
+
+
+def test_a_wrong_contact_secret_does_not_stop_the_app(make: Callable[..., WeComConnector], host: Any) -> None:
+    assert make(contacts_secret="wrong").person("ZhaoMin").name == "赵敏"
 
 
 def test_a_host_that_only_knows_the_list(host: Any, connector: WeComConnector) -> None:
@@ -149,6 +173,7 @@ def test_contact_sync_has_a_token_of_its_own(host: Any, connector: WeComConnecto
 
 
 def test_contact_sync_from_a_new_ip_sees_the_skeleton_only(host: Any) -> None:
+    host.emulator.corps[CORP_ID].contacts_ips.clear()
     assert sync(host, "GET", "user/get", params={"userid": "ZhaoMin"})["errcode"] == 48009
     host.emulator.corps[CORP_ID].contacts_ips.add("127.0.0.1")
     assert sync(host, "GET", "user/get", params={"userid": "OuYangMuRong"})["name"] == "欧阳慕容"

@@ -9,7 +9,7 @@ import requests
 
 from wsapp.connectors.base import BadCode, NotAMember, Refused, TryLater
 from wsapp.connectors.wecom.connector import WeComConnector
-from wsapp.connectors.wecom.emulator_demo import AGENT_ID, CORP_ID
+from wsapp.connectors.wecom.emulator_demo import AGENT_ID, CORP_ID, demo_org
 from wsapp.connectors.wecom.emulator_org import app_from
 
 
@@ -149,6 +149,33 @@ def test_the_phone_remembers_who_holds_it(host: Any, connector: WeComConnector) 
     answer = browser.get(url, allow_redirects=False, timeout=10)
     code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
     assert connector.sign_in(code).userid == "WangJianGuo"
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_client_that_loads_the_return_address_twice(host: Any, connector: WeComConnector, twice: bool) -> None:
+    host.knobs(loads_twice=twice)
+    answer = authorize(host, connector)
+    assert answer.status_code == (200 if twice else 302)
+    assert ("location.replace" in answer.text) is twice
+
+
+def test_a_company_that_is_loaded_anew_starts_anew(host: Any, connector: WeComConnector, door: Any) -> None:
+    old = host.code_for("LinXiaoYan", connector)
+    connector.calls.token()
+    host.emulator.load(demo_org(door.url))
+    assert connector.sign_in(host.code_for("LinXiaoYan", connector)).userid == "LinXiaoYan"
+    with pytest.raises(BadCode):
+        connector.sign_in(old)
+
+
+def test_the_ownership_file(host: Any, door: Any, connector: WeComConnector) -> None:
+    files = {"file": "WW_verify_a1B2c3.txt", "content": "a1B2c3"}
+    assert host.post("/_emulator/domain", files) == {"ok": False, "status": 403}, "our door knows no such file"
+    door.files["/WW_verify_a1B2c3.txt"] = b"a1B2c3"
+    assert host.post("/_emulator/domain", files) == {"ok": True, "status": 200}
+    door.files["/WW_verify_a1B2c3.txt"] = b"a1B2c3\n"
+    assert host.post("/_emulator/domain", files)["ok"] is False
+    assert host.post("/_emulator/domain", {**files, "file": "../secret"})["ok"] is False
 
 
 def test_scanning_can_be_refused(host: Any, connector: WeComConnector) -> None:

@@ -9,6 +9,7 @@ knob; the defaults are what reports say most often. On top of the shared switche
     POST /_emulator/tokens     {"corp"}: revoke every access token now
     POST /_emulator/events     {"corp", "agent_id", "event", "from", "inner"}: push any event
     POST /_emulator/verify     {"corp", "agent_id"}: URL verification, as the console does it
+    POST /_emulator/domain     {"corp", "agent_id", "file", "content"}: fetch the ownership file from the app's domain
     GET  /_emulator/stats      repeats suppressed, messages kept, callbacks pushed
     POST /phone/press          {"user", "card", "key", "wait"}: press a button of a card
     GET  /phone/people         who can hold a phone
@@ -54,6 +55,7 @@ KNOBS: dict[str, Any] = {
     # sign-in
     "agentid_optional": True,
     "client_only": False,  # authorise only for the user agents of the clients
+    "loads_twice": False,  # the client opens the return address two times with one code
     "private_fields": ["avatar", "gender", "mobile", "email", "biz_mail", "qr_code", "address"],
     # contacts
     "invisible_user_code": 60111,  # or 60011
@@ -121,11 +123,14 @@ class WeComEmulator(Emulator):
         self._add_own_switches()
 
     def load(self, org: dict[str, Any]) -> None:
-        """Take in companies, in the shape of `demo_org`; one with a known corp id replaces the old."""
+        """Take in companies, in the shape of `demo_org`; one with a known corp id replaces the old, tokens and all."""
         with self.lock:
             for row in org["corps"]:
                 corp = corp_from(row, self.clock.time())
                 self.corps[corp.corp_id] = corp
+                self.access.drop(corp.corp_id)
+                self.sign_in.drop(corp.corp_id)
+                self.phones.drop(corp.corp_id)
 
     @contextmanager
     def entered(self, api: str) -> Iterator[Grant]:
@@ -144,6 +149,7 @@ class WeComEmulator(Emulator):
 
     def forget(self) -> None:
         self.post.forget()
+        self.access.forgive()
 
     def trust(self, origin: str) -> None:
         with self.lock:
@@ -196,6 +202,13 @@ class WeComEmulator(Emulator):
                 target = self._app_of(body)
                 door = target.corp.contacts_door if body.get("contacts") else target.door
             return jsonify(self.callbacks.verify_url(door, target.corp.corp_id))
+
+        @app.post("/_emulator/domain")
+        def domain() -> Response:
+            body = request.get_json()
+            with self.lock:
+                target = self._app_of(body)
+            return jsonify(self.callbacks.verify_domain(target, body["file"], body["content"]))
 
         @app.get("/_emulator/stats")
         def stats() -> Response:

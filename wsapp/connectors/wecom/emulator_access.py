@@ -184,6 +184,17 @@ class Access:
             self.newest = {key: one for key, one in self.newest.items() if one is not grant}
         return len(doomed)
 
+    def drop(self, corp_id: str) -> None:
+        """Forget the tokens and tickets of a corp that is no more, or no more the same."""
+        self.revoke(corp_id)
+        self.tickets = {key: one for key, one in self.tickets.items() if key[0] != corp_id}
+
+    def forgive(self) -> None:
+        """Forget who called too often or with wrong secrets."""
+        self.rates.clear()
+        self.wrong_secrets.clear()
+        self.barred.clear()
+
     # --- an API call -----------------------------------------------------------------------------------------
 
     def enter(self, api: str) -> Grant:

@@ -1,5 +1,6 @@
 """The emulator's callbacks: sealed by wechatpy's crypto, pushed again when unanswered, and all their bad habits."""
 
+import re
 import secrets
 import threading
 import time
@@ -22,6 +23,7 @@ from wsapp.connectors.wecom.emulator_org import App, Corp, Door
 if TYPE_CHECKING:
     from wsapp.connectors.wecom.emulator import WeComEmulator
 
+OWNERSHIP_FILE = re.compile(r"WW_verify_[0-9A-Za-z]{1,64}\.txt")
 GET_DEADLINE, POST_DEADLINE = 1.0, 5.0  # seconds
 
 
@@ -206,6 +208,19 @@ class Callbacks:
         except requests.RequestException:
             return {"ok": False, "status": 0}
         right = answer.status_code == 200 and answer.content == echo.encode()
+        return {"ok": right, "status": answer.status_code}
+
+    def verify_domain(self, app: App, name: str, content: str) -> dict[str, Any]:
+        """What the console does for a trusted domain: fetch the ownership file, no redirect, exactly this content."""
+        if not OWNERSHIP_FILE.fullmatch(name) or not app.trusted_domains:
+            return {"ok": False, "status": 0}
+        scheme = app.home_url.partition("://")[0] or "https"
+        try:
+            url = f"{scheme}://{app.trusted_domains[0]}/{name}"
+            answer = self.session.get(url, timeout=POST_DEADLINE, allow_redirects=False)
+        except requests.RequestException:
+            return {"ok": False, "status": 0}
+        right = answer.status_code == 200 and answer.content == content.encode()
         return {"ok": right, "status": answer.status_code}
 
 

@@ -45,6 +45,7 @@ def demo_org(public_url: str) -> dict[str, Any]:
         "corp_id": CORP_ID,
         "name": "森林木业",
         "contacts_secret": CONTACTS_SECRET,
+        "contacts_ips": ["127.0.0.1"],  # trusted since before 2022-08-15, so contact sync may read details
         "contacts_callback": {
             "url": f"{callbacks}/contacts",
             "token": CONTACTS_TOKEN,

@@ -92,7 +92,6 @@ class Corp:
     users: dict[str, User] = field(default_factory=dict)  # by folded userid
     apps: dict[int, App] = field(default_factory=dict)
     externals: dict[str, str] = field(default_factory=dict)  # openid → external_userid, perhaps empty
-    verify_files: dict[str, str] = field(default_factory=dict)  # WW_verify_….txt by host name
 
     def upward(self, department_id: int) -> Iterator[int]:
         """The department and all above it."""
@@ -116,7 +115,6 @@ def corp_from(data: dict[str, Any], now: float) -> Corp:
     corp.contacts_door = door_from(data.get("contacts_callback", {}))
     corp.contacts_ips = set(data.get("contacts_ips", ()))
     corp.externals = dict(data.get("externals", {}))
-    corp.verify_files = dict(data.get("verify_files", {}))
     for row in data.get("departments", ()):
         department_id = int(row["id"])
         parent = int(row.get("parentid", row.get("parent", 0)) or 0)

@@ -1,5 +1,6 @@
 """The emulator's sign-in pages: silent authorisation, web sign-in, and the codes they hand out (wecom.md §12, 5–8)."""
 
+import json
 import re
 import secrets
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ class SignIn:
         self.emulator = emulator
         self.codes: dict[str, Code] = {}
         self.user_tickets: dict[str, UserTicket] = {}
+
+    def drop(self, corp_id: str) -> None:
+        """Forget the codes of a corp that is no more, or no more the same."""
+        self.codes = {key: one for key, one in self.codes.items() if one.app.corp.corp_id != corp_id}
+        self.user_tickets = {key: one for key, one in self.user_tickets.items() if one.app.corp.corp_id != corp_id}
 
     def app_for(self, corp_id: str, agent_id: str, redirect_uri: str) -> App:
         """The app that asks, if the address to return to is on one of its trusted domains. Raises PageError."""
@@ -168,11 +174,20 @@ def chooser(title: str, app: App, *, refusal: str = "") -> Response:
     return page(title, f"<p>{escape(app.corp.name)} · {escape(app.name)}</p>{people}{refuse}")
 
 
+def loaded_twice(target: str) -> Response:
+    """A client that loads the return address once to itself, and then again to show it: the code comes twice."""
+    script = (
+        f"const to = {json.dumps(target)};"
+        'fetch(to, {mode: "no-cors", credentials: "include"}).finally(() => location.replace(to));'
+    )
+    return Response(f"<!doctype html><script>{script}</script>", content_type="text/html; charset=utf-8")
+
+
 def add_routes(emulator: "WeComEmulator", app: Flask) -> None:
     sign_in = emulator.sign_in
 
     def sent_on(target: str) -> AnyResponse:
-        made = redirect(target)
+        made: AnyResponse = loaded_twice(target) if emulator.knobs["loads_twice"] else redirect(target)
         if request.args.get("user"):
             made.set_cookie(COOKIE, request.args["user"], samesite="Lax")
         return made

@@ -46,6 +46,10 @@ class Phones:
         self.media[media_id] = Media(corp, kind, name, content_type, body, until)
         return media_id
 
+    def drop(self, corp_id: str) -> None:
+        """Forget the media of a corp that is no more, or no more the same."""
+        self.media = {key: one for key, one in self.media.items() if one.corp.corp_id != corp_id}
+
     def press(self, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """A person presses a button. Waits for the callback's end and, with "wait" seconds, for the new card."""
         with self.emulator.lock:

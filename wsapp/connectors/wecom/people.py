@@ -5,6 +5,7 @@ Since 2022-06 new apps get no avatar, phone or mail here: empty is normal. Every
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from wsapp.connectors.base import DepartmentInfo, Person, TryLater
@@ -38,6 +39,18 @@ def person(found: Mapping[str, Any]) -> Person:
         phone=_text(found.get("mobile")),
         email=_text(found.get("biz_mail")) or _text(found.get("email")),
         status=STATUS.get(_number(found.get("status"), 1), "active"),
+    )
+
+
+def with_departments(known: Person, found: Mapping[str, Any]) -> Person:
+    """`known` with the departments, leaderships and manager that another answer of the host names."""
+    more = person(found)
+    return replace(
+        known,
+        departments=more.departments,
+        main_department=more.main_department,
+        leads=more.leads,
+        manager=known.manager or more.manager,
     )
 
 
