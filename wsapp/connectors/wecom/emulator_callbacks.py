@@ -17,7 +17,7 @@ from wechatpy.work.crypto import WeChatCrypto as WorkCrypto
 
 from wsapp.connectors.base import BadCallback
 from wsapp.connectors.wecom import xml
-from wsapp.connectors.wecom.emulator_messages import Delivery
+from wsapp.connectors.wecom.emulator_chats import Delivery
 from wsapp.connectors.wecom.emulator_org import App, Corp, Door
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from flask import Flask, Response, jsonify, request
 
 from wsapp.connectors.wecom.emulator_access import Refusal, answer
-from wsapp.connectors.wecom.emulator_messages import buttons_of, chat
+from wsapp.connectors.wecom.emulator_chats import buttons_of, chat
 from wsapp.connectors.wecom.emulator_org import Corp
 from wsapp.connectors.wecom.emulator_pages import COOKIE
 
