@@ -26,10 +26,13 @@ class _Watchdog:
         self.watched: dict[int, tuple[float, socket.socket]] = {}
         self.busy = threading.Event()
         self.pid = 0
+        self.starting = threading.Lock()
 
     def watch(self, sock: socket.socket, end: float) -> int:
         if self.pid != os.getpid():
-            self._start()
+            with self.starting:
+                if self.pid != os.getpid():
+                    self._start()
         key = id(sock)
         self.watched[key] = (end, sock)
         self.busy.set()
@@ -39,9 +42,9 @@ class _Watchdog:
         self.watched.pop(key, None)
 
     def _start(self) -> None:
-        self.pid = os.getpid()
         self.watched, self.busy = {}, threading.Event()
         threading.Thread(target=self._run, daemon=True, name="deadlines").start()
+        self.pid = os.getpid()
 
     def _run(self) -> None:
         while True:
