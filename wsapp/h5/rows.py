@@ -105,5 +105,14 @@ def moment(value: Any, *, all_day: bool = False) -> str:
 
 
 def spaced_phone(number: str) -> str:
-    """Return a phone number as people read it: 138 0013 8000."""
-    return f"{number[:3]} {number[3:7]} {number[7:]}" if len(number) == 11 and number.startswith("1") else number
+    """Return a phone number as people read it: 138 0013 8000, 0755 2600 1234, 020 8888 1234; others as they are."""
+    digits, dash, extension = number.partition("-")
+    if digits.startswith("1") and len(digits) == 11:
+        cuts = (3, 7)
+    elif digits.startswith(("010", "02")) and len(digits) == 11:
+        cuts = (3, 7)
+    elif digits.startswith("0") and len(digits) in (11, 12):
+        cuts = (4, 8)
+    else:
+        return number
+    return f"{digits[: cuts[0]]} {digits[cuts[0] : cuts[1]]} {digits[cuts[1] :]}{dash}{extension}"
