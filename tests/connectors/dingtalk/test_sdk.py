@@ -55,7 +55,7 @@ def test_it_gets_a_token_and_reads_people(make_client: Callable[..., Any]) -> No
         "客服部",
     ]
     assert client.department.get(2)["name"] == "销售部"
-    assert [one["userid"] for one in client.user.simplelist(3)["userlist"]] == ["zhouxiaoyu", "wulei"]
+    assert [one["userid"] for one in client.user.simple_list(3)["userlist"]] == ["zhouxiaoyu", "wulei"]
 
 
 def test_it_signs_in(make_client: Callable[..., Any], emulator: DingTalkEmulator, app: App) -> None:

@@ -1,8 +1,5 @@
 """DingTalk's connector: an internal enterprise app (企业内部应用) with web app, robot and event subscription."""
 
-import hashlib
-import json
-import logging
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,16 +26,11 @@ from wsapp.connectors.base import (
     Receipt,
     Refused,
     SilentSignIn,
-    TryLater,
 )
 from wsapp.connectors.dingtalk import messages
 from wsapp.connectors.dingtalk.callbacks import JSON_TYPE, CallbackReader
 from wsapp.connectors.dingtalk.calls import Calls, token_and_life
 from wsapp.connectors.dingtalk.codes import (
-    BACKEND_TIMEOUT,
-    CARD_EXISTS,
-    DUPLICATE_TODAY,
-    TOO_MANY_OR_UNFINISHED,
     as_bool,
     as_dict,
     as_list,
@@ -46,20 +38,14 @@ from wsapp.connectors.dingtalk.codes import (
 )
 from wsapp.connectors.dingtalk.crypto import jsapi_signature
 from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
+from wsapp.connectors.dingtalk.sending import Sender
 
 MAX_CODE = 512
 MAX_DEPARTMENTS = 20_000
 PAGE = 100
-ROUTE_KIND = "card.route"  # plus a digest of what was registered, so that a new address or secret registers anew
-ROUTE_LIFE = 7 * 86400
 TICKET_KIND = "jsapi.ticket"
 # A ticket dies 24 h after its creation however often it was asked for, so it is asked for again soon.
 TICKET_LIFE = 3600.0
-CARDS_OFF = "off"
-CARDS_OFF_LIFE = 3600.0
-RESULT_AFTER = 10.0
-
-logger = logging.getLogger(__name__)
 
 
 class DingTalkConnector(Connector):
@@ -99,6 +85,13 @@ class DingTalkConnector(Connector):
             pattern=r"[0-9A-Za-z]{43}",
             hint="应为 43 位字母数字",
         ),
+        CredentialField(
+            "jsapi_hash",
+            "JSAPI 签名算法",
+            required=False,
+            pattern=r"sha256|sha1",
+            hint="默认 sha256；客户端报 52013 时改为 sha1",
+        ),
     )
     callback_kinds = ("", "card", "robot")
     base_keys = {
@@ -113,6 +106,7 @@ class DingTalkConnector(Connector):
     def __init__(self, account: Account, **services: Any) -> None:
         super().__init__(account, **services)
         self.calls = Calls(account, self.bases, self.http, self.tokens)
+        self.sender = Sender(account, self.calls, self.tokens, self.public_url)
 
     # --- signing in ------------------------------------------------------------------------------------------
 
@@ -248,119 +242,18 @@ class DingTalkConnector(Connector):
     def compose(self, message: Message, to: Sequence[str]) -> Parcel:
         """An interactive card where buttons call back and a template is configured, else an action card.
 
-        The parcel of a card carries the action card as well: what to send when the host refuses the template.
         Raises ValueError for no or more than 100 recipients (results can be asked for up to 100).
         """
-        people = list(dict.fromkeys(to))
-        if not 1 <= len(people) <= messages.MAX_RECIPIENTS:
-            raise ValueError("a message goes to 1 to 100 people")
-        notice = {
-            "agent_id": int(self.account["agent_id"]),
-            "userid_list": ",".join(people),
-            "msg": messages.action_card(message, self.public_url),
-        }
-        template = self.account["card_template_id"]
-        if not (template and messages.callback_buttons(message) and not message.state):
-            return Parcel("notice", messages.dump({"notice": notice}), tuple(people))
-        card = messages.card_request(
-            message,
-            people,
-            template=template,
-            robot_code=self._robot_code(),
-            route_key=self._route_key(),
-            public_url=self.public_url,
-        )
-        return Parcel("card", messages.dump({"card": card, "notice": notice}), tuple(people))
+        return self.sender.compose(message, to)
 
     def send(self, parcel: Parcel) -> Receipt:
-        body = json.loads(parcel.body)
-        if parcel.channel == "card" and (receipt := self._send_card(body["card"], body["notice"])):
-            return receipt
-        return self._send_notice(body["notice"])
-
-    def _send_notice(self, notice: Mapping[str, Any]) -> Receipt:
-        """asyncsend_v2: accepted is not delivered, so the result is to be asked for."""
-        answer = self.calls.oapi("/topapi/message/corpconversation/asyncsend_v2", notice, write=True)
-        task = as_text(answer.get("task_id"), 40)
-        if not task:
-            raise TryLater("the answer carries no task_id", code="NOT_UNDERSTOOD", ambiguous=True)
-        return Receipt(host_id=task, handle={"task_id": task}, check_after=RESULT_AFTER)
-
-    def _send_card(self, card: Mapping[str, Any], notice: Mapping[str, Any]) -> Receipt | None:
-        """createAndDeliver. None when cards do not work here (template, permission, route): send the notice instead."""
-        track = str(card["outTrackId"])
-        handle = {"out_track_id": track}
-        try:
-            route = self.tokens.get(self._route_kind(), self._register_route)
-            if route == CARDS_OFF:
-                return None
-            answer = self.calls.api("POST", "/v1.0/card/instances/createAndDeliver", card, write=True)
-        except Refused as error:
-            if error.code == CARD_EXISTS:  # an earlier try of these bytes arrived, its answer was lost
-                return Receipt(host_id=track, handle=handle)
-            logger.warning("dingtalk card refused with %s, sending a notice instead", error.code)
-            return None
-        people = str(notice["userid_list"]).split(",")
-        dropped = _undelivered(answer, people)
-        if len(dropped) == len(people):
-            return self._notice_for_undelivered(notice, route)
-        return Receipt(host_id=track, handle=handle, dropped=dropped)
-
-    def _notice_for_undelivered(self, notice: Mapping[str, Any], route: str) -> Receipt:
-        """The card exists but reached nobody. Its id is spent, so a retry must not take "exists" for "arrived":
-        when the notice cannot go out now either, cards stay off for the corp until the retries are through."""
-        try:
-            return self._send_notice(notice)
-        except TryLater:
-            self.tokens.get(self._route_kind(), lambda: (CARDS_OFF, CARDS_OFF_LIFE), stale=route)
-            raise
-
-    def _register_route(self) -> tuple[str, float]:
-        """POST /v1.0/card/callbacks/register: where presses go, and the secret that signs them."""
-        key = self._route_key()
-        body = {
-            "callbackRouteKey": key,
-            "callbackUrl": f"{self.public_url.rstrip('/')}/callbacks/dingtalk/{self.account.corp_id}/card",
-            "apiSecret": self.account["client_secret"],
-            "forceUpdate": True,
-        }
-        self.calls.api("POST", "/v1.0/card/callbacks/register", body, write=True)
-        return key, ROUTE_LIFE
-
-    def _route_kind(self) -> str:
-        digest = hashlib.sha256(f"{self.public_url}\n{self.account['client_secret']}".encode()).hexdigest()
-        return f"{ROUTE_KIND}.{digest[:8]}"
-
-    def _route_key(self) -> str:
-        return f"wsapp-{self.account.corp_id}"
-
-    def _robot_code(self) -> str:
-        return str(self.account["robot_code"] or self.account["client_id"])
+        return self.sender.send(parcel)
 
     def results(self, receipt: Receipt, to: Sequence[str]) -> dict[str, Delivery]:
-        """getsendresult, 24 h and up to 100 people (page of 2026-07-14). Cards have no such answer.
-
-        143106 (repeated content) is delivered: each text is unique, so it can only repeat our own first try.
-        """
-        task = receipt.handle.get("task_id")
-        if not task:
-            return {}
-        body = {"agent_id": int(self.account["agent_id"]), "task_id": int(task)}
-        try:
-            answer = self.calls.oapi("/topapi/message/corpconversation/getsendresult", body)
-        except TryLater as error:
-            if error.code in (TOO_MANY_OR_UNFINISHED, BACKEND_TIMEOUT, "15"):
-                return {userid: Delivery("pending") for userid in to}
-            raise
-        return _deliveries(as_dict(answer.get("send_result")), to)
+        return self.sender.results(receipt, to)
 
     def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
-        """PUT /v1.0/card/instances by key (interactive-card-update-interface). Action cards cannot be changed."""
-        track = receipt.handle.get("out_track_id")
-        if not track:
-            raise Refused("an action card cannot be updated")
-        body = {"outTrackId": track, **messages.card_update(message, self.public_url)}
-        self.calls.api("PUT", "/v1.0/card/instances", body, write=True)
+        self.sender.update(message, receipt)
 
     # --- callbacks -------------------------------------------------------------------------------------------
 
@@ -382,28 +275,3 @@ def _number(department_id: str) -> int:
     if not (department_id.isascii() and department_id.isdigit() and len(department_id) < 20):
         raise OutOfRange("no such department", code="60003")
     return int(department_id)
-
-
-def _undelivered(answer: Mapping[str, Any], people: Sequence[str]) -> dict[str, str]:
-    """Return who got no card, with the host's word for it: HTTP 200 hides failures person by person."""
-    rows = [as_dict(row) for row in as_list(as_dict(answer.get("result")).get("deliverResults"))]
-    failed = [row for row in rows if not as_bool(row.get("success"))]
-    reasons = {as_text(row.get("spaceId"), 64): as_text(row.get("errorMsg"), 100) or "undelivered" for row in failed}
-    return {userid: reasons[userid] for userid in people if userid in reasons}
-
-
-def _deliveries(result: Mapping[str, Any], to: Sequence[str]) -> dict[str, Delivery]:
-    """Return the state per person out of `send_result`, any list of which may be missing."""
-    found: dict[str, Delivery] = {}
-    for name, delivery in (
-        ("unread_user_id_list", Delivery("delivered")),
-        ("read_user_id_list", Delivery("read")),
-        ("failed_user_id_list", Delivery("dropped", "failed")),
-        ("invalid_user_id_list", Delivery("dropped", "invalid")),
-        ("forbidden_user_id_list", Delivery("dropped", "forbidden")),
-    ):
-        found |= {as_text(userid, 64): delivery for userid in as_list(result.get(name))}
-    for row in as_list(result.get("forbidden_list")):
-        code, userid = as_text(as_dict(row).get("code"), 20), as_text(as_dict(row).get("userid"), 64)
-        found[userid] = Delivery("delivered" if code in DUPLICATE_TODAY else "dropped", code)
-    return {userid: found.get(userid, Delivery("pending")) for userid in to}

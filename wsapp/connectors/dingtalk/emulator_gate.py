@@ -48,6 +48,20 @@ X5_BODY = {"status": 1111, "wait": 5, "source": "x5", "punish": "deny", "uuid": 
 PUNISHED_SECONDS = 1
 
 Handler = Callable[["DingTalkEmulator", App, dict[str, Any]], dict[str, Any]]
+LegacyRoutes = dict[str, tuple[Handler, str]]  # path → (handler, permission)
+
+
+def registrar(routes: LegacyRoutes) -> Callable[..., Callable[[Handler], Handler]]:
+    """Return a decorator that enters a handler under its path."""
+
+    def oapi(path: str, permission: str = "qyapi_base") -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            routes[path] = (handler, permission)
+            return handler
+
+        return register
+
+    return oapi
 
 
 def legacy_error(path: str, error: HostError) -> Response:

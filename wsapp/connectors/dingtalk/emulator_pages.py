@@ -126,7 +126,7 @@ class Pages:
         app = self._app_of(body)
         if app is None:
             return self._failed("9", "无效的corpId或clientId")
-        page = str(body.get("url") or request.headers.get("Origin") or "")
+        page = str(body.get("url") or request.headers.get("Origin") or request.headers.get("Referer") or "")
         if not self._registered(app, page):
             return self._failed("9", "页面域名与应用首页、重定向URL不一致")
         member = self._who(body, app)
