@@ -68,4 +68,5 @@ def _tell_manager_of_overdue(event: Event) -> None:
         return
     with in_language_of(manager):
         card = overdue_card(task, assignee=assignee.name)
-    tell(manager, event.kind, card, key=f"event:{event.id}", subject_id=task.id)
+    # A kind of its own: "task.overdue" is the assignee's reminder, and goes to nobody else.
+    tell(manager, "team.overdue", card, key=f"event:{event.id}", subject_id=task.id)
