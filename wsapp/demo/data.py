@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from wsapp import clock, hosts
 from wsapp import db as database
 from wsapp.connectors import connector_class
+from wsapp.connectors.base import OutOfRange
 from wsapp.connectors.emulator import Emulator
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.models import Corp, Member, Membership
@@ -19,13 +20,14 @@ from wsapp.crm.tasks.models import OPEN, PLANNED, Reminder
 from wsapp.crm.tasks.reminders import OVERDUE_AFTER, set_alarm
 from wsapp.crm.visits.geo import metres_between
 from wsapp.db import corp_scope, db, insert_rows, new_id, rows
-from wsapp.demo.layout import LOCAL, HostPart
+from wsapp.demo.layout import LOCAL, HostPart, sample_people
 from wsapp.house import local, zone
 from wsapp.seeding import Area, Firm, Row, add
 from wsapp.seeding_words import AREAS, TASKS
 
 CUSTOMERS = 30
 NEAR = 0.00045  # degrees, some fifty metres: a visit to the first customer verifies
+LIVELY = 9  # customers with whom something happened in the last day and a half
 DAY = timedelta(days=1)
 # When the demo's open tasks fall due: days from today and hour, or hours from now.
 DUE_DAYS = ((-3, 10), (-1, 15), (-1, 9), (1, 9), (1, 14), (2, 10), (4, 16), (6, 11), (9, 10))
@@ -65,11 +67,9 @@ def _fill(empty: Sequence[Corp], emulators: Mapping[HostPart, Emulator]) -> None
 
 def _introduce(corp: Corp) -> None:
     """Have everybody in the app's visible range open the app once."""
-    connector = hosts.lines().of(corp)
-    db.session.rollback()
-    people = {person.userid for one in connector.departments() for person in connector.members(one.id)}
-    for userid in sorted(people):
-        hosts.arrive(corp, userid)
+    for userid in sample_people(corp.host):
+        with suppress(OutOfRange):
+            hosts.arrive(corp, userid)
 
 
 def _add_work(corp: Corp, here: tuple[float, float]) -> None:
@@ -104,7 +104,10 @@ class DemoFirm(Firm):
         super().add_customer()
         customer = self.customers[-1]
         if len(self.customers) == 1:
-            customer |= {"lat": self.here[0] + NEAR, "lng": self.here[1], "kind": "company", "level": "A"}
+            customer |= {"lat": self.here[0] + NEAR, "lng": self.here[1]}
+        if len(self.customers) <= LIVELY:
+            at = self.now - timedelta(minutes=self.chance.randrange(20, 36 * 60))
+            (self._add_visit if len(self.customers) % 3 == 0 else self._add_follow_up)(customer, at)
 
     def _add_task(self, customer: Row) -> None:
         if len(self.customers) % 2 == 0:
@@ -135,10 +138,11 @@ class DemoFirm(Firm):
     def _next_due(self) -> datetime:
         """The next moment of the tables above, at a quarter of an hour."""
         number, self.open_tasks = self.open_tasks, self.open_tasks + 1
-        if number % 3 == 0:
-            there = local(self.now + timedelta(hours=DUE_HOURS[number // 3 % len(DUE_HOURS)]))
+        rounds, turn = divmod(number, 3)
+        if turn == 0:
+            there = local(self.now + timedelta(hours=DUE_HOURS[rounds % len(DUE_HOURS)]))
             return there.replace(minute=there.minute // 15 * 15, second=0, microsecond=0)
-        days, hour = DUE_DAYS[number % len(DUE_DAYS)]
+        days, hour = DUE_DAYS[(rounds * 2 + turn - 1) % len(DUE_DAYS)]
         return self.midnight + DAY * days + timedelta(hours=hour)
 
     def _plan(self, task: Row) -> None:

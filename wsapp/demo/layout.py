@@ -134,6 +134,12 @@ def _emulator_module(host: str) -> Any:
     return import_module(f"wsapp.connectors.{host}.emulator")
 
 
+def sample_people(host: str) -> list[str]:
+    """Return the userids of a host's sample firm."""
+    corp = _emulator_module(host).demo_org("")["corps"][0]
+    return [person["userid"] for person in corp["users"]]
+
+
 def make_emulator(part: HostPart, layout: Layout) -> Emulator:
     """Return a host's emulator with its sample firm; its clock is the product's own."""
     module = _emulator_module(part.host)

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import clock
 from wsapp.connectors import connector_class
+from wsapp.demo.forward import forward
 from wsapp.demo.layout import Layout
 from wsapp.house import house, local, local_now
 from wsapp.texts import _
@@ -68,7 +69,7 @@ def move_clock() -> Response | tuple[Response, int]:
     ahead = _ahead(str(body.get("move", ""))) if isinstance(body, dict) else None
     if ahead is None:
         abort(400)
-    clock.advance(ahead.total_seconds())
+    forward(clock.now() + ahead)
     return jsonify(_clock())
 
 

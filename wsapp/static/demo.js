@@ -19,6 +19,7 @@
   async function move(button) {
     const buttons = document.querySelectorAll("[data-move]");
     buttons.forEach((one) => (one.disabled = true));
+    moved.textContent = moved.dataset.moving;
     try {
       const answer = await fetch("/demo/clock", {
         method: "POST",
