@@ -138,19 +138,21 @@ def claim(
     limit: int,
     *,
     room: Room | None = None,
-    suspects: int = 1,
+    suspects: int = 4,
+    repeaters: int = 1,
     lease: timedelta = LEASE,
     crash_pause: timedelta = CRASH_PAUSE,
 ) -> list[Claim]:
     """Borrow up to `limit` rows, in fair shares by corp, and commit. A dead worker's rows come back after their lease.
 
     `room` says how many rows a corp may have of the lane that talks to hosts (None: as many as there are). Of rows
-    whose lease ran out at most `suspects` are lent at a time: any of them may be what their worker died of. Lent again
-    for the second time and later, such a row rests for `crash_pause` before, so that a series of kills from outside is
-    not held against it. Whoever gets a row with more than MAX_CRASHES is to park it.
+    whose lease ran out at most `suspects` are lent: any of them may be what their worker died of. When the worker dies
+    again, they are lent singly (`repeaters`), each after a rest of `crash_pause`, so that a series of kills from
+    outside is not held against them. Whoever gets a row with more than MAX_CRASHES is to park it.
     """
     leased_at = database_now()
-    expired = _expired(min(suspects, limit), leased_at, crash_pause) if suspects > 0 else []
+    expired = _expired(min(suspects, limit), Outbox.crashes == 0, leased_at)
+    expired += _expired(min(repeaters, limit - len(expired)), Outbox.crashes > 0, leased_at - crash_pause)
     ids = expired + _due(limit - len(expired), room)
     claims = _borrow(ids, leased_at + lease) if ids else []
     db.session.commit()
@@ -163,9 +165,10 @@ def _locked(statement: sa.Select[Any]) -> list[int]:
     return list(db.session.execute(statement).scalars())
 
 
-def _expired(limit: int, leased_at: datetime, crash_pause: timedelta) -> list[int]:
-    rested = sa.or_(Outbox.crashes == 0, Outbox.lease_until < leased_at - crash_pause)
-    expired = sa.select(Outbox.id).where(Outbox.state == RUNNING, Outbox.lease_until < leased_at, rested)
+def _expired(limit: int, which: sa.ColumnElement[bool], before: datetime) -> list[int]:
+    if limit <= 0:
+        return []
+    expired = sa.select(Outbox.id).where(Outbox.state == RUNNING, Outbox.lease_until < before, which)
     return _locked(expired.order_by(Outbox.lease_until, Outbox.id).limit(limit))
 
 

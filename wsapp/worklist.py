@@ -84,4 +84,4 @@ def lateness() -> timedelta:
 def counts() -> dict[str, int]:
     """Return how many rows are in each state."""
     statement = sa.select(Outbox.state, sa.func.count()).group_by(Outbox.state)
-    return dict(db.session.execute(statement).tuples().all())
+    return dict(db.session.execute(statement).all())

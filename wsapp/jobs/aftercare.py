@@ -59,7 +59,7 @@ def _write_result(claim: Claim, delivery: Delivery, desk: Desk, host: str) -> No
 def update_card(claim: Claim, desk: Desk) -> None:
     """Have a card that people hold show its present state. A host that no longer allows it does no harm."""
     message = _message(claim)
-    if message is None or not message.handle or message.state in (FAILED, SUPPRESSED):
+    if message is None or not message.host_id or message.state in (FAILED, SUPPRESSED):
         return
     userid = _userid(message)
     _corp, connector = line_of_corp()

@@ -28,6 +28,7 @@ from wsapp.outbox import Claim, LeaseLost, Lot
 
 log = logs.get_logger()
 
+BAN = 300.0  # seconds: a host that wants to be left alone for so long is not to be asked again meanwhile
 DIED_REPEATEDLY = "its worker died repeatedly"
 
 
@@ -58,7 +59,11 @@ class Desk:
             self.breakers.stop(corp_id, self.pace.credentials_pause)
             raise
         except TryLater as error:
-            self.breakers.failed(corp_id, max(self.pace.host_pause, self.pace.wait(error.after)))
+            rest = max(self.pace.host_pause, self.pace.wait(error.after))
+            if error.after >= BAN:
+                self.breakers.stop(corp_id, rest)
+            else:
+                self.breakers.failed(corp_id, rest)
             raise
         except HostError:
             self.breakers.succeeded(corp_id)

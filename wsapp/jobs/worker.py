@@ -35,7 +35,7 @@ class Handed:
 
     corp_id: int | None
     lane: str
-    is_suspect: bool
+    crashes: int
 
 
 class Engine:
@@ -117,7 +117,8 @@ class Engine:
             self._forget_ended()
         with self.lock:
             free = self.most_lots - len(self.handed)
-            suspects = 0 if any(one.is_suspect for one in self.handed.values()) else 1
+            suspects = self.most_per_corp - sum(1 for one in self.handed.values() if one.crashes == 1)
+            repeaters = 0 if any(one.crashes > 1 for one in self.handed.values()) else 1
         if free <= 0:
             return False
         with self.app.app_context():
@@ -129,6 +130,7 @@ class Engine:
                 free * BATCH,
                 room=lambda corp_id: self._slots(corp_id) * BATCH,
                 suspects=suspects,
+                repeaters=repeaters,
                 lease=self.pace.lease_time,
                 crash_pause=self.pace.crash_rest,
             )
@@ -156,7 +158,7 @@ class Engine:
         lot = (claims[0].attempt_id, tuple(one.id for one in claims))
         lane = _lane(claims[0])
         with self.lock:
-            self.handed[lot] = Handed(claims[0].corp_id, lane, any(one.crashes for one in claims))
+            self.handed[lot] = Handed(claims[0].corp_id, lane, claims[0].crashes)
         try:
             self.queue.hand_over(lot[1], lot[0])
         except Exception:

@@ -1,0 +1,65 @@
+"""The processes of a soak: `python -m tests.soak.processes emulator|worker|scheduler …`. Each ends with its parent."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from wsapp.supervisor import die_with
+
+
+def main() -> int:
+    role, *arguments = sys.argv[1:]
+    die_with(os.getppid())
+    return {"emulator": emulator, "worker": worker, "scheduler": scheduler}[role](*arguments)
+
+
+def emulator(host: str, org_file: str) -> int:
+    """Serve a host's emulator on a free port; its URL is the first line on stdout."""
+    from importlib import import_module
+
+    from werkzeug.serving import make_server
+
+    from wsapp.connectors import emulator as shared
+
+    made = import_module(f"wsapp.connectors.{host}.emulator").EMULATOR()
+    made.load(json.loads(Path(org_file).read_text()))
+    server = make_server("127.0.0.1", 0, made.app, threaded=True, request_handler=shared._Handler)
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+    return 0
+
+
+def worker(config: str, pace: str) -> int:
+    """Run a worker as `wsapp worker` does, with time compressed."""
+    from wsapp.jobs import worker as jobs_worker
+
+    return jobs_worker.main(_app(config), pace=_pace(json.loads(pace)))
+
+
+def scheduler(config: str) -> int:
+    """Run a scheduler as `wsapp scheduler` does."""
+    from wsapp.jobs import scheduler as jobs_scheduler
+
+    return jobs_scheduler.main(_app(config))
+
+
+def _app(config: str) -> Any:
+    from wsapp import logs
+    from wsapp.app import create_app
+    from wsapp.config import load
+    from wsapp.connectors import connector_classes
+
+    logs.setup()
+    return create_app(load(Path(config), {}, connector_classes()))
+
+
+def _pace(values: dict[str, Any]) -> Any:
+    from wsapp.jobs.pace import PACE
+
+    return PACE.compressed(values.pop("factor", 1), **values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
