@@ -54,8 +54,8 @@ class Fault:
     """One misbehaviour, for the next `times` calls of `api` (after letting `skip` calls through).
 
     kinds: "delay" (seconds), "status" (status, body), "html", "truncate", "reset_before" (the call has no effect),
-    "reset_after" (the effect happens, the answer is lost), "code" (code, message: the host's own error), "drip" (slow
-    bytes), "huge" (megabytes).
+    "reset_after" (the effect happens, the answer is lost), "code" (code, message: the host's own error; with
+    "after" the effect happens all the same), "drip" (slow bytes), "huge" (megabytes).
     """
 
     api: str
@@ -320,6 +320,8 @@ class _FaultGate:
         elif kind == "status":
             answer = Response(options.get("body", ""), options.get("status", 500))
         elif kind == "code":
+            if options.get("after"):
+                b"".join(self.inner(environ, lambda status, headers, exc=None: None))
             with self.emulator.app.app_context():
                 answer = self.emulator.error_answer(str(options["code"]), options.get("message", "emulated"))
         elif kind == "huge":

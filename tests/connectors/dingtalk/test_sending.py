@@ -74,6 +74,22 @@ def test_a_repeat_after_a_lost_answer_shows_once(
     assert len(emulator.chats("wulei")) == 1
 
 
+@pytest.mark.parametrize("code", ["15", "88", "-1", "ServiceUnavailable", "system.busy"])
+def test_a_gateway_that_gave_up_may_have_sent_it(
+    connector: DingTalkConnector, emulator: DingTalkEmulator, post: Post, code: str
+) -> None:
+    """The gateway waits 3 s for its back end, then answers an error although the write goes through."""
+    parcel = connector.compose(DIGEST, ["wulei"])
+    fault(post, SEND, "code", code=code, after=True)
+    with pytest.raises(TryLater) as raised:
+        connector.send(parcel)
+    assert raised.value.ambiguous
+    receipt = connector.send(parcel)
+    settle(emulator)
+    assert connector.results(receipt, parcel.to) == {"wulei": Delivery("delivered", "143106")}
+    assert len(emulator.chats("wulei")) == 1
+
+
 def test_a_lost_request_is_shown_once_too(connector: DingTalkConnector, emulator: DingTalkEmulator, post: Post) -> None:
     parcel = connector.compose(DIGEST, ["wulei"])
     fault(post, SEND, "reset_before")

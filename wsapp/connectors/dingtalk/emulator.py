@@ -89,6 +89,8 @@ class DingTalkEmulator(Emulator):
 
     def error_answer(self, code: str, message: str) -> Response:
         """Words in the new host's envelope; numbers in the legacy one, inside 88 where the platform speaks."""
+        if code == "88":  # the back end failed: no inner code
+            return legacy_error("/topapi", HostError("BACKEND"))
         error = HostError(code, message)
         if not code.lstrip("-").isdigit():
             return new_error(error)
