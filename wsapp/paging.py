@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp.db import db
+from wsapp.db import Moment, db
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -16,7 +16,7 @@ Sorts = Mapping[str, tuple[Any, bool]]  # name → (column, descending)
 
 
 def page(
-    statement: sa.Select[Any], *, sorts: Sorts, sort: str, id_column: Any, limit: int, cursor: str = ""
+    statement: sa.Select[*tuple[Any, ...]], *, sorts: Sorts, sort: str, id_column: Any, limit: int, cursor: str = ""
 ) -> tuple[list[Any], str | None]:
     """Return up to `limit` rows after `cursor` and the cursor of the next page (None: that was all).
 
@@ -62,20 +62,20 @@ def _read_cursor(cursor: str, sort: str, column: Any) -> tuple[Any, Any]:
         of_sort, value, last_id = found
         if of_sort != sort or not _is_plain(last_id):
             raise problem
-        value = _read_value(value, column.type.python_type)
+        value = _read_value(value, column.type)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise problem from None
     return sa.literal(value, column.type), sa.literal(last_id)
 
 
-def _read_value(value: Any, kind: type) -> Any:
+def _read_value(value: Any, kind: Any) -> Any:
     """Return a cursor's value as the sort's column has it. Raises ValueError, TypeError, OverflowError."""
-    if kind is datetime:
+    if isinstance(kind, Moment):
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError("a naive time")
         return moment.astimezone(UTC)
-    if not isinstance(value, kind) or (kind is str and not _is_plain(value)):
+    if not _is_plain(value) or kind.python_type is not str:
         raise TypeError("not of the column's type")
     return value
 

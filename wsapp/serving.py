@@ -119,10 +119,12 @@ def _migrate(app: Any) -> None:
 
 
 def _connect_corps(app: Any) -> None:
+    from wsapp.admin.console import announce_first_run
     from wsapp.hosts import connect_configured_corps
 
     with app.app_context():
         connect_configured_corps()
+    announce_first_run(app)
 
 
 def _connect_corps_if_ready(app: Any) -> None:

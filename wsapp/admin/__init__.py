@@ -4,7 +4,7 @@ from importlib import import_module
 
 from flask import Flask
 
-PAGES: tuple[str, ...] = ()  # grows with the pages
+PAGES = ("firstrun", "console", "members", "work", "deliveries", "tokens")
 
 
 def install(app: Flask) -> None:

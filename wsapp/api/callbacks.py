@@ -101,6 +101,8 @@ def _press(connector: Connector, callback: Callback, event: HostEvent, *, fresh:
     notification = done.notification
     if code := event.data.get("response_code"):
         notification.handle = {**notification.handle, "response_code": code}
+    if not notification.shown:
+        return None  # still open, and not theirs to finish: the card stays as it is
     reply = connector.answer_press(callback, hosts.message_of(as_data(notification)))
     if reply is callback.reply:
         # The host takes no new card in its answer: it is updated right after the commit.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, current_app, render_template
+from flask import Response, current_app, g
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
 
@@ -46,13 +46,14 @@ def page() -> str:
     """The same, to read."""
     found = spec()
     groups = [(tag, list(_operations_of(tag["name"], found))) for tag in found["tags"]]
-    return render_template(
-        "api/docs.html",
+    # Not render_template: what is put into every page asks for the session, and this one needs no cookie.
+    return current_app.jinja_env.get_template("api/docs.html").render(
         groups=groups,
         schemas=found["components"]["schemas"],
         problems=PROBLEMS,
         rate=RATE,
         base=own_origin(),
+        client=g.client,
     )
 
 

@@ -12,8 +12,10 @@ from wsapp.db import current_corp, db, new_id
 class Subject(Protocol):
     """What an event can be about: any row with an opaque id and a table name."""
 
-    id: Any
     __tablename__: str
+
+    @property
+    def id(self) -> Any: ...
 
 
 def record(

@@ -432,6 +432,7 @@ def use_first_run(code_hash: str, *, member: Member) -> None:
         raise Invalid({"code": wrong_code()})
     member.role = ADMIN
     member.role_set_here = True
+    member.__dict__.pop("_team", None)
 
 
 def wrong_code() -> str:

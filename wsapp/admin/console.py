@@ -1,0 +1,70 @@
+"""The console's first page: how this corp is connected, and what needs a look."""
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, g
+
+from wsapp import clock, hosts, outbox
+from wsapp.admin import firstrun
+from wsapp.admin.firstrun import announce_first_run
+from wsapp.admin.gate import require_admin, show
+from wsapp.admin.work import of_corp
+from wsapp.crm.notifications.models import DROPPED, FAILED, Notification
+from wsapp.crm.org.models import ACTIVE, ADMIN, Member
+from wsapp.db import db, first
+from wsapp.house import local
+from wsapp.outbox import Outbox
+from wsapp.web import current_corp_row, load_member
+
+bp = Blueprint("admin_console", __name__, url_prefix="/admin")
+
+__all__ = ["announce_first_run", "bp"]
+
+
+@bp.get("/")
+def index() -> Any:
+    """The overview; before there is any administrator, the page that asks for the one-time code."""
+    if load_member() is None and firstrun.is_first_run():
+        return firstrun.page()
+    return require_admin() or _overview()
+
+
+def _overview() -> str:
+    corp = current_corp_row()
+    oldest = first(sa.select(sa.func.min(Outbox.due_at)).where(of_corp(), Outbox.state == outbox.READY))
+    late = clock.now() - oldest if oldest else timedelta()
+    return show(
+        "overview.html",
+        "console",
+        corp=corp,
+        host=hosts.connector_class(corp.host).label,
+        since=local(corp.created_at),
+        members=_count_members(Member.status == ACTIVE),
+        admins=_count_members(Member.status == ACTIVE, Member.role == ADMIN),
+        dead=_count_work(outbox.DEAD),
+        waiting=_count_work(outbox.READY),
+        late_minutes=max(0, round(late.total_seconds() / 60)),
+        undelivered=_count_undelivered(),
+        me=g.member,
+    )
+
+
+def _count_members(*conditions: sa.ColumnElement[bool]) -> int:
+    return db.session.scalar(sa.select(sa.func.count()).select_from(Member).where(*conditions)) or 0
+
+
+def _count_work(state: str) -> int:
+    statement = sa.select(sa.func.count()).select_from(Outbox).where(of_corp(), Outbox.state == state)
+    return db.session.scalar(statement) or 0
+
+
+def _count_undelivered() -> int:
+    since = clock.now() - timedelta(days=1)
+    statement = (
+        sa.select(sa.func.count())
+        .select_from(Notification)
+        .where(Notification.state.in_((FAILED, DROPPED)), Notification.due_at >= since)
+    )
+    return db.session.scalar(statement) or 0

@@ -1,0 +1,112 @@
+"""Members: who they are here, their role, and where they are signed in."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import g, request
+
+from wsapp import metrics
+from wsapp.admin.gate import PAGE_SIZE, go, next_url, pages, show, storable
+from wsapp.crm.events.actions import record
+from wsapp.crm.org.actions import end_all_sessions, sessions_of, set_role
+from wsapp.crm.org.models import ADMIN, Member
+from wsapp.crm.org.queries import department_names, member
+from wsapp.db import db
+from wsapp.house import local
+from wsapp.paging import page
+from wsapp.problems import NotFound, Problem
+from wsapp.texts import _
+
+bp = pages("members")
+
+SORTS = {"name": (Member.name, False)}
+
+
+@bp.get("/members")
+def index() -> str:
+    """All members by name, with a search."""
+    text = storable(request.args.get("q", "")).strip()
+    columns = (Member.id, Member.userid, Member.name, Member.position, Member.role, Member.status)
+    statement = sa.select(*columns)
+    if text:
+        named = Member.name.contains(text, autoescape=True)
+        statement = statement.where(sa.or_(named, Member.userid_key.contains(text.casefold(), autoescape=True)))
+    found, cursor = page(
+        statement,
+        sorts=SORTS,
+        sort="name",
+        id_column=Member.id,
+        limit=PAGE_SIZE,
+        cursor=request.args.get("cursor", ""),
+    )
+    rows = [_row(one) for one in found]
+    return show("members.html", "members", rows=rows, q=text, next_url=next_url(cursor, q=text))
+
+
+def _row(one: Any) -> dict[str, Any]:
+    badge = ("brand", _("管理员")) if one.role == ADMIN else None
+    if one.status != "active":
+        badge = ("", status_text(one.status))
+    return {
+        "url": f"/admin/members/{one.id}",
+        "text": one.name,
+        "sub": " · ".join(filter(None, (one.userid, one.position))),
+        "badge": badge,
+    }
+
+
+def status_text(status: str) -> str:
+    """Return a member's status in words."""
+    return {"active": _("在职"), "disabled": _("已停用"), "left": _("已离职")}[status]
+
+
+def _find(member_id: str) -> Member:
+    found = member(member_id)
+    if found is None:
+        raise NotFound(_("成员不存在"))
+    return found
+
+
+@bp.get("/members/<member_id>")
+def one(member_id: str) -> str:
+    """One member: departments, role, devices."""
+    return _show_one(_find(storable(member_id)))
+
+
+def _show_one(found: Member, error: str = "") -> str:
+    devices = [(one.device, local(one.seen_at)) for one in sessions_of(found)]
+    return show(
+        "member.html",
+        "members",
+        one=found,
+        departments=department_names(found),
+        status=status_text(found.status),
+        devices=devices,
+        error=error,
+        is_me=found.id == g.member.id,
+    )
+
+
+@bp.post("/members/<member_id>/role")
+def change_role(member_id: str) -> Any:
+    """Make a member administrator or seller; their sessions end."""
+    found = _find(storable(member_id))
+    before, wanted = found.role, request.form.get("role", "")
+    try:
+        set_role(found, wanted, actor=g.member)
+    except Problem as problem:
+        db.session.rollback()
+        return _show_one(_find(found.id), problem.detail), 422
+    record("member.role_changed", found, actor=g.member, changes={"role": [before, found.role]}, name=found.name)
+    db.session.commit()
+    return go(f"/admin/members/{found.id}", _("角色已变更，对方需要重新登录"))
+
+
+@bp.post("/members/<member_id>/sign-out")
+def sign_out(member_id: str) -> Any:
+    """Sign a member out on all devices and end their API tokens."""
+    found = _find(storable(member_id))
+    end_all_sessions(found, actor=g.member)
+    db.session.commit()
+    metrics.SESSIONS_REVOKED.labels("admin").inc()
+    return go(f"/admin/members/{found.id}", _("已在所有设备上退出登录"))
