@@ -28,9 +28,9 @@ class TinyEmulator(Emulator):
         self.token = secrets.token_hex(8)
         app = self.app
         app.post("/token")(self._token)
-        app.post("/who")(lambda: self._who(self.codes.pop(request.get_json()["code"], "")))
-        app.post("/person")(lambda: self._person(request.get_json()["userid"]))
-        app.post("/people")(lambda: jsonify({"error": "", "userids": list(PEOPLE)}))
+        app.post("/who")(self._who)
+        app.post("/person")(self._person)
+        app.post("/people")(self._people)
         app.post("/send")(self._send)
         app.post("/update")(self._update)
         app.before_request(self._check)
@@ -44,10 +44,15 @@ class TinyEmulator(Emulator):
         good = request.get_json() == {"corp": CORP_ID, "secret": SECRET}
         return jsonify({"error": "", "token": self.token, "life": 7200} if good else {"error": "bad_secret"})
 
-    def _who(self, userid: str) -> Response:
+    def _who(self) -> Response:
+        userid = self.codes.pop(request.get_json()["code"], "")
         return jsonify({"error": "", "userid": userid} if userid else {"error": "bad_code"})
 
-    def _person(self, userid: str) -> Response:
+    def _people(self) -> Response:
+        return jsonify({"error": "", "userids": list(PEOPLE)})
+
+    def _person(self) -> Response:
+        userid = request.get_json()["userid"]
         if userid not in PEOPLE:
             return jsonify({"error": "unseen"})
         name, manager = PEOPLE[userid]

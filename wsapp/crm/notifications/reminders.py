@@ -226,12 +226,7 @@ def _act(task: Task, action: str, presser: Member) -> bool:
 
 
 def _show_present_state(notification: Notification, task: Task) -> None:
-    reader = member(notification.recipient_id)
-    if reader is None:
-        return
-    with in_language_of(reader):
-        text = task_state(task, who=names([task.done_by]).get(task.done_by or "", "")) or _("已处理")
-    set_shown(notification, text)
+    set_shown(notification, _state_text(notification, task))
 
 
 def refresh_task_cards(task: Task) -> None:
