@@ -297,8 +297,9 @@ def test_a_card_that_reached_nobody_is_not_taken_for_arrived_on_retry(
     emulator.knobs["card_delivery"] = "robot is not in this conversation"
     parcel = connector.compose(REMINDER, ["wulei"])
     fault(post, SEND, kind, **({"code": "90018"} if kind == "code" else {}))
-    with pytest.raises(TryLater):
+    with pytest.raises(TryLater) as raised:
         connector.send(parcel)
+    assert raised.value.after >= 30
     receipt = connector.send(parcel)
     settle(emulator)
     assert connector.results(receipt, parcel.to)["wulei"].state == "delivered"

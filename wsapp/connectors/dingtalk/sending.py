@@ -28,6 +28,7 @@ ROUTE_KIND = "card.route"  # plus a digest of what was registered, so that a new
 ROUTE_LIFE = 7 * 86400.0
 CARDS_OFF = "off"
 CARDS_OFF_LIFE = 3600.0
+COPIES_AGE = 30.0  # until every process has seen that cards are off: they trust their own copies for a while
 RESULT_AFTER = 10.0
 
 logger = logging.getLogger(__name__)
@@ -109,9 +110,10 @@ class Sender:
         when the notice cannot go out now either, cards stay off for the corp until the retries are through."""
         try:
             return self._send_notice(notice)
-        except TryLater:
+        except TryLater as error:
             self.tokens.get(self._route_kind(), lambda: (CARDS_OFF, CARDS_OFF_LIFE), stale=route)
-            raise
+            after = max(error.after, COPIES_AGE)
+            raise TryLater(error.reason, after=after, code=error.code, ambiguous=error.ambiguous) from None
 
     def _register_route(self) -> tuple[str, float]:
         """POST /v1.0/card/callbacks/register: where presses go, and the secret that signs them."""
