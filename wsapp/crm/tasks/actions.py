@@ -196,13 +196,14 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
         )
     if not changes:
         return task
+    _take_version(task, changes)
     for field, value in clean.items():
         setattr(task, field, value)
     if task.repeat and not task.series_id:
         task.series_id = task.id
     if "due_at" in changes:
         task.snoozed_until = None
-    _touch(task)
+    task.updated_at = clock.now()
     plan_reminders(task)
     _move_next_date(task, _customer_of(task))
     record("task.changed", task, actor=actor, customer_id=task.customer_id, changes=_as_json(changes), title=task.title)
@@ -220,9 +221,22 @@ def _as_json(changes: dict[str, list[Any]]) -> dict[str, list[Any]]:
     }
 
 
-def _touch(task: Task) -> None:
-    task.version += 1
-    task.updated_at = clock.now()
+def _take_version(task: Task, changes: dict[str, list[Any]]) -> None:
+    """Compare-and-set the version, so that of two edits at once one is told."""
+    taken = db.session.execute(
+        sa.update(Task)
+        .where(Task.id == task.id, Task.version == task.version)
+        .values(version=Task.version + 1)
+        .execution_options(synchronize_session=False)
+    )
+    if taken.rowcount != 1:  # type: ignore[attr-defined]
+        db.session.refresh(task)
+        raise Stale(
+            _("该待办刚被他人修改，请核对后再保存"),
+            record=task,
+            changes={field: (getattr(task, field), after) for field, (_before, after) in changes.items()},
+        )
+    db.session.refresh(task, ["version"])
 
 
 def assign_task(task: Task, assignee_id: str, *, actor: Member) -> Task:
@@ -240,7 +254,7 @@ def complete_task(task: Task, *, actor: Member, note: str = "") -> bool:
     note = clean_line(note)
     if len(note) > 500:
         raise Invalid({"note": _("最多 %(most)d 个字", most=500)})
-    if not _leave_open(task, state=DONE, done_at=now, done_by=actor.id, done_note=note):
+    if not _while_open(task, state=DONE, done_at=now, done_by=actor.id, done_note=note, snoozed_until=None):
         return False
     drop_reminders(task)
     _make_next(task, actor=actor)
@@ -253,7 +267,8 @@ def complete_task(task: Task, *, actor: Member, note: str = "") -> bool:
 def cancel_task(task: Task, *, actor: Member, reason: str = "") -> bool:
     """Cancel a task (取消); says whether this call did it. A repeating series ends with it."""
     _demand(task, actor)
-    if not _leave_open(task, state=CANCELLED, done_at=clock.now(), done_by=actor.id, done_note=clean_line(reason)[:500]):
+    ending = {"state": CANCELLED, "done_at": clock.now(), "done_by": actor.id, "snoozed_until": None}
+    if not _while_open(task, **ending, done_note=clean_line(reason)[:500]):
         return False
     drop_reminders(task)
     _move_next_date(task, _customer_of(task))
@@ -261,12 +276,12 @@ def cancel_task(task: Task, *, actor: Member, reason: str = "") -> bool:
     return True
 
 
-def _leave_open(task: Task, **values: Any) -> bool:
-    """Compare-and-set out of the open states, so that one of two simultaneous presses wins."""
+def _while_open(task: Task, **values: Any) -> bool:
+    """Write `values` if the task is still open, and say whether it was: one of two simultaneous presses wins."""
     moved = db.session.execute(
         sa.update(Task)
         .where(Task.id == task.id, Task.state.in_((OPEN, "doing")))
-        .values(version=Task.version + 1, updated_at=clock.now(), snoozed_until=None, **values)
+        .values(version=Task.version + 1, updated_at=clock.now(), **values)
         .execution_options(synchronize_session=False)
     )
     db.session.refresh(task)
@@ -279,10 +294,8 @@ def snooze_task(task: Task, until: datetime, *, actor: Member) -> bool:
     now = clock.now()
     if not now < until <= now + MAX_SNOOZE:
         raise Invalid({"minutes": _("稍后提醒应在 90 天之内")})
-    if not task.is_open:
+    if not _while_open(task, snoozed_until=until):
         return False
-    task.snoozed_until = until
-    _touch(task)
     plan_snooze(task, until)
     record("task.snoozed", task, actor=actor, customer_id=task.customer_id, title=task.title, until=until.isoformat())
     return True
