@@ -20,7 +20,7 @@ DEV := .venv/.installed-dev
 PYTEST := $(BIN)/python -m pytest
 UV := .cache/uv/bin/uv
 
-.PHONY: help install demo dev test lint test-sqlite test-postgresql bench soak screenshots lock clean
+.PHONY: help install demo dev test lint test-sqlite test-postgresql bench soak screenshots texts lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -81,6 +81,14 @@ screenshots: $(DEV) ## pictures of every page in both hosts' looks, under docs/s
 	@$(BIN)/python scripts/screenshots.py
 
 # --- upkeep -------------------------------------------------------------------------------------------------------
+
+texts: $(DEV) ## gather the words of all pages, then compile the English ones (messages.po says which are missing)
+	@mkdir -p .cache
+	$(BIN)/pybabel -q extract -F babel.cfg -k lazy --ignore-dirs='.*' --no-location --project=wsapp \
+		--copyright-holder='the wsapp authors' -o .cache/messages.pot .
+	$(BIN)/pybabel -q update --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date -w 120 \
+		-i .cache/messages.pot -d wsapp/translations -l en
+	$(BIN)/pybabel -q compile -d wsapp/translations -l en
 
 lock: $(UV) ## fix the versions of all packages again, after a change to pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \

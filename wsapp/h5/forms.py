@@ -64,7 +64,7 @@ class Form:
         self.errors |= fields
         homeless = [words for name, words in fields.items() if name not in (*self.typed, "location")]
         if homeless:
-            self.errors[""] = "；".join(homeless)
+            self.errors[""] = _("；").join(homeless)
         return status_of(problem)
 
 

@@ -110,4 +110,4 @@ def _why(row: Any) -> str:
         parts.append(_("平台返回代码 %(code)s", code=row.host_code))
     if row.attempts > 1:
         parts.append(_("已尝试 %(n)s 次", n=row.attempts))
-    return "；".join(parts)
+    return _("；").join(parts)
