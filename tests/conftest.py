@@ -40,7 +40,11 @@ def _only_loopback() -> Iterator[None]:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
-        if isinstance(address, tuple) and not str(address[0]).startswith("127.") and address[0] not in ("::1", "localhost"):
+        if (
+            isinstance(address, tuple)
+            and not str(address[0]).startswith("127.")
+            and address[0] not in ("::1", "localhost")
+        ):
             raise RuntimeError(f"a test reaches out to {address[0]}")
         connect(self, address)
 

@@ -49,7 +49,9 @@ def create_app(settings: Settings, *, origins: frozenset[str] = frozenset(), dem
         static_folder=None,
         template_folder=str(_templates()),
     )
-    app.extensions["wsapp"] = House(settings, Vault.at(settings.server.data_dir / "master.key"), _with_own(settings, origins))
+    app.extensions["wsapp"] = House(
+        settings, Vault.at(settings.server.data_dir / "master.key"), _with_own(settings, origins)
+    )
     for secret in settings.secrets:
         logs.register_secret(secret)
     if demo:
@@ -87,4 +89,4 @@ def _trust_proxies(app: Flask, hops: int) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
-__all__ = ["create_app", "__version__"]
+__all__ = ["__version__", "create_app"]

@@ -1,7 +1,8 @@
 """Storage: engine set-up, the base model, opaque ids, and the corp wall (租户隔离).
 
-Every table of a corp leads its keys with `corp_id`. The wall adds the current corp to every ORM statement and raises when
-none is set, so a query that forgets the corp cannot exist. One unit of work = one app context = one session = one corp.
+Every table of a corp leads its keys with `corp_id`. The wall adds the current corp to every ORM statement and raises
+when none is set, so a query that forgets the corp cannot exist. One unit of work = one app context = one session =
+one corp.
 """
 
 import secrets
@@ -99,7 +100,9 @@ class CorpScoped:
         return mapped_column(sa.String(40), primary_key=True, default=new_id, sort_order=-19)
 
 
-def corp_key(local: str, table: str, *, name: str | None = None, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
+def corp_key(
+    local: str, table: str, *, name: str | None = None, ondelete: str | None = None
+) -> sa.ForeignKeyConstraint:
     """Return the foreign key (corp_id, `local`) → `table` (corp_id, id): a reference that cannot leave the corp."""
     return sa.ForeignKeyConstraint(
         ["corp_id", local], [f"{table}.corp_id", f"{table}.id"], name=name, ondelete=ondelete
@@ -176,7 +179,7 @@ def _stamp(session: Session, flush_context: Any, instances: Any) -> None:
         raise RuntimeError("a reading unit of work writes: wrap it in writing()")
     for row in session.new:
         if isinstance(row, CorpScoped):
-            if row.corp_id is None:
+            if getattr(row, "corp_id", None) is None:
                 row.corp_id = current_corp()
             elif _corp.get() not in (row.corp_id, EVERY_CORP):
                 raise NoCorp("a row of one corp is written in another")

@@ -68,7 +68,7 @@ class Photo:
 
 
 def read_photo(raw: bytes) -> Photo:
-    """Check and re-encode a photo: JPEG, PNG or WebP, at most 10 MB and 40 million pixels; result at most 1600 px a side.
+    """Check and re-encode a photo: JPEG, PNG or WebP, at most 10 MB and 40 million pixels; 1600 px a side after.
 
     The original bytes, and with them any EXIF position, are gone. Raises Invalid.
     """
@@ -193,9 +193,7 @@ def files_of(record_ids: Sequence[str]) -> dict[str, list[StoredFile]]:
 
 def orphans(before: datetime) -> Sequence[StoredFile]:
     """Return uploads that never became part of a record."""
-    return rows(
-        sa.select(StoredFile).where(StoredFile.record_id.is_(None), StoredFile.created_at < before).limit(500)
-    )
+    return rows(sa.select(StoredFile).where(StoredFile.record_id.is_(None), StoredFile.created_at < before).limit(500))
 
 
 def remove_bytes(stored: StoredFile) -> None:
@@ -211,7 +209,12 @@ def link_query(corp_id: int, file_id: str, member_id: str, epoch: int) -> dict[s
     """Return the query of a link that opens a file for ten minutes, for one member, until their access ends."""
     # Ends are rounded up so that a page's links stay the same for a while and the web view may cache the picture.
     ends = int((clock.now() + LINK_LIFE).timestamp()) // 60 * 60 + 60
-    return {"c": str(corp_id), "m": member_id, "e": str(ends), "s": _signature(corp_id, file_id, member_id, epoch, ends)}
+    return {
+        "c": str(corp_id),
+        "m": member_id,
+        "e": str(ends),
+        "s": _signature(corp_id, file_id, member_id, epoch, ends),
+    }
 
 
 def link_holds(corp_id: int, file_id: str, member_id: str, epoch: int, ends: str, signature: str) -> bool:

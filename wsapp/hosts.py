@@ -5,6 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -241,9 +242,7 @@ class Tokens:
     def _open(self, row: Any, kind: str) -> str:
         if not row.sealed:
             return ""
-        opened: str = self.app.extensions["wsapp"].vault.open(
-            row.sealed, corp=str(self.corp_id), field=f"token.{kind}"
-        )
+        opened: str = self.app.extensions["wsapp"].vault.open(row.sealed, corp=str(self.corp_id), field=f"token.{kind}")
         return opened
 
     def _write(self, connection: sa.Connection, kind: str, *, held: str | None = None, **values: Any) -> None:
@@ -322,33 +321,13 @@ def _write_down(connector: Connector, person: Person, infos: Mapping[str, Depart
     leads = {one for one in person.leads if keep(one)}
     leads |= {info.id for info in infos.values() if person.userid in info.leaders}
     leads_root = any(infos[one].parent == "" for one in leads if one in infos)
-    facts = _Facts(person, departments, tuple(sorted(leads)))
+    main = person.main_department if person.main_department in departments else ""
+    facts = replace(person, departments=departments, leads=tuple(sorted(leads)), main_department=main)
     member, is_new = org.keep_member(facts, fold=connector.userid_case == "fold", leads_root=leads_root)
     if is_new:
         record("member.joined", member, actor=member, name=member.name)
     db.session.commit()
     return member
-
-
-class _Facts:
-    """A person with only those departments that are known here."""
-
-    def __init__(self, person: Person, departments: tuple[str, ...], leads: tuple[str, ...]) -> None:
-        for field in ("userid", "unionid", "name", "manager", "position", "avatar", "phone", "is_admin", "status"):
-            setattr(self, field, getattr(person, field))
-        self.main_department = person.main_department if person.main_department in departments else ""
-        self.departments = departments
-        self.leads = leads
-
-    userid: str
-    unionid: str
-    name: str
-    manager: str
-    position: str
-    avatar: str
-    phone: str
-    is_admin: bool
-    status: str
 
 
 def check_member(corp: Corp, userid: str) -> None:

@@ -14,7 +14,7 @@ from wsapp.vault import Vault
 
 @dataclass
 class House:
-    """Settings and shared objects of one app. `origins` are the addresses that count as our own (demo: its phones too)."""
+    """Settings and shared objects of one app. `origins` are our own addresses (in the demo its phones' too)."""
 
     settings: Settings
     vault: Vault

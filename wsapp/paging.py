@@ -28,8 +28,10 @@ def page(
     column, descending = sorts[sort]
     if cursor:
         value, last_id = _read_cursor(cursor, sort, column)
-        after = sa.tuple_(column, id_column) < sa.tuple_(value, last_id) if descending else (
-            sa.tuple_(column, id_column) > sa.tuple_(value, last_id)
+        after = (
+            sa.tuple_(column, id_column) < sa.tuple_(value, last_id)
+            if descending
+            else (sa.tuple_(column, id_column) > sa.tuple_(value, last_id))
         )
         statement = statement.where(after)
     order = (column.desc(), id_column.desc()) if descending else (column.asc(), id_column.asc())

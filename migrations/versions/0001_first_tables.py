@@ -354,17 +354,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("corp_id", "card", name=op.f("uq_notification_corp_id_card")),
         sa.UniqueConstraint("corp_id", "key", name=op.f("uq_notification_corp_id_key")),
     )
-    op.create_index(
-        "ix_notification_pace", "notification", ["corp_id", "recipient_id", "tried_at"], unique=False
-    )
+    op.create_index("ix_notification_pace", "notification", ["corp_id", "recipient_id", "tried_at"], unique=False)
     op.create_index("ix_notification_recent", "notification", ["corp_id", "due_at", "id"], unique=False)
     op.create_index(
         "ix_notification_recipient", "notification", ["corp_id", "recipient_id", "due_at", "id"], unique=False
     )
     op.create_index("ix_notification_subject", "notification", ["corp_id", "subject_id", "state"], unique=False)
-    op.create_index(
-        "ix_notification_tried", "notification", ["corp_id", "tried_at", "recipient_id"], unique=False
-    )
+    op.create_index("ix_notification_tried", "notification", ["corp_id", "tried_at", "recipient_id"], unique=False)
 
     op.create_table(
         "customer_phone",

@@ -34,9 +34,8 @@ NATIVE_CALLS = """
   };
   window.fetch = async (url, options = {}) => {
     if (!String(url).startsWith(facts.base)) return ask(url, options);
-    const answer = await window.__native({
-      url: String(url), method: options.method || "GET", headers: options.headers || {}, body: await encode(options.body),
-    });
+    const { method = "GET", headers = {}, body } = options;
+    const answer = await window.__native({ url: String(url), method, headers, body: await encode(body) });
     const bytes = Uint8Array.from(atob(answer.body), (char) => char.charCodeAt(0));
     return new Response(bytes, { status: answer.status, headers: { "Content-Type": answer.type } });
   };

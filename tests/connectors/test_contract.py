@@ -39,15 +39,15 @@ def host(
 
         corp = demo_org("http://x")["corps"][0]["corp_id"]
         apis = ("/message/send",)
-        yield HostUnderTest(
-            "wecom", wecom, WECOM_AGENT, corp, "LinXiaoYan", "林晓燕", "WangJianGuo", {}, "", apis
-        )
+        yield HostUnderTest("wecom", wecom, WECOM_AGENT, corp, "LinXiaoYan", "林晓燕", "WangJianGuo", {}, "", apis)
     elif request.param == "dingtalk":
         from wsapp.connectors.dingtalk.emulator import demo_org
 
         corp = demo_org("http://x")["corps"][0]["corp_id"]
         apis = ("/createAndDeliver", "/asyncsend_v2")
-        yield HostUnderTest("dingtalk", dingtalk, DINGTALK_AGENT, corp, "zhouxiaoyu", "周小雨", "sunlihua", {}, "", apis)
+        yield HostUnderTest(
+            "dingtalk", dingtalk, DINGTALK_AGENT, corp, "zhouxiaoyu", "周小雨", "sunlihua", {}, "", apis
+        )
     else:
         monkeypatch.setitem(connectors.CONNECTORS, "tiny", "tests.connectors.tiny.connector:TinyConnector")
         with TinyEmulator().start() as running:
@@ -234,7 +234,9 @@ def test_callbacks_of_nobody_get_one_uniform_403(product: Flask, host: HostUnder
     answers = set()
     for kind in kinds:
         url = f"{host.address}/callbacks/{host.name}/{host.corp_id}/{kind}".rstrip("/")
-        answer = requests.post(url, data=body, params={"timestamp": "1", "nonce": "n", "msg_signature": "x"}, timeout=10)
+        answer = requests.post(
+            url, data=body, params={"timestamp": "1", "nonce": "n", "msg_signature": "x"}, timeout=10
+        )
         answers.add((answer.status_code, answer.content))
     unknown = requests.post(f"{host.address}/callbacks/{host.name}/nobody/app", data=body, timeout=10)
     assert answers == {(403, b"forbidden")}

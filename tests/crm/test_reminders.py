@@ -24,7 +24,9 @@ def _task(actor: Member, *, due_in: timedelta, **more: object) -> Task:
 def _make_due(task: Task, *, late: timedelta = timedelta()) -> None:
     """Let the task's planned reminders be due since `late`."""
     db.session.execute(
-        sa.update(Reminder).where(Reminder.task_id == task.id, Reminder.kind == "due").values(fire_at=clock.now() - late)
+        sa.update(Reminder)
+        .where(Reminder.task_id == task.id, Reminder.kind == "due")
+        .values(fire_at=clock.now() - late)
     )
     db.session.commit()
 

@@ -113,7 +113,9 @@ def test_on_monday_the_next_monday_is_a_week_away(here: Flask) -> None:
         ("2027-12-31 09:00", "monthly", "2027-12-31 10:00", "2028-01-31 09:00"),
     ],
 )
-def test_repeats_keep_the_wall_clock_and_the_first_day(here: Flask, due: str, repeat: str, after: str, expected: str) -> None:
+def test_repeats_keep_the_wall_clock_and_the_first_day(
+    here: Flask, due: str, repeat: str, after: str, expected: str
+) -> None:
     def at(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
 

@@ -216,7 +216,12 @@ def test_photo_links_end_and_belong_to_one_person(here: Flask) -> None:
     with time_machine.travel(NOW, tick=False):
         query = link_query(1, "file", "member", 3)
         assert link_holds(1, "file", "member", 3, query["e"], query["s"])
-        for other in ((2, "file", "member", 3), (1, "other", "member", 3), (1, "file", "x", 3), (1, "file", "member", 4)):
+        for other in (
+            (2, "file", "member", 3),
+            (1, "other", "member", 3),
+            (1, "file", "x", 3),
+            (1, "file", "member", 4),
+        ):
             assert not link_holds(*other, query["e"], query["s"])
         assert not link_holds(1, "file", "member", 3, "x", query["s"])
     with time_machine.travel(NOW + timedelta(minutes=12), tick=False):

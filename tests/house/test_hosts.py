@@ -124,7 +124,9 @@ def _ask_host(data_dir: str, url: str, wecom: str, dingtalk: str, queue: "multip
     from wsapp.app import create_app
 
     app = create_app(
-        settings_for(Path(data_dir), url=url, public_url="http://127.0.0.1:8000", wecom_base=wecom, dingtalk_base=dingtalk)
+        settings_for(
+            Path(data_dir), url=url, public_url="http://127.0.0.1:8000", wecom_base=wecom, dingtalk_base=dingtalk
+        )
     )
     with app.app_context():
         for host, userid in (("wecom", "LinXiaoYan"), ("dingtalk", "zhouxiaoyu")):
@@ -141,7 +143,8 @@ def test_four_processes_fetch_one_token_a_host(
     context = multiprocessing.get_context("spawn")
     queue: multiprocessing.Queue[str] = context.Queue()
     workers = [
-        context.Process(target=_ask_host, args=(data_dir, database_url, wecom.url, dingtalk.url, queue)) for _ in range(4)
+        context.Process(target=_ask_host, args=(data_dir, database_url, wecom.url, dingtalk.url, queue))
+        for _ in range(4)
     ]
     for worker in workers:
         worker.start()
@@ -182,9 +185,12 @@ def test_who_arrives_is_written_down_with_departments_and_manager(
             assert above.userid == manager
             assert team_ids(boss) == {boss.id, person.id}
             paths = db.session.scalars(
-                sa.select(Department.path).join(
-                    Membership, sa.and_(Membership.department_id == Department.id, Membership.corp_id == Department.corp_id)
-                ).where(Membership.member_id == person.id)
+                sa.select(Department.path)
+                .join(
+                    Membership,
+                    sa.and_(Membership.department_id == Department.id, Membership.corp_id == Department.corp_id),
+                )
+                .where(Membership.member_id == person.id)
             ).all()
             assert all(path.startswith("/") and path.count("/") >= 3 for path in paths)
 

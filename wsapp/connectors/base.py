@@ -235,7 +235,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class CallbackRequest:
-    """A callback as it arrived: `kind` is the tail of the address ("app", "contacts", "", "card", "robot"); `query` keeps
+    """A callback as it arrived: `kind` is the tail of the address ("app", "contacts", "", "card"); `query` keeps
     repeated fields; header names are lower case."""
 
     kind: str
@@ -376,7 +376,7 @@ class Connector(ABC):
         """Ask the host what became of a parcel, person by person; empty where the host has no such answer."""
         return {}
 
-    def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
+    def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:  # noqa: B027 - a host may have none
         """Show `message` (with its `state`) in place of a card sent earlier, for everybody who has it.
 
         Raises Refused when the host no longer allows it (72 h, used code): harmless, the link still works.

@@ -4,6 +4,7 @@ import json as jsonlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -29,7 +30,7 @@ class HttpTransport:
     def __init__(self, *, pool: int = 16, observe: Observer | None = None, max_body: int = MAX_BODY) -> None:
         self.session = requests.Session()
         self.session.trust_env = False
-        self.session.cookies.set_policy(_NoCookies())
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # none may flow between calls or corps
         adapter = DeadlineAdapter(pool_connections=4, pool_maxsize=pool, max_retries=0)
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
@@ -122,25 +123,6 @@ class HttpTransport:
         except requests.exceptions.RequestException:
             raise TryLater("the host's answer broke off", code="connection_lost", ambiguous=True) from None
         return b"".join(chunks)
-
-
-class _NoCookies:
-    """A cookie policy that keeps none: nothing may flow from one call, or one corp, to the next."""
-
-    netscape = True
-    rfc2965 = hide_cookie2 = False
-
-    def set_ok(self, cookie: object, request: object) -> bool:
-        return False
-
-    def return_ok(self, cookie: object, request: object) -> bool:
-        return False
-
-    def domain_return_ok(self, domain: str, request: object) -> bool:
-        return False
-
-    def path_return_ok(self, path: str, request: object) -> bool:
-        return False
 
 
 def parse_object(body: bytes) -> dict[str, Any] | None:

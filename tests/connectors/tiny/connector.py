@@ -128,7 +128,9 @@ class TinyConnector(Connector):
             raise BadCallback("signature")
         try:
             body = json.loads(request.body)
-            event = HostEvent("card.pressed", str(body["id"]), (str(body["userid"]),), str(body["card"]), str(body["key"]))
+            event = HostEvent(
+                "card.pressed", str(body["id"]), (str(body["userid"]),), str(body["card"]), str(body["key"])
+            )
         except (ValueError, KeyError, TypeError):
             raise BadCallback("body") from None
         return Callback(hashlib.sha256(request.body).hexdigest(), (event,), CallbackReply(b"ok"))

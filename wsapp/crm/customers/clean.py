@@ -11,7 +11,9 @@ SERVICE = re.compile(r"(400|800)\d{7}|9\d{4,5}")
 INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
 SEPARATORS = re.compile(r"[\s\-–—()（）.·]+")
 EXTENSION = re.compile(r"(?:转|ext\.?|x|#)\s*(\d{1,6})$", re.IGNORECASE)
-LEGAL_FORMS = re.compile(r"(股份有限公司|有限责任公司|有限公司|集团公司|集团|公司|co\.?,?ltd\.?|inc\.?|llc)$", re.IGNORECASE)
+LEGAL_FORMS = re.compile(
+    r"(股份有限公司|有限责任公司|有限公司|集团公司|集团|公司|co\.?,?ltd\.?|inc\.?|llc)$", re.IGNORECASE
+)
 BRACKETS = re.compile(r"[（(\[【].*?[)）\]】]")
 NOT_WORD = re.compile(r"[\W_]+")
 # Zero-width and bidirectional controls let two different-looking names be equal, or turn text around.

@@ -63,9 +63,7 @@ def find_customers(customer_ids: Sequence[str | None], *, actor: Member) -> dict
 def matching(text: str) -> sa.ColumnElement[bool]:
     """Return the condition that a name or a phone number contains `text`."""
     digits = "".join(char for char in text if char.isdigit())
-    by_name = sa.or_(
-        Customer.name.contains(text, autoescape=True), Customer.short_name.contains(text, autoescape=True)
-    )
+    by_name = sa.or_(Customer.name.contains(text, autoescape=True), Customer.short_name.contains(text, autoescape=True))
     if len(digits) < 3:
         return by_name
     by_phone = sa.exists().where(
@@ -102,7 +100,9 @@ def customer_with_phone(text: str) -> Customer | None:
         return None
     return first(
         sa.select(Customer)
-        .join(CustomerPhone, sa.and_(CustomerPhone.customer_id == Customer.id, CustomerPhone.corp_id == Customer.corp_id))
+        .join(
+            CustomerPhone, sa.and_(CustomerPhone.customer_id == Customer.id, CustomerPhone.corp_id == Customer.corp_id)
+        )
         .where(CustomerPhone.number == number)
     )
 

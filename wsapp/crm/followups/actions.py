@@ -23,7 +23,9 @@ SLACK = timedelta(minutes=5)  # phones' clocks run ahead
 FIELDS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action", "photos")
 
 
-def log_follow_up(customer: Customer, values: Mapping[str, Any], *, actor: Member, photos: Sequence[str] = ()) -> FollowUp:
+def log_follow_up(
+    customer: Customer, values: Mapping[str, Any], *, actor: Member, photos: Sequence[str] = ()
+) -> FollowUp:
     """Record what was said to a customer (记录跟进); a next date becomes a task of the actor's.
 
     `photos` are ids of files that the actor uploaded. Raises Invalid.
@@ -54,7 +56,9 @@ def log_follow_up(customer: Customer, values: Mapping[str, Any], *, actor: Membe
         photos=len(photos),
     )
     if follow_up.next_at:
-        plan_next(customer, follow_up.next_at, follow_up.next_action, actor=actor, source="follow_up", source_id=follow_up.id)
+        plan_next(
+            customer, follow_up.next_at, follow_up.next_action, actor=actor, source="follow_up", source_id=follow_up.id
+        )
     return follow_up
 
 

@@ -60,9 +60,7 @@ def tell(
     if done.rowcount != 1:  # type: ignore[attr-defined]
         return False
     if reader.is_active:
-        outbox.enqueue(
-            "send", {"notification": notification_id}, key=f"send:{notification_id}", due_at=due_at
-        )
+        outbox.enqueue("send", {"notification": notification_id}, key=f"send:{notification_id}", due_at=due_at)
     return True
 
 

@@ -75,7 +75,7 @@ def _take_due(limit: int) -> list[Reminder]:
     return list(rows(_unless_touched(due.order_by(Reminder.fire_at, Reminder.id).limit(limit))))
 
 
-def _unless_touched(statement: sa.Select[tuple[Reminder]]) -> sa.Select[tuple[Reminder]]:
+def _unless_touched(statement: sa.Select[Reminder]) -> sa.Select[Reminder]:
     """Leave out reminders that somebody is dropping at this moment by finishing or moving the task. Should they change
     their mind, the next sweep finds what is left."""
     return statement.with_for_update(skip_locked=True, of=Reminder) if is_postgresql() else statement

@@ -41,27 +41,43 @@ TOKEN = re.compile(r"wsapp_([0-9]{1,9})_[0-9a-f]{48}")
 class PersonFacts(Protocol):
     """What a host tells of a person (see `wsapp.connectors.base.Person`)."""
 
-    userid: str
-    unionid: str
-    name: str
-    departments: Sequence[str]
-    main_department: str
-    leads: Sequence[str]
-    manager: str
-    position: str
-    avatar: str
-    phone: str
-    is_admin: bool
-    status: str
+    @property
+    def userid(self) -> str: ...
+    @property
+    def unionid(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def departments(self) -> Sequence[str]: ...
+    @property
+    def main_department(self) -> str: ...
+    @property
+    def leads(self) -> Sequence[str]: ...
+    @property
+    def manager(self) -> str: ...
+    @property
+    def position(self) -> str: ...
+    @property
+    def avatar(self) -> str: ...
+    @property
+    def phone(self) -> str: ...
+    @property
+    def is_admin(self) -> bool: ...
+    @property
+    def status(self) -> str: ...
 
 
 class DepartmentFacts(Protocol):
     """What a host tells of a department."""
 
-    id: str
-    name: str
-    parent: str
-    order: int
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def parent(self) -> str: ...
+    @property
+    def order(self) -> int: ...
 
 
 # --- corps --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
-from wsapp.crm.org.models import ADMIN, ACTIVE, Corp, Department, Member, Membership
+from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, Member, Membership
 from wsapp.db import db, first, rows
 
 ROOT_DEPTH = 1
@@ -33,9 +33,7 @@ def member_by_userid(userid: str, *, fold: bool) -> Member | None:
 
 def led_department_ids(actor: Member) -> Sequence[str]:
     """Return the departments that the actor leads, without those below."""
-    return rows(
-        sa.select(Membership.department_id).where(Membership.member_id == actor.id, Membership.leads.is_(True))
-    )
+    return rows(sa.select(Membership.department_id).where(Membership.member_id == actor.id, Membership.leads.is_(True)))
 
 
 def team_ids(actor: Member) -> frozenset[str] | None:
@@ -77,7 +75,9 @@ def leads_others(actor: Member) -> bool:
     return team is None or len(team) > 1
 
 
-def within_team(column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member) -> sa.ColumnElement[bool]:
+def within_team(
+    column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member
+) -> sa.ColumnElement[bool]:
     """Return the condition that `column` (a member id) names somebody whose records the actor may see."""
     team = team_ids(actor)
     if team is None:
@@ -97,9 +97,7 @@ def manager_of(person: Member) -> Member | None:
     Never the member themselves; None at the top.
     """
     if person.manager_userid:
-        direct = first(
-            sa.select(Member).where(Member.userid == person.manager_userid, Member.status == ACTIVE)
-        )
+        direct = first(sa.select(Member).where(Member.userid == person.manager_userid, Member.status == ACTIVE))
         if direct and direct.id != person.id:
             return direct
     home = person.main_department_id and first(
@@ -119,7 +117,7 @@ def manager_of(person: Member) -> Member | None:
         )
         .order_by(Member.id)
     ).all()
-    by_department = {department_id: leader for department_id, leader in reversed(leaders)}
+    by_department = dict(reversed(leaders))  # of several leaders the first
     return next((by_department[one] for one in reversed(upwards) if one in by_department), None)
 
 

@@ -150,7 +150,9 @@ def close_forgotten(limit: int = 500) -> int:
     for visit in forgotten:
         day = local(visit.checked_in_at or today)
         visit.state, visit.closed_by_system = DONE, True
-        visit.checked_out_at = max(visit.checked_in_at or today, day.replace(hour=23, minute=59, second=0, microsecond=0))
+        visit.checked_out_at = max(
+            visit.checked_in_at or today, day.replace(hour=23, minute=59, second=0, microsecond=0)
+        )
         visit.version += 1
         record("visit.checked_out", visit, actor=None, customer_id=visit.customer_id, by_system=True)
     return len(forgotten)

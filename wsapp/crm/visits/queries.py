@@ -37,5 +37,8 @@ def find_visit(visit_id: str, *, actor: Member) -> Visit:
 def visits_under_way(member: Member) -> Sequence[Visit]:
     """Return the member's visits that are checked in and not out."""
     return rows(
-        sa.select(Visit).where(Visit.member_id == member.id, Visit.state == IN).order_by(Visit.checked_in_at.desc()).limit(5)
+        sa.select(Visit)
+        .where(Visit.member_id == member.id, Visit.state == IN)
+        .order_by(Visit.checked_in_at.desc())
+        .limit(5)
     )
