@@ -118,8 +118,8 @@ class Phones:
         return page
 
     def _note(self, page: Page, kind: str, text: str) -> None:
-        # A refused request is the test's own matter; a script or a style that the policy stops is ours.
-        if kind == "error" and "Failed to load resource" not in text:
+        # A refused or lost request is the test's own matter; a script or a style that the policy stops is ours.
+        if kind == "error" and "Failed to load resource" not in text and "htmx:sendError" not in text:
             self.problems.append(f"{page.url}: {text}")
 
     def close(self, *, failed: bool) -> None:
