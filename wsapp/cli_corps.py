@@ -225,10 +225,20 @@ def member_of(host_corp_id: str, userid: str) -> Iterator[Any]:
 
     with corp_at(host_corp_id) as corp:
         member = member_by_userid(userid, fold=connector_class(corp.host).userid_case == "fold")
-        if member is None:
-            raise Failed(
-                f"--user: {host_corp_id} has no member {userid} here: the person must have opened the app once"
-            )
+        member = member or _arrived(corp, userid)
         if not member.is_active:
             raise Failed(f"--user: {userid} has left {host_corp_id}")
         yield member
+
+
+def _arrived(corp: Any, userid: str) -> Any:
+    """Ask the host for somebody who has not opened the app yet."""
+    from wsapp import hosts
+    from wsapp.connectors.base import HostError, OutOfRange
+
+    try:
+        return hosts.arrive(corp, userid)
+    except OutOfRange:
+        raise Failed(f"--user: {corp.host_corp_id} has no member {userid} whom the app may see") from None
+    except HostError as error:
+        raise Failed(f"--user: {userid} is not known here, and the host does not answer ({error})") from None
