@@ -14,6 +14,7 @@ How an end is told:
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import Context
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from wsapp import logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, HostError, TryLater
 from wsapp.crm.org.models import Corp
-from wsapp.db import corp_scope, db, enter_corp
+from wsapp.db import corp_scope, db
 from wsapp.jobs.breakers import Breakers
 from wsapp.jobs.pace import PACE, Pace
 from wsapp.outbox import Claim, LeaseLost, Lot
@@ -91,10 +92,12 @@ class Runner:
 
     def run(self, lot: Lot) -> None:
         """Execute a lot. Raises only when the end of a row could not be written: the lease covers that."""
+        # An empty context: no corp, request or log field of whoever calls can reach into the work, nor the other way.
+        Context().run(self._run, lot)
+
+    def _run(self, lot: Lot) -> None:
         attempt_id, ids = lot
         with self.app.app_context():
-            enter_corp(None)
-            logs.clear()
             claims = outbox.start(ids, attempt_id, lease=self.desk.pace.lease_time)
             for one in claims:
                 if one.crashes > outbox.MAX_CRASHES:
