@@ -23,8 +23,8 @@ from wsapp import clock, idempotency, logs
 from wsapp.api.strict_json import BadJson, is_storable, read_object
 from wsapp.connectors import connector_class
 from wsapp.crm.org.actions import corp_of_token, find_token
-from wsapp.crm.org.models import ApiToken, Corp, Member
-from wsapp.crm.org.queries import member_by_userid
+from wsapp.crm.org.models import ApiToken, Member
+from wsapp.crm.org.queries import may_see_member, member_by_userid
 from wsapp.db import db, enter_corp, writing
 from wsapp.house import house
 from wsapp.problems import Invalid, Stale
@@ -310,22 +310,20 @@ def current_when_stale(load: Callable[[], Answer]) -> Iterator[None]:
 # --- people -------------------------------------------------------------------------------------------------------
 
 
-def corp() -> Corp:
-    """Return the corp of the token's member."""
-    if "corp_row" not in g:
-        g.corp_row = db.session.get(Corp, g.member.corp_id)
-    found: Corp = g.corp_row
-    return found
+def _folds() -> bool:
+    """Say whether this corp's host ignores the case of userids."""
+    member: Member = g.member
+    return connector_class(member.corp.host).userid_case == "fold"
 
 
 def userid_key(userid: str) -> str:
     """Return a userid in the form in which this corp's host compares it."""
-    return userid.casefold() if connector_class(corp().host).userid_case == "fold" else userid
+    return userid.casefold() if _folds() else userid
 
 
-def member_named(userid: str, *, name: str) -> Member:
-    """Return the member with a userid. Raises Invalid for the field `name` when there is none."""
-    found = member_by_userid(userid, fold=connector_class(corp().host).userid_case == "fold")
-    if found is None:
+def member_named(userid: str, *, name: str, in_team: bool = False) -> Member:
+    """Return the member with a userid (with `in_team`, of the user's team). Raises Invalid for the field `name`."""
+    found = member_by_userid(userid, fold=_folds())
+    if found is None or (in_team and not may_see_member(g.member, found.id)):
         raise Invalid({name: _("找不到这位成员，或不在您的团队中")})
     return found

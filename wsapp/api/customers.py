@@ -141,7 +141,7 @@ def show(path: CustomerPath) -> Answer:
 def create(body: CustomerNew) -> Answer:
     """Create a customer. A phone number that another customer has answers 409; a similar name is warned of."""
     values = _values(body)
-    owner = member_named(values.pop("owner"), name="owner") if values.get("owner") else None
+    owner = member_named(values.pop("owner"), name="owner", in_team=True) if values.get("owner") else None
     customer = create_customer(values, actor=g.member, owner=owner)
     return _answer(customer.id, 201, warnings=_warnings(customer))
 
