@@ -157,7 +157,9 @@ def _spawn(arguments: list[str], **streams: Any) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def world(tmp_path: Path, database_url: str, *, people: int, cards: bool) -> Iterator[World]:
+def world(
+    tmp_path: Path, database_url: str, *, people: int, cards: bool = True, queue_url: str = ""
+) -> Iterator[World]:
     """Start both hosts with `people` employees each, and connect the product to them."""
     from wsapp.app import create_app
 
@@ -169,6 +171,7 @@ def world(tmp_path: Path, database_url: str, *, people: int, cards: bool) -> Ite
         public_url=PUBLIC_URL,
         wecom_base=hosts["wecom"].url,
         dingtalk_base=hosts["dingtalk"].url,
+        extra=f'[queue]\nurl = "{queue_url}"' if queue_url else "",
     )
     config = data / "config.toml"
     if not cards:  # DingTalk without a card template: plain notices, the host's rule of repeats
