@@ -17,6 +17,7 @@ from wsapp.connectors.phone import holder_cookie
 CHROMIUM = "/usr/bin/chromium"
 SCREEN = {"width": 390, "height": 844}
 PATIENCE = 15_000  # milliseconds
+LOST_REQUEST = ("Failed to load resource", "htmx:sendError", "htmx:afterRequest")
 expect.set_options(timeout=PATIENCE)
 
 NATIVE_CALLS = """
@@ -119,7 +120,7 @@ class Phones:
 
     def _note(self, page: Page, kind: str, text: str) -> None:
         # A refused or lost request is the test's own matter; a script or a style that the policy stops is ours.
-        if kind == "error" and "Failed to load resource" not in text and "htmx:sendError" not in text:
+        if kind == "error" and not any(one in text for one in LOST_REQUEST):
             self.problems.append(f"{page.url}: {text}")
 
     def close(self, *, failed: bool) -> None:

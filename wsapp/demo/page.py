@@ -7,8 +7,10 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, current_app, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import clock
+from wsapp import clock, hosts
 from wsapp.connectors import connector_class
+from wsapp.crm.org.queries import admin_names
+from wsapp.db import corp_scope, db
 from wsapp.demo.forward import forward
 from wsapp.demo.layout import Layout
 from wsapp.house import house, local, local_now
@@ -44,11 +46,29 @@ def show() -> Any:
         for part in layout.parts
     ]
     answer = Response(
-        render_template("demo/demo.html", phones=phones, now=clock.now(), shown=_words(local_now()), readme=_readme())
+        render_template(
+            "demo/demo.html",
+            phones=phones,
+            now=clock.now(),
+            shown=_words(local_now()),
+            admins=_admins(),
+            readme=_readme(),
+        )
     )
     framed = " ".join(part.emulator_url for part in layout.parts)
     answer.headers["Content-Security-Policy"] = f"{_policy()}; frame-src {framed}"
     return answer
+
+
+def _admins() -> list[str]:
+    """Who may open the console: by name and host."""
+    found = []
+    for corp in hosts.enabled_corps():
+        with corp_scope(corp.id):
+            label = connector_class(corp.host).label
+            found += [_("%(name)s（%(host)s）", name=name, host=label) for name in admin_names()]
+    db.session.rollback()
+    return found
 
 
 def _policy() -> str:
