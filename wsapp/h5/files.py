@@ -1,5 +1,6 @@
 """Handing out photos by signed links: for one member, ten minutes, and never as anything but a picture."""
 
+import re
 from typing import Any
 
 from flask import Blueprint, abort, request, send_file
@@ -11,14 +12,15 @@ from wsapp.files import find_file, link_holds, path_of
 bp = Blueprint("files", __name__)
 
 CACHE_SECONDS = 600  # as long as a link lives
-MAX_CORP_DIGITS = 9
+CORP = re.compile("[0-9]{1,9}")
+MEMBER = re.compile("[0-9a-z]{20,40}")
 
 
 @bp.get("/files/<key:file_id>")
 def photo(file_id: str) -> Any:
     """Send a photo, or with `thumb=1` its thumbnail. 401 unless the link is ours and alive, for this file."""
-    corp_id, member_id, ends, signature = (request.args.get(name, "")[:80].replace("\0", "") for name in "cmes")
-    if not (corp_id.isascii() and corp_id.isdigit() and len(corp_id) <= MAX_CORP_DIGITS):
+    corp_id, member_id, ends, signature = (request.args.get(name, "") for name in "cmes")
+    if not CORP.fullmatch(corp_id) or not MEMBER.fullmatch(member_id) or not signature.isascii():
         abort(401)
     enter_corp(int(corp_id))
     reader = member(member_id)

@@ -1,6 +1,7 @@
 """What lists show: columns of many rows in one statement each, only of records that the actor may see."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -112,21 +113,33 @@ def are_overdue() -> sa.ColumnElement[bool]:
 
 def count_due(member: Member) -> int:
     """Return how many of the member's open tasks are overdue or due today, without those put off beyond now."""
-    counts = due_counts(member)
-    return counts[0] + counts[1]
+    figures = day_figures(member)
+    return figures.overdue + figures.due
 
 
-def due_counts(member: Member) -> tuple[int, int]:
-    """Return how many of the member's tasks are (overdue, still due today), without those put off beyond now."""
+@dataclass(frozen=True)
+class DayFigures:
+    """A member's day: open tasks overdue, open tasks still due today, follow-ups logged for today."""
+
+    overdue: int
+    due: int
+    follow_ups: int
+
+
+def day_figures(member: Member) -> DayFigures:
+    """Return the figures of a member's day, in one statement. Tasks put off beyond now do not count."""
     tomorrow = start_of_today() + timedelta(days=1)
     awake = sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= clock.now())
     overdue = sa.func.count().filter(are_overdue())
+    logs = sa.select(sa.func.count()).where(
+        FollowUp.corp_id == member.corp_id, FollowUp.author_id == member.id, FollowUp.happened_at >= start_of_today()
+    )
     row = db.session.execute(
-        sa.select(overdue.label("overdue"), sa.func.count().label("due"))
+        sa.select(overdue.label("overdue"), sa.func.count().label("due"), logs.scalar_subquery().label("logs"))
         .select_from(Task)
         .where(Task.assignee_id == member.id, are_open(), Task.due_at < tomorrow, awake)
     ).one()
-    return row.overdue, row.due - row.overdue
+    return DayFigures(row.overdue, row.due - row.overdue, row.logs)
 
 
 def my_open_tasks(member: Member) -> Sequence[Any]:
@@ -173,15 +186,6 @@ def my_visits_today(member: Member) -> Sequence[Any]:
     today = sa.or_(Visit.checked_in_at >= start_of_today(), Visit.state == IN)
     statement = visit_list().where(Visit.member_id == member.id, today)
     return db.session.execute(statement.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(TODAY_MOST)).all()
-
-
-def follow_ups_today(member: Member) -> int:
-    """Return how many follow-ups the member logged for today."""
-    return first(
-        sa.select(sa.func.count())
-        .select_from(FollowUp)
-        .where(FollowUp.author_id == member.id, FollowUp.happened_at >= start_of_today())
-    )
 
 
 # --- the team -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from wsapp.crm.customers.clean import clean_line
 from wsapp.h5.lists import count_due
 from wsapp.house import local_now
-from wsapp.web import safe_path
+from wsapp.web import is_own_origin, safe_path
 
 PAGE_SIZE = 20
 MAX_ARG = 200
@@ -68,7 +68,7 @@ def part(body: str, words: str = "") -> Response:
 def came_from(default: str) -> str:
     """Return the page of ours from which a form without script was posted."""
     parts = urlsplit(request.headers.get("Referer", ""))
-    if f"{parts.scheme}://{parts.netloc}" != f"{request.scheme}://{request.host}":
+    if not is_own_origin(f"{parts.scheme}://{parts.netloc}"):
         return default
     return safe_path(parts.path + (f"?{parts.query}" if parts.query else ""), default=default)
 

@@ -107,9 +107,7 @@ def moment(value: Any, *, all_day: bool = False) -> str:
 def spaced_phone(number: str) -> str:
     """Return a phone number as people read it: 138 0013 8000, 0755 2600 1234, 020 8888 1234; others as they are."""
     digits, dash, extension = number.partition("-")
-    if digits.startswith("1") and len(digits) == 11:
-        cuts = (3, 7)
-    elif digits.startswith(("010", "02")) and len(digits) == 11:
+    if (digits.startswith("1") and len(digits) == 11) or (digits.startswith(("010", "02")) and len(digits) == 11):
         cuts = (3, 7)
     elif digits.startswith("0") and len(digits) in (11, 12):
         cuts = (4, 8)

@@ -26,30 +26,30 @@ def page() -> str:
     """The first page: my tasks in three groups, my visits under way, the figures of the day."""
     tasks = rows.task_rows(lists.my_open_tasks(g.member), viewer_id=g.member.id, snoozes=True)
     visits = lists.my_visits_today(g.member)
-    overdue, due = lists.due_counts(g.member)
+    figures = lists.day_figures(g.member)
     return show(
         "today/page.html",
         counted=False,
-        task_count=overdue + due,
+        task_count=figures.overdue + figures.due,
         greeting=_greeting(),
         day=_day(),
         overdue=[row for row in tasks if row["due_state"] == "overdue"],
         due=[row for row in tasks if row["due_state"] == "today"],
         later=[row for row in tasks if not row["due_state"]],
         under_way=rows.visit_rows([visit for visit in visits if visit.state == "in"], viewer_id=g.member.id),
-        figures=_figures(overdue, due, visits),
+        figures=_figures(figures, visits),
         leads=leads_others(g.member),
     )
 
 
-def _figures(overdue: int, due: int, visits: Any) -> list[tuple[int, str, str, bool]]:
+def _figures(day: lists.DayFigures, visits: Any) -> list[tuple[int, str, str, bool]]:
     tasks = url_for("tasks.index")
     visited = sum(1 for visit in visits if visit.checked_in_at >= lists.start_of_today())
     return [
-        (overdue, _("已逾期"), tasks, overdue > 0),
-        (due, _("今天到期"), tasks, False),
+        (day.overdue, _("已逾期"), tasks, day.overdue > 0),
+        (day.due, _("今天到期"), tasks, False),
         (visited, _("今天拜访"), url_for("visits.index"), False),
-        (lists.follow_ups_today(g.member), _("今天跟进"), "", False),
+        (day.follow_ups, _("今天跟进"), "", False),
     ]
 
 
