@@ -52,17 +52,18 @@ BAD_BODIES: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_BODIES)
-def test_bad_json_is_refused_at_once_with_the_reason(app: Flask, me: Rest, name: str) -> None:
+def test_bad_json_is_refused_at_once_with_the_reason(app: Flask, me: Rest, subtests: pytest.Subtests) -> None:
     me.get("/tasks")
-    started = time.thread_time()
-    answer = me("POST", "/customers", data=BAD_BODIES[name], content_type="application/json")
-    assert time.thread_time() - started < 0.1
-    body = answer.get_json()
-    assert answer.status_code == 400, body
-    assert answer.content_type == "application/problem+json"
-    assert body["type"].endswith("bad_json")
-    assert len(body["detail"]) > 3
+    for name, raw in BAD_BODIES.items():
+        with subtests.test(name):
+            started = time.thread_time()
+            answer = me("POST", "/customers", data=raw, content_type="application/json")
+            assert time.thread_time() - started < 0.1
+            body = answer.get_json()
+            assert answer.status_code == 400, body
+            assert answer.content_type == "application/problem+json"
+            assert body["type"].endswith("bad_json")
+            assert len(body["detail"]) > 3
     assert_nothing_written(app)
 
 
@@ -128,13 +129,14 @@ BAD_FIELDS: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "field", "word"), BAD_FIELDS)
-def test_bad_fields_are_named(app: Flask, me: Rest, path: str, body: dict[str, Any], field: str, word: str) -> None:
-    answer = me.post(path, body)
-    problem = answer.get_json()
-    assert answer.status_code == 422, problem
-    assert [error["field"] for error in problem["errors"]] == [field]
-    assert word in problem["errors"][0]["message"]
+def test_bad_fields_are_named(app: Flask, me: Rest, subtests: pytest.Subtests) -> None:
+    for path, body, field, word in BAD_FIELDS:
+        with subtests.test(path=path, body=body):
+            answer = me.post(path, body)
+            problem = answer.get_json()
+            assert answer.status_code == 422, problem
+            assert [error["field"] for error in problem["errors"]] == [field]
+            assert word in problem["errors"][0]["message"]
     assert_nothing_written(app)
 
 
@@ -165,11 +167,12 @@ BAD_QUERIES = [
 ]
 
 
-@pytest.mark.parametrize("query", BAD_QUERIES)
-def test_bad_queries_are_refused(me: Rest, query: str) -> None:
-    answer = me.get(f"/customers?{query}")
-    assert answer.status_code == 422, answer.get_data(as_text=True)
-    assert answer.get_json()["errors"]
+def test_bad_queries_are_refused(me: Rest, subtests: pytest.Subtests) -> None:
+    for query in BAD_QUERIES:
+        with subtests.test(query):
+            answer = me.get(f"/customers?{query}")
+            assert answer.status_code == 422, answer.get_data(as_text=True)
+            assert answer.get_json()["errors"]
 
 
 def test_the_nearest_filter_is_named(me: Rest) -> None:
@@ -197,24 +200,25 @@ FORGED = [
 ]
 
 
-@pytest.mark.parametrize("cursor", FORGED)
-def test_forged_cursors_are_refused(me: Rest, cursor: str) -> None:
-    assert me.get(f"/customers?cursor={cursor}").status_code == 422
+def test_forged_cursors_are_refused(me: Rest, subtests: pytest.Subtests) -> None:
+    for cursor in FORGED:
+        with subtests.test(cursor):
+            assert me.get(f"/customers?cursor={cursor}").status_code == 422
+    for value in (5, "\x00", "\ud800", None):
+        with subtests.test(value=repr(value)):
+            assert me.get(f"/customers?sort=name&cursor={cursor_of('name', value, 'a')}").status_code == 422
 
 
-@pytest.mark.parametrize("value", [5, "\x00", "\ud800", None])
-def test_forged_cursors_of_a_text_sort_are_refused(me: Rest, value: Any) -> None:
-    assert me.get(f"/customers?sort=name&cursor={cursor_of('name', value, 'a')}").status_code == 422
+UNKNOWN = ("nope", "%00", "%ff%fe", "a" * 4000, "..%2f..%2fetc", "'; drop table customer; --", "𠮷")
 
 
-@pytest.mark.parametrize(
-    "name", ["nope", "%00", "%ff%fe", "a" * 4000, "..%2f..%2fetc", "'; drop table customer; --", "𠮷"]
-)
-def test_unknown_ids_are_not_found(me: Rest, name: str) -> None:
-    for path in (f"/customers/{name}", f"/tasks/{name}", f"/visits/{name}", f"/files/{name}", f"/members/{name}"):
-        answer = me.get(path)
-        assert answer.status_code == 404
-        assert answer.content_type == "application/problem+json"
+def test_unknown_ids_are_not_found(me: Rest, subtests: pytest.Subtests) -> None:
+    for name in UNKNOWN:
+        for kind in ("customers", "follow-ups", "tasks", "visits", "files", "members", "departments", "events"):
+            with subtests.test(kind=kind, name=name):
+                answer = me.get(f"/{kind}/{name}")
+                assert answer.status_code == 404
+                assert answer.content_type == "application/problem+json"
 
 
 def test_every_answer_under_api_is_a_problem_document(app: Flask, me: Rest) -> None:
@@ -286,10 +290,11 @@ def test_the_schemas_name_the_choices_of_the_domain(kind: Any, values: tuple[str
 INJECTIONS = ["'", "' or 1=1 --", "%", "_", "\\", '"', "'); delete from customer; --", "${jndi:ldap://x}", "{{7*7}}"]
 
 
-@pytest.mark.parametrize("text", INJECTIONS)
-def test_filters_take_any_text_as_text(me: Rest, huaxing: dict[str, Any], text: str) -> None:
-    for name in ("q", "owner", "tag", "pool"):
-        answer = me.get("/customers", query_string={name: text})
-        assert answer.status_code == 200
-        assert answer.get_json()["items"] == []
+def test_filters_take_any_text_as_text(me: Rest, huaxing: dict[str, Any], subtests: pytest.Subtests) -> None:
+    for text in INJECTIONS:
+        for name in ("q", "owner", "tag", "pool"):
+            with subtests.test(name=name, text=text):
+                answer = me.get("/customers", query_string={name: text})
+                assert answer.status_code == 200
+                assert answer.get_json()["items"] == []
     assert len(me.items("/customers")) == 1

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, Member, Membership
 from wsapp.db import db, first, rows
@@ -48,14 +48,15 @@ def team_ids(actor: Member) -> frozenset[str] | None:
 
 
 def _team_of(actor: Member) -> frozenset[str]:
-    led = _led_paths(actor)
-    if not led:
-        return frozenset({actor.id})
-    below = sa.or_(*(Department.path.startswith(path, autoescape=True) for path in led))
+    below, top, led = aliased(Department), aliased(Department), aliased(Membership)
+    # Compared as text, not with LIKE: a host's department id may hold a wildcard.
+    is_below = sa.func.substr(below.path, 1, sa.func.length(top.path)) == top.path
     found = rows(
         sa.select(Membership.member_id)
-        .join(Department, sa.and_(Department.id == Membership.department_id, Department.corp_id == Membership.corp_id))
-        .where(below)
+        .join(below, sa.and_(below.id == Membership.department_id, below.corp_id == Membership.corp_id))
+        .join(top, sa.and_(is_below, top.corp_id == below.corp_id))
+        .join(led, sa.and_(led.department_id == top.id, led.corp_id == top.corp_id))
+        .where(led.member_id == actor.id, led.leads.is_(True))
         .distinct()
     )
     return frozenset(found) | {actor.id}
