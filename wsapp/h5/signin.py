@@ -49,7 +49,7 @@ def choose() -> Any:
     found = [corp for corp in found if corp.host_corp_id == wanted] if wanted else found
     inside = [corp for corp in found if corp.host == g.client.host]
     choices = [(corp, _start_address(corp, next_path, silent=bool(inside))) for corp in inside or found]
-    labels = {corp.host: hosts.connector_class(corp.host).label for corp in found}
+    labels = {corp.host: _(hosts.connector_class(corp.host).label) for corp in found}
     return render_template("signin/choose.html", choices=choices, labels=labels, signed_out=request.args.get("bye"))
 
 
