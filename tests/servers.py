@@ -115,7 +115,7 @@ class RabbitServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end_names(self) -> None:
-        """End the name server, which detached itself: told so on its own port, once it noticed that the node is gone."""
+        """End the name server, which detached itself, once it has noticed that its node is gone."""
         command = ["epmd", "-port", str(self.names_port), "-kill"]
         for _try in range(50):
             said = subprocess.run(command, capture_output=True, text=True, check=False).stdout

@@ -289,11 +289,11 @@ def held(claims: Sequence[Claim]) -> list[Claim]:
     if not claims:
         return []
     ours = sa.or_(*(_ours([one.id for one in lot], attempt_id) for attempt_id, lot in _by_attempt(claims).items()))
-    statement = sa.select(Outbox.id).where(ours).order_by(Outbox.id)
+    statement = sa.select(Outbox.id, Outbox.attempt_id).where(ours).order_by(Outbox.id)
     if is_postgresql():
         statement = statement.with_for_update()
-    found = set(db.session.execute(statement).scalars())
-    return [one for one in claims if one.id in found]
+    found = {(row.id, row.attempt_id) for row in db.session.execute(statement)}
+    return [one for one in claims if (one.id, one.attempt_id) in found]
 
 
 def _by_attempt(claims: Sequence[Claim]) -> dict[str, list[Claim]]:

@@ -1,9 +1,18 @@
-"""The outbox itself: once, borrowed, given back, shared out."""
+"""The outbox itself: once, borrowed, given back, shared out between corps and lanes."""
 
+from datetime import timedelta
+
+import sqlalchemy as sa
 from flask import Flask
 
-from wsapp import outbox, worklist
-from wsapp.db import db
+from wsapp import clock, outbox, worklist
+from wsapp.crm.org.models import Member
+from wsapp.db import corp_scope, current_corp, db
+from wsapp.outbox import Outbox
+
+
+def _corps_of(claims: list[outbox.Claim]) -> list[int | None]:
+    return [one.corp_id for one in claims]
 
 
 def test_work_with_a_known_key_is_left_alone(here: Flask) -> None:
@@ -12,3 +21,130 @@ def test_work_with_a_known_key_is_left_alone(here: Flask) -> None:
     assert outbox.enqueue("event", {"event": "x"})
     db.session.commit()
     assert worklist.counts() == {"ready": 2}
+
+
+def test_work_is_lent_when_it_is_due_and_oldest_first(here: Flask) -> None:
+    now = clock.now()
+    for key, seconds in (("b", -5), ("a", -10), ("later", 60)):
+        outbox.enqueue("event", {"key": key}, key=key, due_at=now + timedelta(seconds=seconds))
+    db.session.commit()
+    assert [one.payload["key"] for one in outbox.claim(10)] == ["a", "b"]
+    assert outbox.claim(10) == []
+
+
+def test_work_of_a_rolled_back_transaction_never_was(here: Flask) -> None:
+    woken: list[bool] = []
+    with outbox.listening(lambda: woken.append(True)):
+        outbox.enqueue("event", {})
+        db.session.rollback()
+        assert outbox.claim(10) == []
+        assert woken == []
+        outbox.enqueue("event", {})
+        db.session.commit()
+        assert woken == [True]
+
+
+def test_a_corp_with_much_to_do_leaves_room_for_the_others(here: Flask, ivy: Member) -> None:
+    for _number in range(50):
+        outbox.enqueue("send", {})
+    with corp_scope(ivy.corp_id):
+        outbox.enqueue("send", {}, due_at=clock.now() + timedelta(milliseconds=1))
+    db.session.commit()
+    claims = outbox.claim(8)
+    assert len(claims) >= 5  # a corp's share that it does not use is left to the next look
+    assert ivy.corp_id in _corps_of(claims)
+
+
+def test_a_corp_without_room_is_passed_over_but_its_own_work_goes_on(here: Flask, ivy: Member) -> None:
+    outbox.enqueue("send", {})
+    outbox.enqueue("event", {})
+    with corp_scope(ivy.corp_id):
+        outbox.enqueue("send", {})
+    db.session.commit()
+    claims = outbox.claim(8, room=lambda corp_id: 0 if corp_id == current_corp() else 4)
+    assert sorted((one.corp_id or 0, one.kind) for one in claims) == sorted(
+        [(current_corp(), "event"), (ivy.corp_id, "send")]
+    )
+
+
+def test_messages_do_not_hold_up_what_needs_no_host(here: Flask) -> None:
+    for _number in range(50):
+        outbox.enqueue("send", {})
+    outbox.enqueue("event", {})
+    outbox.enqueue("prune", {}, corp=False)
+    db.session.commit()
+    kinds = [one.kind for one in outbox.claim(6)]
+    assert sorted(kinds) == ["event", "prune", "send", "send", "send", "send"]
+
+
+def test_given_back_work_is_as_it_was(here: Flask) -> None:
+    outbox.enqueue("event", {}, key="k")
+    db.session.commit()
+    before = db.session.execute(sa.select(Outbox.due_at, Outbox.attempts, Outbox.crashes)).one()
+    (claim,) = outbox.claim(10)
+    assert outbox.release([(claim.attempt_id, (claim.id,))]) == 1
+    assert outbox.release([(claim.attempt_id, (claim.id,))]) == 0
+    assert db.session.execute(sa.select(Outbox.due_at, Outbox.attempts, Outbox.crashes)).one() == before
+    assert len(outbox.claim(10)) == 1
+
+
+def test_only_the_holder_settles(here: Flask) -> None:
+    outbox.enqueue("event", {})
+    db.session.commit()
+    (claim,) = outbox.claim(10)
+    outbox.release([(claim.attempt_id, (claim.id,))])
+    (other,) = outbox.claim(10)
+    for settle in (outbox.finish, lambda one: outbox.retry(one, 1, "x"), lambda one: outbox.bury(one, "x")):
+        try:
+            settle(claim)
+        except outbox.LeaseLost:
+            db.session.rollback()
+        else:
+            raise AssertionError("settled without the lease")
+    assert outbox.held([claim, other]) == [other]
+    outbox.finish(other)
+    db.session.commit()
+    assert worklist.counts() == {"done": 1}
+
+
+def test_old_work_is_thrown_away_but_the_dead_stay(here: Flask) -> None:
+    for key in ("old", "dead", "fresh"):
+        outbox.enqueue("event", {}, key=key)
+    db.session.commit()
+    claims = {one.id: one for one in outbox.claim(10)}
+    outbox.finish(*claims.values())
+    long_ago = clock.now() - timedelta(days=100)
+    db.session.execute(sa.update(Outbox).where(Outbox.key != "fresh").values(done_at=long_ago))
+    db.session.execute(sa.update(Outbox).where(Outbox.key == "dead").values(state="dead"))
+    assert outbox.prune(clock.now() - timedelta(days=90)) == 1
+    assert set(db.session.scalars(sa.select(Outbox.key))) == {"dead", "fresh"}
+
+
+def test_the_console_sees_what_waits_runs_and_died(here: Flask, ivy: Member) -> None:
+    now = clock.now()
+    for key in ("run", "die"):
+        outbox.enqueue("event", {}, key=key, due_at=now - timedelta(minutes=9))
+    db.session.commit()
+    claims = {one.id: one for one in outbox.claim(10)}
+    died = next(one for one in claims.values())
+    outbox.bury(died, "no way")
+    outbox.enqueue("event", {}, key="wait", due_at=now - timedelta(minutes=3))
+    outbox.enqueue("event", {}, key="plan", due_at=now + timedelta(minutes=3))
+    with corp_scope(ivy.corp_id):
+        outbox.enqueue("event", {}, key="other")
+    db.session.commit()
+    ours = worklist.overview(current_corp())
+    assert (ours.waiting, ours.planned, ours.running, ours.dead, ours.done_last_hour) == (1, 1, 1, 1, 0)
+    assert 170 <= ours.lag.total_seconds() <= 190
+    assert worklist.overview().waiting == 2
+    assert worklist.lateness() >= timedelta(minutes=3)
+    assert [(one.key, one.error) for one in worklist.rows_in("dead")] == [(_key(died.id), "no way")]
+    assert [one.key for one in worklist.rows_in("ready", corp_id=current_corp())] == ["wait", "plan"]
+    assert not worklist.revive(died.id, corp_id=ivy.corp_id)
+    assert worklist.revive(died.id, corp_id=current_corp())
+    db.session.commit()
+    assert worklist.overview(current_corp()).dead == 0
+
+
+def _key(outbox_id: int) -> str | None:
+    return db.session.scalar(sa.select(Outbox.key).where(Outbox.id == outbox_id))
