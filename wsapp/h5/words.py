@@ -19,7 +19,7 @@ FOLLOW_UP_KINDS = {
     "meeting": lazy("会议"),
     "other": lazy("其他"),
 }
-TASK_KINDS = {"follow_up": lazy("跟进"), "visit": lazy("拜访"), "call": lazy("打电话"), "other": lazy("其他")}
+TASK_KINDS = {"follow_up": lazy("跟进"), "visit": lazy("上门拜访"), "call": lazy("打电话"), "other": lazy("其他")}
 TASK_STATES = {
     "open": lazy("待处理"),
     "doing": lazy("进行中"),
