@@ -1,0 +1,61 @@
+"""Real worker processes and real signals: a stop in time, and a worker that wakes after somebody took its rows."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.soak.world import people_for, world
+from wsapp.db import db
+from wsapp.outbox import Outbox
+
+COUNT = 40
+PACE = {"lease": 2, "beat": 0.5, "poll": 0.1, "crash_pause": 2}
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
+
+
+def test_sigterm_lets_messages_under_way_arrive_and_gives_back_the_rest(tmp_path: Path, database_url: str) -> None:
+    with world(tmp_path, database_url, people=people_for(COUNT)) as soak:
+        for host in soak.hosts.values():
+            host.post("faults", {"api": "*", "fault": "delay", "seconds": 0.7, "times": 10**9})
+        soak.plan(COUNT)
+        worker = soak.start("worker", lease=60)
+        soak.wait(lambda: soak.posts() >= 6, 60, "the sixth post")
+        began = time.monotonic()
+        soak.kill(worker, signal.SIGTERM)
+        assert time.monotonic() - began < 30
+        assert worker.returncode == 0
+        with soak.app.app_context():
+            rows = db.session.execute(sa.select(Outbox.state, Outbox.lease_until, Outbox.crashes)).all()
+        assert not [row for row in rows if row.state == "running" or row.lease_until or row.crashes]
+        states = soak.ledger()
+        assert states["accepted"] == soak.posts()  # what left is written down; what did not waits, untouched
+        assert states["planned"] == COUNT - states["accepted"]
+        assert states["planned"] > 0
+        soak.start("worker", **PACE)
+        soak.wait(lambda: soak.unsettled() == 0, 60, "the last message")
+        assert soak.verdict() == {"lost": 0, "twice": 0}
+        assert soak.posts() == COUNT
+
+
+def test_a_worker_that_was_frozen_settles_nothing_of_what_others_took(tmp_path: Path, database_url: str) -> None:
+    with world(tmp_path, database_url, people=people_for(COUNT), cards=False) as soak:
+        for host in soak.hosts.values():
+            host.post("faults", {"api": "*", "fault": "delay", "seconds": 0.3, "times": 10**9})
+        soak.plan(COUNT)
+        frozen = soak.start("worker", **PACE)
+        soak.wait(lambda: soak.posts() >= 5, 60, "the fifth post")
+        os.kill(frozen.pid, signal.SIGSTOP)
+        soak.start("worker", **PACE)
+        soak.wait(lambda: soak.unsettled() == 0, 60, "the last message")  # also those that the frozen one had
+        before = soak.ledger()
+        os.kill(frozen.pid, signal.SIGCONT)
+        soak.kill(frozen, signal.SIGTERM)
+        assert frozen.returncode == 0
+        assert sum(soak.ledger().values()) == sum(before.values()) == COUNT
+        assert soak.unsettled() == 0
+        assert soak.verdict() == {"lost": 0, "twice": 0}
