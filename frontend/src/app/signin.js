@@ -5,6 +5,7 @@ import { metaValue, text } from "./page.js";
 const STORE = "wsapp.signin";
 const FORGET_MS = 300000;
 const MOST = 2;
+const NOT_TOLD = ["cancel", "timeout", "unsupported", "no_code", "failed"];
 
 function history() {
   const known = JSON.parse(sessionStorage.getItem(STORE) || "{}");
@@ -46,7 +47,10 @@ async function signIn(box) {
     remember("successes");
     location.replace(ownPath(next));
   } catch (error) {
-    showFailure(box, (error && error.detail) || text("noCode"), remember("failures").failures);
+    const failures = remember("failures").failures;
+    // The host says why it gives no code (outside the visible range, for one): its words, and at once what to do.
+    const refused = error && error.message && !NOT_TOLD.includes(error.code);
+    showFailure(box, (error && error.detail) || (refused && error.message) || text("noCode"), refused ? MOST : failures);
   }
 }
 
