@@ -39,7 +39,7 @@ def _overview() -> str:
         "overview.html",
         "console",
         corp=corp,
-        host=hosts.connector_class(corp.host).label,
+        host_label=hosts.connector_class(corp.host).label,  # `host` is the client's, see base.html
         since=local(corp.created_at),
         members=_count_members(Member.status == ACTIVE),
         admins=_count_members(Member.status == ACTIVE, Member.role == ADMIN),
