@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 from flask import Flask, Response, jsonify, redirect, render_template_string, request
-from PIL import Image
+from PIL import Image, ImageDraw
 from werkzeug.wrappers import Response as AnyResponse
 
 from wsapp.connectors.dingtalk.emulator_gate import json_response
@@ -301,9 +301,16 @@ def _with_query(args: dict[str, str], **more: str) -> str:
 
 
 def sample_photo(seed: str) -> bytes:
-    """A small JPEG, each of another colour, with the EXIF position that a phone's camera writes."""
-    colour = tuple(int(seed[at : at + 2], 16) for at in (0, 2, 4))
-    image = Image.new("RGB", (640, 480), colour)
+    """A small JPEG of a shop, each with another front, with the EXIF position that a phone's camera writes."""
+    front = tuple(90 + int(seed[at : at + 2], 16) % 110 for at in (0, 2, 4))
+    image = Image.new("RGB", (640, 480), (176, 203, 230))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 380, 640, 480), fill=(150, 148, 142))
+    pen.rectangle((80, 130, 560, 380), fill=front)
+    pen.rectangle((80, 170, 560, 215), fill=(245, 241, 230))
+    for at in range(4):
+        pen.rectangle((105 + at * 88, 245, 165 + at * 88, 330), fill=(86, 104, 122))
+    pen.rectangle((470, 245, 535, 380), fill=(70, 60, 52))
     exif = Image.Exif()
     exif[0x010F] = "Emulated phone"
     exif[0x8825] = {1: "N", 2: (30.0, 14.0, 34.0), 3: "E", 4: (120.0, 9.0, 2.0)}
