@@ -43,8 +43,8 @@ def test_another_sellers_record_is_not_shown(stack: Stack, sample: Sample, open_
 def test_whoever_is_out_of_range_reads_what_to_ask_for(stack: Stack, phones: Phones, sample: Sample) -> None:
     app = phones.app(sample, sample.outsider.userid)
     app.goto(f"{stack.url}/h5/")
-    expect(app.locator("main")).to_contain_text("可见范围")
-    expect(app.locator("main")).to_contain_text("管理员")
+    expect(app.get_by_text("可见范围").first).to_be_visible()
+    expect(app.get_by_text("管理员").first).to_be_visible()
     expect(app.get_by_role("navigation", name="主导航")).to_have_count(0)
 
 
