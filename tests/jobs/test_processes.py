@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from tests.soak.world import people_for, world
+from wsapp import outbox
 from wsapp.db import db
-from wsapp.outbox import Outbox
+from wsapp.outbox import MAX_CRASHES, Outbox
 
 COUNT = 40
 PACE = {"lease": 2, "beat": 0.5, "poll": 0.1, "crash_pause": 2}
@@ -40,6 +41,32 @@ def test_sigterm_lets_messages_under_way_arrive_and_gives_back_the_rest(tmp_path
         soak.wait(lambda: soak.unsettled() == 0, 60, "the last message")
         assert soak.verdict() == {"lost": 0, "twice": 0}
         assert soak.posts() == COUNT
+
+
+def test_a_row_that_kills_its_worker_is_parked_and_the_others_go_on(tmp_path: Path, database_url: str) -> None:
+    with world(tmp_path, database_url, people=people_for(COUNT)) as soak:
+        soak.plan(COUNT)
+        with soak.app.app_context():
+            outbox.enqueue("poison", {}, corp=False)
+            db.session.commit()
+        deaths = 0
+        worker = soak.start("worker", **PACE)
+
+        def parked() -> bool:
+            nonlocal worker, deaths
+            if worker.poll() is not None:
+                assert worker.returncode == -signal.SIGSEGV
+                deaths += 1
+                soak.processes.remove(worker)
+                worker = soak.start("worker", **PACE)
+            with soak.app.app_context():
+                return db.session.scalar(sa.select(Outbox.state).where(Outbox.kind == "poison")) == "dead"
+
+        soak.wait(parked, 90, "the end of the poison")
+        assert deaths == MAX_CRASHES + 1  # once in company, then on its own
+        soak.wait(lambda: soak.unsettled() == 0, 60, "the last message")
+        assert worker.poll() is None
+        assert soak.verdict() == {"lost": 0, "twice": 0}
 
 
 def test_a_worker_that_was_frozen_settles_nothing_of_what_others_took(tmp_path: Path, database_url: str) -> None:
