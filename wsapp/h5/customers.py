@@ -82,7 +82,7 @@ def _tabs(scope: str, leads: bool) -> list[tuple[str, str, bool, None]]:
     if not leads:
         return []
     return [
-        (here_with(scope="mine"), _("我的"), scope == "mine", None),
+        (here_with(scope="mine"), _("我负责的"), scope == "mine", None),
         (here_with(scope="team"), _("团队"), scope == "team", None),
     ]
 

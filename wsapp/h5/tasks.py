@@ -40,7 +40,7 @@ def index() -> str:
     )
     statement = lists.task_list().where(lists.tasks_whose(whose, g.member), state)
     found, after = page_of(statement, sorts=sorts, sort=sort, id_column=Task.id, limit=PAGE_SIZE, cursor=cursor())
-    tabs = [("mine", _("我的")), ("given", _("我交办的")), *([("team", _("团队"))] if leads else [])]
+    tabs = [("mine", _("我负责的")), ("given", _("我交办的")), *([("team", _("团队"))] if leads else [])]
     return show(
         "tasks/index.html",
         tasks=rows.task_rows(found, viewer_id=g.member.id, snoozes=whose == "mine"),

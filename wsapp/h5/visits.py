@@ -38,7 +38,7 @@ def index() -> str:
         statement, sorts=SORTS, sort="-checked_in_at", id_column=Visit.id, limit=PAGE_SIZE, cursor=cursor()
     )
     tabs = [
-        (here_with(scope="mine"), _("我的"), whose == "mine", None),
+        (here_with(scope="mine"), _("我的拜访"), whose == "mine", None),
         (here_with(scope="team"), _("团队") if leads else _("我的客户"), whose == "team", None),
     ]
     drawn = rows.visit_rows(found, viewer_id=g.member.id)
