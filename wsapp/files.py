@@ -120,9 +120,9 @@ def expect_photo(media_id: str, *, owner_id: str) -> StoredFile:
     return stored
 
 
-def fill_photo(stored: StoredFile, raw: bytes) -> None:
-    """Put the fetched bytes into a waiting photo. Raises Invalid when they are no photo."""
-    _fill(stored, read_photo(raw))
+def fill_photo(stored: StoredFile, photo: Photo) -> None:
+    """Put a fetched and re-encoded photo into the row that waits for it."""
+    _fill(stored, photo)
     stored.state = "ready"
 
 

@@ -71,6 +71,8 @@ def add_photo() -> Any:
         stored = files.expect_photo(media_id.replace("\0", ""), owner_id=g.member.id)
         outbox.enqueue("media.fetch", {"file": stored.id}, key=f"media:{stored.id}")
     else:
-        stored = files.keep_photo(upload.stream.read() if upload else b"", owner_id=g.member.id)
+        owner_id = g.member.id
+        db.session.rollback()  # re-encoding takes a while: hold no lock meanwhile
+        stored = files.keep_photo(upload.stream.read() if upload else b"", owner_id=owner_id)
     db.session.commit()
     return jsonify(id=stored.id, url=photos.link(stored)[1] if stored.state == "ready" else ""), 201

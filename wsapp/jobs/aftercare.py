@@ -8,7 +8,7 @@ from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.models import ACCEPTED, DELIVERED, FAILED, READ, SUPPRESSED, Notification
 from wsapp.crm.org.models import Member
 from wsapp.db import current_corp, db, first
-from wsapp.files import StoredFile, fill_photo
+from wsapp.files import StoredFile, fill_photo, read_photo
 from wsapp.jobs.delivery import drop, line_of_corp, locked, look_up_result
 from wsapp.jobs.runner import Desk
 from wsapp.outbox import Claim
@@ -94,13 +94,14 @@ def fetch_photo(claim: Claim, desk: Desk) -> None:
     except Refused as error:
         mark_photo_failed(claim, str(error))
         return
-    stored = _waiting_photo(claim)
-    if stored is None:
-        return
     try:
-        fill_photo(stored, raw)
+        photo = read_photo(raw)  # before any transaction: it takes a while
     except Invalid as error:
         mark_photo_failed(claim, error.detail)
+        return
+    stored = _waiting_photo(claim)
+    if stored is not None:
+        fill_photo(stored, photo)
 
 
 def mark_photo_failed(claim: Claim, reason: str) -> None:
