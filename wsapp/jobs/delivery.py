@@ -28,7 +28,7 @@ from wsapp.crm.notifications.models import (
     SUPPRESSED,
     Notification,
 )
-from wsapp.crm.notifications.reminders import catch_up, still_wanted
+from wsapp.crm.notifications.reminders import catch_up, unwanted
 from wsapp.crm.org.models import Corp, Member
 from wsapp.db import current_corp, db, is_postgresql, rows
 from wsapp.house import local
@@ -76,11 +76,15 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
     recipients = sorted({one.recipient_id for one in messages.values()})
     readers = {one.id: one for one in rows(sa.select(Member).where(Member.id.in_(recipients)))}
     limits = Limits(connector.quota(), list(readers))
+    reasons = unwanted([one for one in messages.values() if _may_go(one)])
     letters: list[Letter] = []
     settled: list[Claim] = []
     for claim in ours:
         message = messages.get(claim.payload["notification"])
-        if message is None or not _may_go(message) or _stop(message, readers.get(message.recipient_id), claim):
+        if message is None or not _may_go(message):
+            settled.append(claim)
+        elif reason := _why_not(readers.get(message.recipient_id)) or reasons.get(message.id, ""):
+            _suppress(message, reason)
             settled.append(claim)
         elif not corp.enabled:
             outbox.retry(claim, DISABLED_PAUSE, "the corp is switched off", counted=False)
@@ -108,14 +112,14 @@ def _may_go(message: Notification) -> bool:
     return message.state in (PLANNED, SENDING) or (message.state == FAILED and message.host_code == GAVE_UP)
 
 
-def _stop(message: Notification, reader: Member | None, claim: Claim) -> bool:
-    reason = _("收件人已离职或停用") if reader is None or not reader.is_active else still_wanted(message)
-    if not reason:
-        return False
+def _why_not(reader: Member | None) -> str:
+    return _("收件人已离职或停用") if reader is None or not reader.is_active else ""
+
+
+def _suppress(message: Notification, reason: str) -> None:
     if message.unknown:
         reason = _("%(reason)s（此前一次发送结果未知）", reason=reason)
     message.state, message.reason, message.settled_at = SUPPRESSED, reason[:300], clock.now()
-    return True
 
 
 def _is_too_old(message: Notification, claim: Claim, desk: Desk) -> bool:
@@ -226,6 +230,7 @@ def _write_ends(letters: Sequence[Letter], desk: Desk, host: str) -> None:
                 message.unknown = True  # it may have arrived; the same bytes may go again
                 metrics.OUTBOX_UNKNOWN.labels(host).inc()
                 _write_mistake(letter.claim, message, letter.end, desk)
+    catch_up([messages[letter.message_id] for letter in ours if isinstance(letter.end, Receipt)])
     if done:
         outbox.finish(*done)
         clear_fault(current_corp())
@@ -253,7 +258,6 @@ def _write_accepted(letter: Letter, message: Notification, desk: Desk, host: str
         if receipt.check_after is not None:
             after = max(desk.pace.results[0], desk.pace.wait(receipt.check_after))
             look_up_result(message, 0, after)
-    catch_up(message)
     metrics.OUTBOX_SENT.labels(host, "dropped" if receipt.dropped else "accepted").inc()
     metrics.OUTBOX_LATENESS.observe(max(0.0, (now - message.due_at).total_seconds()))
 

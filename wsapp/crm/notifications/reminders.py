@@ -1,8 +1,9 @@
 """Reminders that fire, and the work that is finished on the card."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -101,44 +102,66 @@ def _late_siblings(taken: list[Reminder]) -> list[Reminder]:
     return list(rows(_unless_touched(siblings)))
 
 
-def still_wanted(notification: Notification) -> str:
-    """Return why a message that is about to go out is no longer wanted, or nothing: looked at right before sending."""
+def unwanted(notifications: Sequence[Notification]) -> dict[str, str]:
+    """Return, by id, why messages that are about to go out are no longer wanted: looked at right before sending."""
+    tasks = _tasks_of(notifications)
+    reminder_ids = [one.key.partition(":")[2] for one in notifications if one.key.startswith("reminder:")]
+    planned_for = dict(
+        db.session.execute(sa.select(Reminder.id, Reminder.fire_at).where(Reminder.id.in_(reminder_ids))).all()
+        if reminder_ids
+        else ()
+    )
+    reasons = {one.id: _why_unwanted(one, tasks, planned_for) for one in notifications}
+    return {notification_id: reason for notification_id, reason in reasons.items() if reason}
+
+
+def _why_unwanted(notification: Notification, tasks: Mapping[str, Task], planned_for: Mapping[str, datetime]) -> str:
     if notification.kind == "task.bundle":
-        return "" if any(task.is_open for task in _tasks(notification.task_ids)) else _("待办已处理")
+        meant = [tasks[one] for one in notification.task_ids if one in tasks]
+        return "" if any(task.is_open for task in meant) else _("待办已处理")
     if notification.kind not in TASK_KINDS:
         return ""
-    task = first(sa.select(Task).where(Task.id == notification.subject_id))
+    task = tasks.get(notification.subject_id or "")
     if task is None or not task.is_open:
         return _("待办已处理")
     if notification.recipient_id != task.assignee_id:
         return _("待办已转交他人")
     if notification.kind != "task.assigned" and task.snoozed_until and task.snoozed_until > clock.now():
         return _("待办已推迟")
-    return _("待办已改期") if _was_moved(notification, task) else ""
+    return _("待办已改期") if _was_moved(notification, task, planned_for) else ""
 
 
-def _was_moved(notification: Notification, task: Task) -> bool:
+def _was_moved(notification: Notification, task: Task, planned_for: Mapping[str, datetime]) -> bool:
     """Whether the task got another time after its reminder was turned into this message."""
     source, _colon, reminder_id = notification.key.partition(":")
     if source != "reminder" or notification.kind == "task.snooze":
         return False
     if notification.kind == "task.overdue":
         return not task.is_overdue
-    fire_at = first(sa.select(Reminder.fire_at).where(Reminder.id == reminder_id))
-    return fire_at is not None and fire_at not in rings_at(task)
+    return reminder_id in planned_for and planned_for[reminder_id] not in rings_at(task)
 
 
-def catch_up(notification: Notification) -> None:
-    """Have a card that was just accepted show what happened to its task while it was on its way."""
-    if notification.kind not in TASK_KINDS or not notification.message.get("buttons"):
-        return
-    task = first(sa.select(Task).where(Task.id == notification.subject_id))
-    if task is not None and (text := _state_text(notification, task)):
-        refresh_card(notification, text)
+def catch_up(notifications: Sequence[Notification]) -> None:
+    """Have cards that were just accepted show what happened to their tasks while they were on their way."""
+    cards = [one for one in notifications if one.kind in TASK_KINDS and one.message.get("buttons")]
+    tasks = _tasks_of(cards)
+    for notification in cards:
+        task = tasks.get(notification.subject_id or "")
+        if task is not None and (text := _state_text(notification, task)):
+            refresh_card(notification, text)
+
+
+def _tasks_of(notifications: Sequence[Notification]) -> dict[str, Task]:
+    """The tasks that messages speak of, as they are now."""
+    task_ids = {task_id for one in notifications for task_id in (one.subject_id, *one.task_ids) if task_id}
+    statement = sa.select(Task).where(Task.id.in_(task_ids)).execution_options(populate_existing=True)
+    return {task.id: task for task in rows(statement)} if task_ids else {}
 
 
 def _state_text(notification: Notification, task: Task) -> str:
     """What the reader's card shows in place of its buttons; empty while the task is simply open."""
+    if task.is_open and not task.snoozed_until:
+        return ""
     reader = member(notification.recipient_id)
     if reader is None:
         return ""
