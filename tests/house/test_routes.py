@@ -1,0 +1,477 @@
+"""Every route refuses whoever it is not for. Made from the route map: a route without a line here fails.
+
+Each route is asked by an anonymous visitor, by a stranger of the same corp, by a seller and by the administrator of
+another corp, each with a session and with an API token, with real ids of 阿丽's records in address, query and body.
+Whatever the answer, it shows nothing of hers, and nothing of hers changes.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.cast import CORP, WECOM_AGENT, Cast
+from wsapp import clock, outbox
+from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.events.models import Event
+from wsapp.crm.followups.actions import log_follow_up
+from wsapp.crm.notifications.actions import tell
+from wsapp.crm.notifications.models import Notification
+from wsapp.crm.org import actions as org
+from wsapp.crm.org.models import Department, LoginSession, Member
+from wsapp.crm.tasks.actions import create_task
+from wsapp.crm.visits.actions import log_visit
+from wsapp.db import Base, corp_scope, db, every_corp
+from wsapp.files import StoredFile
+from wsapp.outbox import Outbox
+from wsapp.vault import digest
+
+ORIGIN = "http://127.0.0.1:8000"
+
+PUBLIC = "anybody: shows nothing of any corp"
+LINK = "whoever holds a signed link"
+HOST = "the host, by its signature"
+MEMBER = "a member's session"
+ADMIN = "an administrator's session"
+TOKEN = "an API token"
+
+REFUSED = (403, 404)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Who a route is for, and what a stranger sends it. `{…}` are filled with ids of 阿丽's records."""
+
+    guard: str
+    query: dict[str, str] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] | None = None
+    refused: tuple[int, ...] = REFUSED  # what a stranger gets for an address that names a record
+    why: str = ""
+
+
+DUE = "2030-01-01T09:00:00+08:00"
+TASK = {"title": "打探", "due_at": DUE, "customer": "{customer}", "assignee": "ali"}
+TASK_FORM = {"title": "打探", "due_at": "2030-01-01T09:00", "customer": "{customer}", "assignee": "{member}"}
+CUSTOMER_FORM = {"name": "探子公司", "phones": "13911112222", "parent": "{customer}", "version": "1", "similar_ok": "1"}
+VISIT_FORM = {"note": "路过", "no_fix_reason": "indoor", "photos": "{file}", "customer": "{customer}"}
+
+ROUTES: dict[str, Route] = {
+    # --- everybody
+    "GET /": Route(PUBLIC),
+    "GET /healthz": Route(PUBLIC),
+    "GET /readyz": Route(PUBLIC),
+    "GET /metrics": Route(PUBLIC),
+    "GET /static/<path:name>": Route(PUBLIC),
+    "GET /api/docs": Route(PUBLIC),
+    "GET /api/v1/openapi.json": Route(PUBLIC),
+    "GET /signin/": Route(PUBLIC, query={"next": "/h5/customers/{customer}"}),
+    "GET /signin/<host>/<corp_id>": Route(PUBLIC, query={"next": "/h5/customers/{customer}"}),
+    "GET /signin/<host>/<corp_id>/return": Route(PUBLIC, query={"code": "x", "state": "y"}),
+    "GET /signin/<host>/<corp_id>/web": Route(PUBLIC),
+    "GET /signin/<host>/<corp_id>/web/return": Route(PUBLIC, query={"code": "x", "state": "y"}),
+    "POST /signin/<host>/<corp_id>/code": Route(PUBLIC, body={"code": "x", "nonce": "y"}),
+    "POST /signout": Route(PUBLIC),
+    "GET /admin/first-run": Route(PUBLIC),
+    "POST /admin/first-run": Route(PUBLIC, form={"code": "00000000"}),
+    "GET /files/<key:file_id>": Route(LINK, refused=(401,)),
+    # --- the hosts
+    "GET /callbacks/<host>/<corp_id>": Route(HOST),
+    "POST /callbacks/<host>/<corp_id>": Route(HOST, body={"encrypt": "x"}),
+    "GET /callbacks/<host>/<corp_id>/<kind>": Route(HOST, query={"echostr": "x"}),
+    "POST /callbacks/<host>/<corp_id>/<kind>": Route(HOST, body={"encrypt": "x"}),
+    # --- pages
+    "GET /h5/": Route(MEMBER),
+    "GET /h5/customers": Route(MEMBER, query={"q": "华星", "owner": "{member}"}),
+    "POST /h5/customers": Route(MEMBER, form=CUSTOMER_FORM),
+    "GET /h5/customers/new": Route(MEMBER, query={"parent": "{customer}"}),
+    "GET /h5/customers/<key:customer_id>": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>": Route(MEMBER, form=CUSTOMER_FORM),
+    "GET /h5/customers/<key:customer_id>/edit": Route(MEMBER),
+    "GET /h5/customers/<key:customer_id>/follow-ups/new": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/follow-ups": Route(MEMBER, form={"text": "探", "photos": "{file}"}),
+    "GET /h5/customers/<key:customer_id>/visits/new": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/visits": Route(MEMBER, form=VISIT_FORM),
+    "GET /h5/visits": Route(MEMBER, query={"whose": "team", "customer": "{customer}"}),
+    "GET /h5/visits/new": Route(MEMBER, query={"customer": "{customer}"}),
+    "GET /h5/visits/<key:visit_id>": Route(MEMBER),
+    "POST /h5/visits/<key:visit_id>/check-out": Route(MEMBER, form={"result": "探"}),
+    "GET /h5/tasks": Route(MEMBER, query={"whose": "team", "q": "报价"}),
+    "POST /h5/tasks": Route(MEMBER, form=TASK_FORM),
+    "GET /h5/tasks/new": Route(MEMBER, query={"customer": "{customer}"}),
+    "GET /h5/tasks/<key:task_id>": Route(MEMBER),
+    "POST /h5/tasks/<key:task_id>": Route(MEMBER, form={**TASK_FORM, "version": "1"}),
+    "GET /h5/tasks/<key:task_id>/edit": Route(MEMBER),
+    "POST /h5/tasks/<key:task_id>/completion": Route(MEMBER, form={"note": "探"}),
+    "POST /h5/tasks/<key:task_id>/snooze": Route(MEMBER, form={"until": "1h"}),
+    "POST /h5/tasks/<key:task_id>/assignment": Route(MEMBER, form={"assignee": "{member}"}),
+    "POST /h5/tasks/<key:task_id>/cancellation": Route(MEMBER),
+    "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
+    "GET /h5/team": Route(MEMBER),
+    "GET /h5/team/<key:member_id>": Route(MEMBER),
+    "GET /h5/me": Route(MEMBER),
+    "POST /h5/me/language": Route(MEMBER, form={"language": "zh"}),
+    "GET /h5/me/messages": Route(MEMBER),
+    "POST /h5/me/devices/<key:session_id>/signout": Route(
+        MEMBER, refused=(303,), why="says the same for any id, and ends one's own devices only"
+    ),
+    "GET /h5/host-config": Route(MEMBER, query={"url": "http://evil.example/h5/"}),
+    "POST /h5/photos": Route(MEMBER),
+    # --- the console
+    "GET /admin/": Route(ADMIN),
+    "GET /admin/members": Route(ADMIN, query={"q": "阿"}),
+    "GET /admin/members/<member_id>": Route(ADMIN),
+    "POST /admin/members/<member_id>/role": Route(ADMIN, form={"role": "admin"}),
+    "POST /admin/members/<member_id>/sign-out": Route(ADMIN),
+    "GET /admin/work": Route(ADMIN, query={"state": "dead"}),
+    "POST /admin/work/<int:work_id>/revival": Route(ADMIN),
+    "GET /admin/deliveries": Route(ADMIN, query={"person": "{member}"}),
+    "GET /admin/tokens": Route(ADMIN),
+    "POST /admin/tokens": Route(ADMIN, form={"scope": "read", "days": "30", "member": "{member}"}),
+    "POST /admin/tokens/<token_id>/revocation": Route(ADMIN),
+    # --- REST
+    "GET /api/v1/customers": Route(TOKEN, query={"owner": "ali", "q": "华星"}),
+    "POST /api/v1/customers": Route(TOKEN, body={"name": "探子公司", "parent": "{customer}", "owner": "ali"}),
+    "GET /api/v1/customers/<customer_id>": Route(TOKEN),
+    "PATCH /api/v1/customers/<customer_id>": Route(TOKEN, body={"name": "改名"}),
+    "POST /api/v1/customers/<customer_id>/assignment": Route(TOKEN, body={"owner": "cha"}),
+    "GET /api/v1/customers/<customer_id>/follow-ups": Route(TOKEN),
+    "POST /api/v1/customers/<customer_id>/follow-ups": Route(TOKEN, body={"text": "探"}),
+    "GET /api/v1/customers/<customer_id>/visits": Route(TOKEN),
+    "POST /api/v1/customers/<customer_id>/visits": Route(TOKEN, body={"note": "探"}),
+    "GET /api/v1/follow-ups": Route(TOKEN, query={"customer": "{customer}", "author": "ali"}),
+    "POST /api/v1/follow-ups": Route(TOKEN, body={"customer": "{customer}", "text": "探", "photos": ["{file}"]}),
+    "GET /api/v1/follow-ups/<follow_up_id>": Route(TOKEN),
+    "GET /api/v1/visits": Route(TOKEN, query={"customer": "{customer}", "member": "ali"}),
+    "POST /api/v1/visits": Route(TOKEN, body={"customer": "{customer}", "photos": ["{file}"]}),
+    "GET /api/v1/visits/<visit_id>": Route(TOKEN),
+    "POST /api/v1/visits/<visit_id>/check-out": Route(TOKEN, body={}),
+    "GET /api/v1/tasks": Route(TOKEN, query={"assignee": "ali", "customer": "{customer}"}),
+    "POST /api/v1/tasks": Route(TOKEN, body=TASK),
+    "GET /api/v1/tasks/<task_id>": Route(TOKEN),
+    "PATCH /api/v1/tasks/<task_id>": Route(TOKEN, body={"title": "改名"}),
+    "POST /api/v1/tasks/<task_id>/assignment": Route(TOKEN, body={"assignee": "cha"}),
+    "POST /api/v1/tasks/<task_id>/cancellation": Route(TOKEN, body={}),
+    "POST /api/v1/tasks/<task_id>/completion": Route(TOKEN, body={}),
+    "POST /api/v1/tasks/<task_id>/snooze": Route(TOKEN, body={"minutes": 5}),
+    "GET /api/v1/members": Route(TOKEN, query={"q": "阿"}),
+    "GET /api/v1/members/<member_id>": Route(TOKEN),
+    "GET /api/v1/departments": Route(TOKEN, query={"q": "机密"}),
+    "GET /api/v1/departments/<department_id>": Route(TOKEN),
+    "POST /api/v1/files": Route(TOKEN),
+    "GET /api/v1/files/<file_id>": Route(TOKEN),
+    "GET /api/v1/events": Route(TOKEN, query={"subject": "{customer}"}),
+    "GET /api/v1/events/<event_id>": Route(TOKEN),
+    "GET /api/v1/notifications": Route(TOKEN, query={"recipient": "ali"}),
+    "GET /api/v1/notifications/<notification_id>": Route(TOKEN),
+}
+
+# What nobody but 阿丽's own people may read anywhere.
+SECRETS = (
+    "佛山市华星家具有限公司",
+    "13800138000",
+    "报价打八五折",
+    "老板下月换供应商",
+    "把报价单送过去",
+    "催一催报价",
+    "81013",
+    "机密事业部",
+    "阿丽",
+)
+
+
+def routes_of(app: Flask) -> Iterator[str]:
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield f"{method} {rule.rule}"
+
+
+def test_every_route_has_a_line_here_and_every_line_a_route(app: Flask) -> None:
+    assert set(routes_of(app)) == set(ROUTES)
+
+
+# --- the world ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class World:
+    """Ids of 阿丽's records, as the placeholders of the table and the parameters of addresses name them."""
+
+    ids: dict[str, str]
+
+    def fill(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value.format(**self.ids) if "{" in value else value
+        if isinstance(value, list):
+            return [self.fill(one) for one in value]
+        return {name: self.fill(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+    def path(self, line: str) -> str:
+        rule = line.partition(" ")[2]
+        names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json"}
+        if rule.startswith("/api/"):
+            names["member"] = "ali"
+
+        def value(found: re.Match[str]) -> str:
+            name = found.group(1)
+            return names.get(name) or names[name.rpartition(":")[2].removesuffix("_id")]
+
+        return re.sub(r"<([^>]+)>", value, rule)
+
+
+@pytest.fixture
+def world(app: Flask, cast: Cast, ali: Member, bob: Member) -> World:
+    photo = _upload(app, cast.token(ali))
+    with app.app_context(), corp_scope(cast.corp_id):
+        owner, boss = db.session.merge(ali), db.session.merge(bob)
+        ids = _write(owner, boss, photo)
+        session_token, api_token = (
+            org.open_session(owner, device="iPhone"),
+            org.create_token(owner, scopes=["read"], days=9),
+        )
+        db.session.commit()
+    ids |= {"session": digest(session_token)[:40], "token": digest(api_token)[:40], "file": photo}
+    return World({**ids, "member": ali.id, "department": "77"})
+
+
+def _upload(app: Flask, token: str) -> str:
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 40), "red").save(buffer, "PNG")
+    buffer.seek(0)
+    client = app.test_client(use_cookies=False)
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = client.post("/api/v1/files", data={"file": (buffer, "a.png")}, headers=headers)
+    assert answer.status_code == 201
+    return str(answer.get_json()["id"])
+
+
+def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
+    now = clock.now()
+    values = {"name": "佛山市华星家具有限公司", "phones": ["13800138000"]}
+    customer = create_customer(values, actor=owner)
+    visit = log_visit(customer, {"note": "老板下月换供应商"}, actor=owner, photos=[photo])
+    follow_up = log_follow_up(customer, {"text": "报价打八五折"}, actor=owner)
+    task = create_task(
+        {"title": "把报价单送过去", "due_at": now + timedelta(days=1), "customer": customer.id}, actor=boss
+    )
+    task.assignee_id = owner.id
+    card = {"title": "催一催报价", "text": "", "lines": [], "url": "", "buttons": [], "source": "", "state": ""}
+    tell(owner, "task.due", card, key="secret", subject_id=task.id)
+    db.session.add(Department(id="77", name="机密事业部", parent_id="1", path="/1/77/", sort=0, checked_at=now))
+    outbox.enqueue("card.update", {})
+    db.session.flush()
+    work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
+    work.state, work.error = outbox.DEAD, "宿主返回 81013"
+    db.session.flush()
+    return {
+        "customer": customer.id,
+        "visit": visit.id,
+        "follow_up": follow_up.id,
+        "task": task.id,
+        "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).one(),
+        "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
+        "work": str(work.id),
+    }
+
+
+UNIMPORTANT = {"seen_at", "used_at", "checked_at"}
+
+
+def snapshot(app: Flask, corp_id: int, *, but: str = "") -> dict[tuple[str, str], dict[str, Any]]:
+    """Return every row of a corp by (table, id); without what belongs to the member `but`."""
+    found = {}
+    with app.app_context(), every_corp():
+        for mapper in Base.registry.mappers:
+            kind = mapper.class_
+            if not hasattr(kind, "corp_id") or "id" not in mapper.columns:
+                continue
+            for row in db.session.scalars(sa.select(kind).where(kind.corp_id == corp_id)):
+                values = {one.key: getattr(row, one.key) for one in mapper.column_attrs if one.key not in UNIMPORTANT}
+                if but and but in values.values():
+                    continue
+                found[kind.__tablename__, str(row.id)] = values
+    return found
+
+
+# --- asking -------------------------------------------------------------------------------------------------------
+
+
+def ask(
+    client: FlaskClient, world: World, line: str, *, token: str = "", csrf: bool = True, origin: str = ORIGIN
+) -> TestResponse:
+    """Send a route all that its line says, with a valid CSRF token where a form would carry one."""
+    method, route = line.partition(" ")[0], ROUTES[line]
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    more: dict[str, Any] = {"query_string": world.fill(route.query)}
+    if method != "GET":
+        headers["Origin"] = origin
+        if route.body is not None:
+            more["json"] = world.fill(route.body)
+        elif line.endswith(("/files", "/photos")):
+            more["data"] = {}
+        else:
+            more["data"] = world.fill(route.form)
+        if csrf and route.guard in (MEMBER, ADMIN, PUBLIC):
+            headers["X-CSRF-Token"] = csrf_of(client)
+    return client.open(world.path(line), method=method, headers=headers, **more)
+
+
+def csrf_of(client: FlaskClient) -> str:
+    for page in ("/h5/me", "/signin/"):
+        answer = client.get(page)
+        found = re.search(r'name="csrf-token" content="([^"]+)"', answer.get_data(as_text=True))
+        if found:
+            return found.group(1)
+    raise AssertionError("no page carries a CSRF token")
+
+
+def names_a_record(line: str) -> bool:
+    return bool(re.search(r"<(?:\w+:)?(?!host|corp_id|kind|name)\w+>", line))
+
+
+def assert_tells_nothing(answer: TestResponse) -> None:
+    text = answer.get_data(as_text=True) + str(answer.headers)
+    told = [secret for secret in SECRETS if secret in text]
+    assert not told, told
+    assert answer.status_code < 500
+
+
+def browser(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    client.environ_base["HTTP_USER_AGENT"] = WECOM_AGENT
+    client.environ_base["HTTP_HOST"] = "127.0.0.1:8000"
+    return client
+
+
+def test_anonymous_visitors_get_nothing(app: Flask, cast: Cast, world: World, subtests: pytest.Subtests) -> None:
+    before = snapshot(app, cast.corp_id)
+    for line, route in ROUTES.items():
+        with subtests.test(line):
+            answer = ask(browser(app), world, line)
+            assert_tells_nothing(answer)
+            if route.guard == TOKEN or route.guard == LINK:
+                assert answer.status_code == 401
+            elif route.guard == HOST:
+                assert answer.status_code == 403
+            elif route.guard in (MEMBER, ADMIN) and line.startswith("GET"):
+                assert answer.status_code == 302
+                assert answer.location.startswith("/signin/")
+            elif route.guard in (MEMBER, ADMIN):
+                assert answer.status_code in (401, 403)
+    assert snapshot(app, cast.corp_id) == before
+
+
+@pytest.mark.parametrize("who", ["cha", "ivy", "an"])
+def test_strangers_get_nothing_with_a_session(
+    app: Flask, cast: Cast, world: World, sign_in: Callable[..., FlaskClient], who: str, subtests: pytest.Subtests
+) -> None:
+    stranger = cast.member(who)
+    before = snapshot(app, cast.corp_id, but=stranger.id)
+    for line, route in ROUTES.items():
+        with subtests.test(line):
+            answer = ask(sign_in(stranger), world, line)
+            assert_tells_nothing(answer)
+            if route.guard == TOKEN:
+                assert answer.status_code == 401
+            elif route.guard == ADMIN and who != "an":
+                assert answer.status_code == 403
+            elif route.guard in (MEMBER, ADMIN, LINK) and names_a_record(line):
+                assert answer.status_code in route.refused, answer.status_code
+    after = snapshot(app, cast.corp_id, but=stranger.id)
+    assert {key: after.get(key) for key in before} == before
+    fresh = {key: after[key] for key in after.keys() - before.keys()}
+    assert who == "cha" or not fresh  # a seller of the same corp may write records of their own
+    hers = {one for one in world.ids.values() if len(one) > 15}
+    assert not [key for key, values in fresh.items() if hers & {str(value) for value in values.values()}]
+
+
+@pytest.mark.parametrize("who", ["cha", "ivy", "an"])
+def test_strangers_get_nothing_with_a_token(
+    app: Flask, cast: Cast, world: World, who: str, subtests: pytest.Subtests
+) -> None:
+    stranger, token = cast.member(who), cast.token(cast.member(who))
+    before = snapshot(app, cast.corp_id, but=stranger.id)
+    for line, route in ROUTES.items():
+        with subtests.test(line):
+            answer = ask(browser(app), world, line, token=token)
+            assert_tells_nothing(answer)
+            if route.guard == TOKEN and names_a_record(line):
+                assert answer.status_code == 404
+            elif route.guard in (MEMBER, ADMIN):
+                assert answer.status_code in (302, 401, 403)
+    after = snapshot(app, cast.corp_id, but=stranger.id)
+    assert {key: after.get(key) for key in before} == before
+
+
+def test_a_form_without_its_token_or_from_another_site_does_nothing(
+    app: Flask,
+    cast: Cast,
+    world: World,
+    sign_in: Callable[..., FlaskClient],
+    ali: Member,
+    guan: Member,
+    subtests: pytest.Subtests,
+) -> None:
+    clients = {MEMBER: sign_in(ali), ADMIN: sign_in(guan), PUBLIC: sign_in(ali)}
+    before = snapshot(app, cast.corp_id)
+    tried = 0
+    for line, route in ROUTES.items():
+        if line.startswith("GET") or route.guard not in clients or line.endswith("/code"):
+            continue
+        with subtests.test(line):
+            bare = ask(clients[route.guard], world, line, csrf=False)
+            assert bare.status_code == 400
+            for origin in ("http://evil.example", "null", "http://127.0.0.1:8000.evil.example"):
+                foreign = ask(clients[route.guard], world, line, origin=origin)
+                assert foreign.status_code == 403
+        tried += 1
+    assert tried >= 20
+    assert snapshot(app, cast.corp_id) == before
+
+
+def test_the_sign_in_code_is_taken_from_our_own_pages_only(app: Flask, world: World) -> None:
+    line = "POST /signin/<host>/<corp_id>/code"
+    for origin in ("http://evil.example", "null", ""):
+        assert ask(browser(app), world, line, origin=origin).status_code == 403
+
+
+def test_the_snapshot_sees_changes(app: Flask, cast: Cast, world: World) -> None:
+    before = snapshot(app, cast.corp_id)
+    with app.app_context(), corp_scope(cast.corp_id):
+        db.session.get_one(StoredFile, (cast.corp_id, world.ids["file"])).size += 1
+        db.session.delete(db.session.get_one(LoginSession, (cast.corp_id, world.ids["session"])))
+        db.session.commit()
+    after = snapshot(app, cast.corp_id)
+    assert after.keys() < before.keys()
+    assert len([key for key in after if after[key] != before[key]]) == 1
+
+
+def test_her_own_people_do_reach_her_records(
+    app: Flask,
+    cast: Cast,
+    world: World,
+    sign_in: Callable[..., FlaskClient],
+    ali: Member,
+    guan: Member,
+    subtests: pytest.Subtests,
+) -> None:
+    """So that the refusals above are for the stranger, not for a misspelt address."""
+    token = cast.token(guan)
+    for line, route in ROUTES.items():
+        if not line.startswith("GET") or not names_a_record(line) or route.guard == LINK:
+            continue
+        with subtests.test(line):
+            client = sign_in(guan)
+            answer = ask(client, world, line, token=token if route.guard == TOKEN else "")
+            assert answer.status_code == 200, answer.status_code
