@@ -18,6 +18,7 @@ MAX_URL = 500
 MAX_BUTTON_TITLE = 20
 MAX_PARAM_BYTES = 1024
 MAX_TITLE = 60
+MAX_SOURCE = 60
 MAX_LINES = 12
 BUTTON_SLOTS = 4
 
@@ -26,7 +27,7 @@ _TWINS = str.maketrans("[]()<>@#*_`\\&!|~", "［］（）＜＞＠＃＊＿｀�
 _BIDI = "\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
 _INVISIBLE = re.compile(f"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}]")
 _LINE_ENDS = re.compile("\r\n?|\x0b|\x0c|\x85|\u2028|\u2029")
-_SCHEME = re.compile(r":(?=//)")
+_SCHEME = re.compile(r":(?=//)|(?<=mailto):|(?<=tel):", re.IGNORECASE)
 _DOMAIN_DOT = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
 
 
@@ -90,7 +91,8 @@ def action_card(message: Message, public_url: str) -> dict[str, Any]:
         rows = [f"{label}：{value}" for label, value in lines]
         if message.state:
             rows.append(cut(one_line(message.state), 100))
-        rows.append(f"{one_line(message.source)} · {end}" if message.source else end)
+        source = cut(one_line(message.source), MAX_SOURCE)
+        rows.append(f"{source} · {end}" if source else end)
         parts.append("  \n  ".join(rows))
         card = {
             "title": title,
@@ -146,7 +148,7 @@ def card_params(message: Message, public_url: str) -> dict[str, str]:
         "url": own_url(message.url, public_url),
         "buttons": _within(shown),
         "state": cut(one_line(message.state), 200),
-        "source": cut(one_line(message.source), 60),
+        "source": cut(one_line(message.source), MAX_SOURCE),
         "code": short_code(message.card),
     }
     for slot in range(1, BUTTON_SLOTS + 1):
