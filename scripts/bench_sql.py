@@ -39,7 +39,7 @@ def _statements(app: Any, page: dict[str, str]) -> list[Statement]:
         if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")):
             found.append((statement, parameters))
 
-    client = app.test_client()
+    client = app.test_client(use_cookies=False)
     headers = {"User-Agent": AGENT, "Host": "127.0.0.1:8000"}
     headers |= {"Cookie": page["cookie"]} if "cookie" in page else {"Authorization": f"Bearer {page['token']}"}
     client.get(page["path"], headers=headers)  # warms caches, as any server is

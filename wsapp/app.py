@@ -8,7 +8,7 @@ from flask import Flask
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from wsapp import __version__, api, clock, hosts, logs, web
+from wsapp import __version__, api, clock, hosts, logs, texts, web
 from wsapp import admin as admin_door
 from wsapp import h5 as h5_door
 from wsapp.config import Settings
@@ -65,6 +65,7 @@ def create_app(settings: Settings, *, origins: frozenset[str] = frozenset(), dem
     hosts.install(app)
     with app.app_context():
         web.install(app)
+        texts.install(app)
         api.install(app)
         h5_door.install(app)
         admin_door.install(app)

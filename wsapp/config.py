@@ -10,6 +10,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,7 +65,7 @@ class Notifications:
     quiet_hours: tuple[time, time] | None
     timezone: str
 
-    @property
+    @cached_property
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.timezone)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from sqlalchemy.orm import (
     mapped_column,
     with_loader_criteria,
 )
+from sqlalchemy.sql.base import ExecutableOption
 
 BUSY_MILLISECONDS = 20_000
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -154,6 +156,12 @@ def _is_scoped(state: ORMExecuteState) -> bool:
     return any(issubclass(mapper.class_, CorpScoped) for mapper in state.all_mappers)
 
 
+@lru_cache(maxsize=1024)
+def _only_of(corp_id: int) -> ExecutableOption:
+    """The wall's criterion for one corp, kept: making it anew costs more than the shorter queries do."""
+    return with_loader_criteria(CorpScoped, lambda cls: cls.corp_id == corp_id, include_aliases=True)
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _wall(state: ORMExecuteState) -> None:
     corp_id = _corp.get()
@@ -167,9 +175,7 @@ def _wall(state: ORMExecuteState) -> None:
         if _is_scoped(state):
             raise NoCorp(f"no corp is set for {state.all_mappers[0].class_.__name__}")
         corp_id = 0  # matches no corp, should a scoped table be joined from elsewhere
-    state.statement = state.statement.options(
-        with_loader_criteria(CorpScoped, lambda cls: cls.corp_id == corp_id, include_aliases=True)
-    )
+    state.statement = state.statement.options(_only_of(corp_id))
 
 
 @event.listens_for(Session, "before_flush")

@@ -61,8 +61,9 @@ class Customer(CorpScoped, Base):
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
     version: Mapped[int] = mapped_column(default=1)
 
+    # Not "selectin": SQLite answers (corp_id, customer_id) IN ((?, ?)) by reading all numbers of the corp.
     phone_rows: Mapped[list["CustomerPhone"]] = relationship(
-        order_by="CustomerPhone.position", cascade="all, delete-orphan", lazy="selectin"
+        order_by="CustomerPhone.position", cascade="all, delete-orphan", lazy="immediate"
     )
 
     @property
