@@ -44,6 +44,7 @@ class Story:
     customer: str
     visit: str
     task: str
+    member: str  # the seller, as the manager sees them
 
 
 # --- the story ----------------------------------------------------------------------------------------------------
@@ -64,7 +65,11 @@ def live_through(stack: Stack, phones: Phones, sample: Sample) -> Story:
     stack.move_clock("10m")
     press_done(phones.phone(sample, sample.seller.userid), "提醒财务开具上月的增值税发票", sample)
     stack.card(sample.host, sample.seller.userid, "把含运费的报价单")
-    return Story(*(path.removeprefix(stack.url) for path in (customer, visit, task)))
+    manager = phones.app(sample, sample.manager.userid)
+    manager.goto(f"{stack.url}/h5/team")
+    manager.locator("main").get_by_text(sample.seller.name, exact=True).click()
+    manager.wait_for_url("**/h5/team/*")
+    return Story(*(url.removeprefix(stack.url) for url in (customer, visit, task, manager.url)))
 
 
 # --- the pages ----------------------------------------------------------------------------------------------------
@@ -81,15 +86,18 @@ def pages_of(sample: Sample, story: Story) -> Iterator[tuple[str, str, str]]:
     yield "follow-up-new", seller, f"{story.customer}/follow-ups/new"
     yield "visit-new", seller, f"{story.customer}/visits/new"
     yield "visit", seller, story.visit
+    yield "visit-start", seller, "/h5/visits/new"
     yield "visits", seller, "/h5/visits"
     yield "tasks", seller, "/h5/tasks"
     yield "task", seller, story.task
     yield "task-new", seller, "/h5/tasks/new"
+    yield "task-edit", seller, f"{story.task}/edit"
     yield "search", seller, "/h5/search?q=138"
     yield "search-empty", seller, "/h5/search?q=%E6%B2%A1%E6%9C%89%E8%BF%99%E5%AE%B6"
     yield "me", seller, "/h5/me"
     yield "messages", seller, "/h5/me/messages"
     yield "team", manager, "/h5/team"
+    yield "team-member", manager, story.member
     yield "visit-of-team", manager, story.visit
     yield "missing", seller, "/h5/customers/00000000000000000000"
     yield "out-of-range", sample.outsider.userid, "/h5/"
@@ -138,9 +146,17 @@ class Camera:
                 if chosen:
                     self._desktop(sample, user, chosen, scheme)
 
-    def _desktop(self, sample: Sample, user: str, pages: list[tuple[str, str]], scheme: str) -> None:
+    def english_pages(self, sample: Sample, story: Story) -> None:
+        """The desktop pages for somebody whose client speaks English."""
+        pages = [(name, path) for name, user, path in pages_of(sample, story) if user == sample.seller.userid]
+        chosen = [(f"{name}-english", path) for name, path in pages if name in DESKTOP_PAGES]
+        self._desktop(sample, sample.seller.userid, chosen, "light", locale="en-US")
+
+    def _desktop(
+        self, sample: Sample, user: str, pages: list[tuple[str, str]], scheme: str, *, locale: str = "zh-CN"
+    ) -> None:
         context = self.browser.new_context(
-            viewport=DESKTOP, user_agent=DESKTOP_AGENTS[sample.host], color_scheme=scheme, locale="zh-CN"
+            viewport=DESKTOP, user_agent=DESKTOP_AGENTS[sample.host], color_scheme=scheme, locale=locale
         )
         self._carry_session(sample, user, context)
         page = context.new_page()
@@ -238,6 +254,7 @@ def main() -> None:
             camera.phone_pages(sample, stories[sample.host])
             camera.chats(sample)
             camera.desktop_pages(sample, stories[sample.host])
+            camera.english_pages(sample, stories[sample.host])
         camera.console(SAMPLES[1], admin="qianwei")
         camera.front()
         browser.close()

@@ -86,6 +86,16 @@ def test_the_clock_moves_everywhere(stack: Stack, phones: Phones) -> None:
     expect(page.locator("#now")).to_contain_text("09:0")
     for sample in SAMPLES:
         expect(glass(page, sample).locator("#clock")).to_have_text(re.compile(r"09:0\d"))
+        rang_on_the_way(stack, sample, since=before.timestamp())
+
+
+def rang_on_the_way(stack: Stack, sample: Sample, *, since: float) -> None:
+    """What fell due meanwhile came at its time, each with its buttons: time passed, nothing was down."""
+    mine = [one for one in stack.chats(sample.host, sample.seller.userid) if one["at"] > since]
+    assert not [one for one in mine if "系统暂停" in one["title"]]
+    reminders = [one for one in mine if one["buttons"]]
+    assert reminders
+    assert len({round(one["at"] / 60) for one in reminders}) > 1
 
 
 def test_sideways_it_scrolls_nowhere(stack: Stack, phones: Phones) -> None:
