@@ -5,7 +5,7 @@ then finds the first one's answer. A write that fails rolls its key back, so the
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,14 +62,6 @@ def keep(member: Member, key: str, status: int, answer: dict[str, Any]) -> None:
         .values(status=status, answer=answer)
         .execution_options(synchronize_session=False)
     )
-
-
-def forget(before: datetime) -> int:
-    """Drop the keys of all corps that were taken before `before`; returns how many. Call within `every_corp()`."""
-    gone = db.session.execute(
-        sa.delete(Idempotency).where(Idempotency.created_at < before).execution_options(synchronize_session=False)
-    )
-    return gone.rowcount or 0  # type: ignore[attr-defined]
 
 
 def _is_key(key: str) -> bool:

@@ -9,6 +9,7 @@ from wsapp import files, hosts, logs, outbox
 from wsapp.connectors.base import HostError
 from wsapp.db import db
 from wsapp.h5 import photos
+from wsapp.h5.pages import per_member
 from wsapp.house import house
 from wsapp.texts import _
 from wsapp.web import current_corp_row, limiter, problem_json, require_member
@@ -20,10 +21,6 @@ log = logs.get_logger()
 MAX_URL = 2000
 CONFIG_RATE = "30 per minute"
 PHOTO_RATE = "60 per minute"
-
-
-def _per_member() -> str:
-    return f"{g.member.corp_id}.{g.member.id}"
 
 
 def own_page(url: str) -> str:
@@ -41,7 +38,7 @@ def own_page(url: str) -> str:
 
 
 @bp.get("/host-config")
-@limiter.limit(CONFIG_RATE, key_func=_per_member)
+@limiter.limit(CONFIG_RATE, key_func=per_member)
 def host_config() -> Any:
     """JSON of the host's signed script parameters (`Connector.js_config`) for the page `url` of our own."""
     page = own_page(request.args.get("url", ""))
@@ -58,7 +55,7 @@ def host_config() -> Any:
 
 
 @bp.post("/photos")
-@limiter.limit(PHOTO_RATE, key_func=_per_member)
+@limiter.limit(PHOTO_RATE, key_func=per_member)
 def add_photo() -> Any:
     """Take a photo for a form that is being filled in: multipart `file`, or `media_id` of one that lies with the host.
 

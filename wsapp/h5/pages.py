@@ -65,6 +65,11 @@ def part(body: str, words: str = "") -> Response:
     return answer
 
 
+def per_member() -> str:
+    """Return whose requests a rate limit counts together: an office shares one address, so not that."""
+    return f"{g.member.corp_id}.{g.member.id}"
+
+
 def came_from(default: str) -> str:
     """Return the page of ours from which a form without script was posted."""
     parts = urlsplit(request.headers.get("Referer", ""))

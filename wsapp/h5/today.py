@@ -8,7 +8,7 @@ from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.customers.queries import phones_of
 from wsapp.crm.org.queries import leads_others
 from wsapp.h5 import lists, rows
-from wsapp.h5.pages import arg, show
+from wsapp.h5.pages import arg, per_member, show
 from wsapp.house import local_now
 from wsapp.paging import page as page_of
 from wsapp.texts import _
@@ -71,7 +71,7 @@ def _day() -> str:
 
 
 @bp.get("/search")
-@limiter.limit(SEARCH_RATE)
+@limiter.limit(SEARCH_RATE, key_func=per_member)
 def search() -> str:
     """Customers by name or phone, and tasks by title."""
     text = arg("q")
