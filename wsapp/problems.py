@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from wsapp.texts import _
+
 
 class Problem(Exception):
     """Base: a clear reason in the user's language."""
@@ -23,7 +25,7 @@ class Invalid(Problem):
     """Input that cannot be taken: `fields` maps each field to what is wrong with it and what to do."""
 
     def __init__(self, fields: dict[str, str], detail: str = "") -> None:
-        super().__init__(detail or "；".join(fields.values()))
+        super().__init__(detail or _("；").join(fields.values()))
         self.fields = fields
 
 
@@ -31,7 +33,7 @@ class Duplicate(Problem):
     """A unique value is taken: `fields` says which. Never tells whose it is unless the actor may see it."""
 
     def __init__(self, fields: dict[str, str], *, record_id: str = "") -> None:
-        super().__init__("；".join(fields.values()))
+        super().__init__(_("；").join(fields.values()))
         self.fields = fields
         self.record_id = record_id
 

@@ -16,6 +16,7 @@ from wsapp.crm.org.models import ACTIVE, ADMIN, Member
 from wsapp.db import db, first
 from wsapp.house import local
 from wsapp.outbox import Outbox
+from wsapp.texts import _
 from wsapp.web import current_corp_row, load_member
 
 bp = Blueprint("admin_console", __name__, url_prefix="/admin")
@@ -39,7 +40,7 @@ def _overview() -> str:
         "overview.html",
         "console",
         corp=corp,
-        host_label=hosts.connector_class(corp.host).label,  # `host` is the client's, see base.html
+        host_label=_(hosts.connector_class(corp.host).label),  # `host` is the client's, see base.html
         since=local(corp.created_at),
         members=_count_members(Member.status == ACTIVE),
         admins=_count_members(Member.status == ACTIVE, Member.role == ADMIN),

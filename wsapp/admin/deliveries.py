@@ -113,4 +113,4 @@ def why(one: Any) -> str:
         parts.append(_("上次发送没有得到答复，正在用同样的内容重试"))
     if one.attempts > 1:
         parts.append(_("已尝试 %(n)s 次", n=one.attempts))
-    return "；".join(parts)
+    return _("；").join(parts)

@@ -57,7 +57,7 @@ def page(error: str = "", status: int = 200) -> Any:
     """Return the page of the first run as it is for whoever is asking."""
     opened = bool(_opened())
     corps = hosts.enabled_corps() if opened and g.member is None else []
-    labels = {corp.host: hosts.connector_class(corp.host).label for corp in corps}
+    labels = {corp.host: _(hosts.connector_class(corp.host).label) for corp in corps}
     answer = render_template(
         "admin/first_run.html", opened=opened, corps=corps, labels=labels, error=error, hide_nav=True
     )

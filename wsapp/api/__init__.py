@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from wsapp.api.base import refuse
 from wsapp.api.schemas import Problem, explain
+from wsapp.texts import _
 from wsapp.web import csrf
 
 PLAIN = ("callbacks", "health")
@@ -29,5 +30,5 @@ def install(app: Any) -> None:
 
 def _refuse_input(error: ValidationError) -> Any:
     kind, errors = explain(error)
-    detail = "；".join(f"{one['field']}：{one['message']}" for one in errors[:5])
+    detail = _("；").join(f"{one['field']}: {one['message']}" for one in errors[:5])
     return refuse(422, kind, detail, errors=errors)

@@ -81,7 +81,7 @@ def refuse(
 def refuse_fields(fields: Mapping[str, str], kind: str = "invalid", status: int = 422) -> Response:
     """Return a problem document that names fields."""
     errors = [{"field": name, "message": text, "type": kind} for name, text in fields.items()]
-    return refuse(status, kind, "；".join(fields.values()), errors=errors)
+    return refuse(status, kind, _("；").join(fields.values()), errors=errors)
 
 
 # --- before the view ----------------------------------------------------------------------------------------------
