@@ -169,6 +169,11 @@ class Firm:
         at = moment + (self.now - moment) * self.chance.random()
         return min(self.now, at.replace(hour=self.chance.randrange(1, 10), minute=self.chance.randrange(60)))
 
+    def _ahead(self) -> datetime:
+        """A quarter of an hour in office hours of the next two months."""
+        day = self.now + timedelta(days=self.chance.randrange(1, 60))
+        return day.replace(hour=self.chance.randrange(1, 10), minute=self.chance.randrange(0, 60, 15), second=0)
+
     def _company(self, city: str) -> str:
         parts = (self.chance.choice(words) for words in (CORES, CORES, INDUSTRIES, SUFFIXES))
         return city.removesuffix("市") + "".join(parts)
@@ -236,7 +241,7 @@ class Firm:
         pick = self.chance
         is_open = pick.random() < 0.3
         created = self._since(customer["created_at"])
-        due = self.now + timedelta(hours=pick.randrange(4, 24 * 60)) if is_open else self._since(created)
+        due = self._ahead() if is_open else self._since(created)
         state = OPEN if is_open else pick.choices((DONE, CANCELLED), (9, 1))[0]
         title = pick.choice(TASKS)
         row: Row = {
