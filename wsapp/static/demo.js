@@ -11,7 +11,7 @@
 
   function show() {
     const moment = new Date(Date.now() + skew);
-    const format = { timeZone: "Asia/Shanghai", month: "long", day: "numeric", weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    const format = { timeZone: "Asia/Shanghai", month: language === "en" ? "short" : "long", day: "numeric", weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     const text = new Intl.DateTimeFormat(language, format).format(moment);
     if (output.textContent !== text) output.textContent = text;
   }
