@@ -16,8 +16,8 @@ import sqlalchemy as sa
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
 CORP_ID = "wwbench000000000001"
-SELLERS = 50
-GROUPS = 10
+EACH = 2_000  # customers that a seller looks after
+GROUP = 5  # sellers
 TOKENS = 64  # a token makes at most 600 requests a minute, so the load is spread over many
 AGENT = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -94,7 +94,7 @@ def full_place(database: str, customers: int) -> Place:
     place = _place(database, customers, folder, _name(customers))
     wsapp(place, "db", "upgrade")
     if not is_made:
-        in_own_process("write_people", place)
+        in_own_process("write_people", place, str(max(GROUP, customers // EACH)))
         wsapp(place, "seed", "--customers", str(customers), "--corp", CORP_ID)
         settle(place)
         (folder / "complete").touch()
@@ -211,18 +211,18 @@ def in_corp(app: Any) -> Iterator[Any]:
             yield corp
 
 
-def write_people(app: Any) -> None:
-    """Write down an administrator and fifty sellers in ten groups, as if their host had named them."""
+def write_people(app: Any, sellers: int) -> None:
+    """Write down an administrator, and sellers in groups of five, as if their host had named them."""
     from wsapp.crm.org import actions as org
     from wsapp.db import db
 
     with in_corp(app):
         root = org.keep_department(SimpleNamespace(id="1", name="总部", parent="", order=0), parent=None)
-        for number in range(GROUPS):
+        for number in range(sellers // GROUP):
             facts = SimpleNamespace(id=str(10 + number), name=f"销售{number + 1}组", parent="1", order=number)
             org.keep_department(facts, parent=root)
-        for number in range(SELLERS):
-            keep_person(f"seller{number:03d}", f"销售员{number:03d}", str(10 + number % GROUPS))
+        for number in range(sellers):
+            keep_person(f"seller{number:03d}", f"销售员{number:03d}", str(10 + number // GROUP))
         keep_person("admin", "管理员", "1", is_admin=True)
         db.session.commit()
 
@@ -282,7 +282,7 @@ def main() -> None:
     app = build_app(Path(config))
     match task:
         case "write_people":
-            write_people(app)
+            write_people(app, int(arguments[0]))
         case "passes":
             print(json.dumps(passes(app)))
         case "statements":

@@ -8,7 +8,7 @@ from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import SORTS, customers_with_similar_name, find_customer, phones_of
+from wsapp.crm.customers.queries import SORTS, customers_with_similar_name, find_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
@@ -62,9 +62,7 @@ def index() -> str:
         cursor=cursor(),
     )
     towards = choice("for", TOWARDS)
-    drawn = rows.customer_rows(
-        found, phones_of([row.id for row in found]), owners=scope == "team", towards=TOWARDS.get(towards, "")
-    )
+    drawn = rows.customer_rows(found, owners=scope == "team", towards=TOWARDS.get(towards, ""))
     return show(
         "customers/index.html",
         customers=drawn,

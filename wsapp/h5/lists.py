@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from wsapp import clock
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.customers.queries import LIST_COLUMNS, matching, visible_customers
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
@@ -20,13 +20,14 @@ from wsapp.crm.tasks.models import CANCELLED, DOING, DONE, OPEN, Task
 from wsapp.crm.tasks.queries import visible_tasks
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.queries import visible_visits
-from wsapp.db import db, first
+from wsapp.db import Moment, db, first
 from wsapp.house import local_now
 
 DONE_SORTS = {"-done_at": (Task.done_at, True)}
 MEMBER_SORTS = {"name": (Member.name, False)}
 MESSAGE_SORTS = {"-due_at": (Notification.due_at, True)}
 TODAY_MOST = 60
+A_WHILE = timedelta(days=31)
 
 Rows = sa.Select[*tuple[Any, ...]]
 
@@ -39,11 +40,23 @@ def start_of_today() -> datetime:
 # --- customers ----------------------------------------------------------------------------------------------------
 
 
+_FIRST_PHONE = (
+    sa.select(CustomerPhone.number)
+    .where(CustomerPhone.corp_id == Customer.corp_id, CustomerPhone.customer_id == Customer.id)
+    .order_by(CustomerPhone.position)
+    .limit(1)
+    .correlate(Customer)
+    .scalar_subquery()
+)
+# Built once: of the time that a short list takes, putting such a statement together was a good part.
+_CUSTOMERS = sa.select(*LIST_COLUMNS, Member.name.label("owner_name"), _FIRST_PHONE.label("phone")).outerjoin(
+    Member, sa.and_(Member.corp_id == Customer.corp_id, Member.id == Customer.owner_id)
+)
+
+
 def customer_list(actor: Member, *, mine: bool, text: str = "", stage: str = "", level: str = "") -> Rows:
-    """Return customers with their owner's name."""
-    owner = sa.and_(Member.corp_id == Customer.corp_id, Member.id == Customer.owner_id)
-    statement = sa.select(*LIST_COLUMNS, Member.name.label("owner_name")).outerjoin(Member, owner)
-    statement = statement.where(visible_customers(actor))
+    """Return customers with their owner's name and their first phone number."""
+    statement = _CUSTOMERS.where(visible_customers(actor))
     if mine:
         statement = statement.where(Customer.owner_id == actor.id)
     if text:
@@ -102,9 +115,12 @@ def are_closed() -> sa.ColumnElement[bool]:
     return Task.state.in_((DONE, CANCELLED))
 
 
-def are_overdue() -> sa.ColumnElement[bool]:
-    """Return the condition for open tasks past their time that nobody put off. All-day ones have their whole day."""
-    now, today = clock.now(), start_of_today()
+def are_overdue(now: Any = None, today: Any = None) -> sa.ColumnElement[bool]:
+    """Return the condition for open tasks past their time that nobody put off. All-day ones have their whole day.
+
+    `now` and the start of `today` may be parameters of a statement that is kept.
+    """
+    now, today = clock.now() if now is None else now, start_of_today() if today is None else today
     late = sa.or_(
         sa.and_(Task.all_day.is_(False), Task.due_at < now), sa.and_(Task.all_day.is_(True), Task.due_at < today)
     )
@@ -128,18 +144,29 @@ class DayFigures:
 
 def day_figures(member: Member) -> DayFigures:
     """Return the figures of a member's day, in one statement. Tasks put off beyond now do not count."""
-    tomorrow = start_of_today() + timedelta(days=1)
-    awake = sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= clock.now())
-    overdue = sa.func.count().filter(are_overdue())
+    today = start_of_today()
+    values = {"corp": member.corp_id, "member": member.id, "now": clock.now(), "today": today}
+    row = db.session.execute(_DAY_FIGURES, {**values, "tomorrow": today + timedelta(days=1)}).one()
+    return DayFigures(row.overdue, row.due - row.overdue, row.logs)
+
+
+def _day_figures() -> Rows:
+    now, today, tomorrow = (sa.bindparam(name, type_=Moment) for name in ("now", "today", "tomorrow"))
+    awake = sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now)
+    overdue = sa.func.count().filter(are_overdue(now, today))
     logs = sa.select(sa.func.count()).where(
-        FollowUp.corp_id == member.corp_id, FollowUp.author_id == member.id, FollowUp.happened_at >= start_of_today()
+        FollowUp.corp_id == sa.bindparam("corp"),
+        FollowUp.author_id == sa.bindparam("member"),
+        FollowUp.happened_at >= today,
     )
-    row = db.session.execute(
+    return (
         sa.select(overdue.label("overdue"), sa.func.count().label("due"), logs.scalar_subquery().label("logs"))
         .select_from(Task)
-        .where(Task.assignee_id == member.id, are_open(), Task.due_at < tomorrow, awake)
-    ).one()
-    return DayFigures(row.overdue, row.due - row.overdue, row.logs)
+        .where(Task.assignee_id == sa.bindparam("member"), are_open(), Task.due_at < tomorrow, awake)
+    )
+
+
+_DAY_FIGURES = _day_figures()
 
 
 def my_open_tasks(member: Member) -> Sequence[Any]:
@@ -182,9 +209,13 @@ def visits_whose(whose: str, actor: Member) -> sa.ColumnElement[bool]:
 
 
 def my_visits_today(member: Member) -> Sequence[Any]:
-    """Return the member's visits of today and those still under way, newest first."""
-    today = sa.or_(Visit.checked_in_at >= start_of_today(), Visit.state == IN)
-    statement = visit_list().where(Visit.member_id == member.id, today)
+    """Return the member's visits of today and those still under way, newest first.
+
+    Visits are closed on their day: looking back further than a while would only read through all of them.
+    """
+    today = start_of_today()
+    current = sa.or_(Visit.checked_in_at >= today, Visit.state == IN)
+    statement = visit_list().where(Visit.member_id == member.id, Visit.checked_in_at >= today - A_WHILE, current)
     return db.session.execute(statement.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(TODAY_MOST)).all()
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from flask import Blueprint, g, url_for
 
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
-from wsapp.crm.customers.queries import phones_of
 from wsapp.crm.org.queries import leads_others
 from wsapp.h5 import lists, rows
 from wsapp.h5.pages import arg, per_member, show
@@ -89,6 +88,6 @@ def search() -> str:
             limit=FOUND_EACH,
         )
         more = after is not None
-        customers = rows.customer_rows(found, phones_of([row.id for row in found]), owners=True)
+        customers = rows.customer_rows(found, owners=True)
         tasks = rows.task_rows(lists.tasks_like(g.member, text, FOUND_EACH), viewer_id=g.member.id)
     return show("search/page.html", q=text, enough=enough, customers=customers, tasks=tasks, more=more)

@@ -228,14 +228,24 @@ def open_session(member: Member, *, device: str) -> str:
     return token
 
 
+# Every request asks one of these two: built once, they cost half.
+_SESSION = (
+    sa.select(LoginSession, Member)
+    .join(Member, sa.and_(Member.id == LoginSession.member_id, Member.corp_id == LoginSession.corp_id))
+    .where(LoginSession.id == sa.bindparam("id"))
+    .options(joinedload(Member.corp))  # every page names the corp
+)
+_TOKEN = (
+    sa.select(ApiToken, Member)
+    .join(Member, sa.and_(Member.id == ApiToken.member_id, Member.corp_id == ApiToken.corp_id))
+    .where(ApiToken.id == sa.bindparam("id"))
+    .options(joinedload(Member.corp))
+)
+
+
 def find_session(token: str) -> tuple[LoginSession, Member] | None:
     """Return the live session and its member for a cookie's token: not idle, not ended, same epoch, member active."""
-    row = db.session.execute(
-        sa.select(LoginSession, Member)
-        .join(Member, sa.and_(Member.id == LoginSession.member_id, Member.corp_id == LoginSession.corp_id))
-        .where(LoginSession.id == digest(token)[:40])
-        .options(joinedload(Member.corp))  # every page names the corp
-    ).first()
+    row = db.session.execute(_SESSION, {"id": digest(token)[:40]}).first()
     if row is None:
         return None
     session, member = row
@@ -373,12 +383,7 @@ def corp_of_token(token: str) -> int | None:
 
 def find_token(token: str) -> tuple[ApiToken, Member] | None:
     """Return the live token of the current corp and its member."""
-    row = db.session.execute(
-        sa.select(ApiToken, Member)
-        .join(Member, sa.and_(Member.id == ApiToken.member_id, Member.corp_id == ApiToken.corp_id))
-        .where(ApiToken.id == digest(token)[:40])
-        .options(joinedload(Member.corp))
-    ).first()
+    row = db.session.execute(_TOKEN, {"id": digest(token)[:40]}).first()
     if row is None:
         return None
     found, member = row
