@@ -23,7 +23,7 @@ from wsapp.jobs.runner import Desk, Runner
 from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot
 
 THREADS = 8
-BATCH = 8  # rows in a lot, at most
+BATCH = 16  # rows in a lot, at most
 RELAY_PAUSE = 1.0  # seconds after an error of the database or the broker
 
 log = logs.get_logger()
