@@ -39,6 +39,7 @@ csrf = CSRFProtect()
 limiter = Limiter(get_remote_address, default_limits=[], storage_uri="memory://")
 
 MAX_BODY = 16 * 1024 * 1024
+MAX_JSON = 64 * 1024
 MAX_NEXT = 900
 RECHECK_AFTER = timedelta(minutes=15)
 GZIP_FROM = 900  # bytes
@@ -106,6 +107,16 @@ def is_own_origin(origin: str) -> bool:
     """Say whether an Origin header names one of our own addresses."""
     public = urlsplit(house().settings.server.public_url)
     return origin == f"{public.scheme}://{public.netloc}" or origin in house().origins
+
+
+def posted_json() -> dict[str, Any]:
+    """Return the small JSON object that a script of ours posted, empty when the body is none. Aborts with 413."""
+    request.max_content_length = MAX_JSON
+    try:
+        found = request.get_json(silent=True)
+    except RecursionError:  # nested as no script of ours does it
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def safe_path(text: str, *, default: str = "/h5/") -> str:
@@ -328,6 +339,7 @@ def g_app() -> Flask:
 def _after(response: Response) -> Response:
     if not request.path.startswith("/static/"):
         response.headers.setdefault("Cache-Control", "no-store")
+    _stay_here(response)
     _add_security_headers(response)
     response.headers["X-Request-Id"] = g.get("request_id", "")
     _compress(response)
@@ -339,6 +351,14 @@ def _after(response: Response) -> Response:
     if not rule.startswith(("/static", "/healthz", "/metrics")):
         log.info("request", route=rule, method=request.method, status=response.status_code, ms=round(took * 1000, 1))
     return response
+
+
+def _stay_here(response: Response) -> None:
+    """The router's own redirects (a missing slash, a doubled one) name the Host that was asked for, which anybody can
+    make up: only the path is kept."""
+    if response.location and response.location.startswith(request.host_url):
+        response.location = "/" + response.location[len(request.host_url) :].lstrip("/\\")
+        response.set_data(b"")
 
 
 def _add_security_headers(response: Response) -> None:

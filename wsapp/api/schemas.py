@@ -104,12 +104,14 @@ class Problem(BaseModel):
 
 # --- what is wrong with the input ---------------------------------------------------------------------------------
 
+MOST_ERRORS = 20
+
 
 def explain(error: ValidationError) -> tuple[str, list[dict[str, str]]]:
-    """Return (kind, [{field, message, type}]) of input that fits no schema, in the reader's language."""
+    """Return (kind, [{field, message, type}]) of input that fits no schema, in the reader's language: the first few."""
     model = _models().get(error.title)
     found = []
-    for one in error.errors(include_url=False, include_input=False, include_context=True):
+    for one in error.errors(include_url=False, include_input=False, include_context=True)[:MOST_ERRORS]:
         field = ".".join(str(step) for step in one["loc"])
         kind, message = _explain_one(one, model)
         found.append({"field": field[:200], "message": message, "type": kind})
@@ -178,14 +180,14 @@ def _type_name(kind: str) -> str:
 
 
 def _explain_unknown(error: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str]:
-    name = str(error["loc"][-1])
+    name = str(error["loc"][-1])[:60]  # to look for what is near takes its time with the length
     holder = _holder(model, error["loc"][:-1])
     near = get_close_matches(name, holder.model_fields, n=1, cutoff=0.0) if holder else []
-    words = {"name": name[:60], "near": near[0] if near else ""}
+    words = {"name": name, "near": near[0] if near else ""}
     if model is not None and issubclass(model, Query):
         return "bad_filter", _("不支持参数“%(name)s”，是不是“%(near)s”？", **words)
     if not near:
-        return "unknown_field", _("不认识的字段“%(name)s”", name=name[:60])
+        return "unknown_field", _("不认识的字段“%(name)s”", name=name)
     return "unknown_field", _("不认识的字段“%(name)s”，是不是“%(near)s”？", **words)
 
 

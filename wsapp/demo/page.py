@@ -15,6 +15,7 @@ from wsapp.demo.forward import forward
 from wsapp.demo.layout import Layout
 from wsapp.house import house, local, local_now
 from wsapp.texts import _
+from wsapp.web import posted_json
 
 LAYOUT = "demo_layout"
 README = ("README.zh-CN.md", "README.md")
@@ -85,8 +86,7 @@ def read_clock() -> Response:
 @bp.post("/demo/clock")
 def move_clock() -> Response | tuple[Response, int]:
     """Move the product's time, and the hosts' with it: {"move": "10m", "1h", "tomorrow" or "monday"}."""
-    body = request.get_json(silent=True)
-    ahead = _ahead(str(body.get("move", ""))) if isinstance(body, dict) else None
+    ahead = _ahead(str(posted_json().get("move", "")))
     if ahead is None:
         abort(400)
     forward(clock.now() + ahead)

@@ -12,7 +12,7 @@ from wsapp.h5 import photos
 from wsapp.h5.pages import per_member
 from wsapp.house import house
 from wsapp.texts import _
-from wsapp.web import current_corp_row, limiter, problem_json, require_member
+from wsapp.web import current_corp_row, limiter, posted_json, problem_json, require_member
 
 bp = Blueprint("device", __name__, url_prefix="/h5")
 bp.before_request(require_member)
@@ -61,8 +61,8 @@ def add_photo() -> Any:
 
     Answers {"id", "url"}; the url is empty until the worker has fetched the photo from the host.
     """
-    body: Any = request.get_json(silent=True) if request.is_json else request.form
-    media_id = body.get("media_id") if hasattr(body, "get") else None
+    body = posted_json() if request.is_json else request.form
+    media_id = body.get("media_id")
     upload = request.files.get("file")
     if isinstance(media_id, str) and media_id:
         stored = files.expect_photo(media_id.replace("\0", ""), owner_id=g.member.id)

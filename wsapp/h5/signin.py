@@ -23,6 +23,7 @@ from wsapp.web import (
     limiter,
     load_member,
     own_origin,
+    posted_json,
     safe_path,
     start_session,
     writes,
@@ -129,8 +130,8 @@ def code(host: str, corp_id: str) -> Any:
     corp = corp_or_404(host, corp_id)
     if not is_own_origin(request.headers.get("Origin", "")):
         abort(403)
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict) or not all(isinstance(body.get(key), str) for key in ("code", "nonce")):
+    body = posted_json()
+    if not all(isinstance(body.get(key), str) for key in ("code", "nonce")):
         return jsonify({"detail": _("请求不正确")}), 400
     try:
         next_path = _sign_in(corp, body["code"], body["nonce"], web=False)
