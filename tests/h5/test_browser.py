@@ -1,4 +1,4 @@
-"""The pages in a real browser, over real HTTP: what the script adds, and that no page breaks the policy or axe's rules."""
+"""The pages in a real browser, over real HTTP: what the script adds, and no fault by the policy or by axe's rules."""
 
 import threading
 from collections.abc import Callable, Iterator
