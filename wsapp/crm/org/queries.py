@@ -48,18 +48,24 @@ def team_ids(actor: Member) -> frozenset[str] | None:
 
 
 def _team_of(actor: Member) -> frozenset[str]:
+    return frozenset(db.session.execute(_PEOPLE_BELOW, {"leader": actor.id}).scalars()) | {actor.id}
+
+
+def _people_below() -> sa.Select[tuple[str]]:
     below, top, led = aliased(Department), aliased(Department), aliased(Membership)
     # Compared as text, not with LIKE: a host's department id may hold a wildcard.
     is_below = sa.func.substr(below.path, 1, sa.func.length(top.path)) == top.path
-    found = rows(
+    return (
         sa.select(Membership.member_id)
         .join(below, sa.and_(below.id == Membership.department_id, below.corp_id == Membership.corp_id))
         .join(top, sa.and_(is_below, top.corp_id == below.corp_id))
         .join(led, sa.and_(led.department_id == top.id, led.corp_id == top.corp_id))
-        .where(led.member_id == actor.id, led.leads.is_(True))
+        .where(led.member_id == sa.bindparam("leader"), led.leads.is_(True))
         .distinct()
     )
-    return frozenset(found) | {actor.id}
+
+
+_PEOPLE_BELOW = _people_below()  # asked by most pages, so built once
 
 
 def _led_paths(actor: Member) -> Sequence[str]:
