@@ -69,6 +69,11 @@ def test_the_overview_shows_why_the_host_refuses(app: Flask, cast: Cast, desk: F
     assert "40001 不合法的secret参数" in desk.get("/admin/").get_data(as_text=True)
 
 
+def test_the_way_in_is_shown_to_administrators_only(desk: FlaskClient, sign_in: SignIn, ali: Member) -> None:
+    assert 'href="/admin/"' in desk.get("/h5/me").get_data(as_text=True)
+    assert 'href="/admin/"' not in sign_in(ali).get("/h5/me").get_data(as_text=True)
+
+
 # --- members ------------------------------------------------------------------------------------------------------
 
 

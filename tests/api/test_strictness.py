@@ -73,6 +73,16 @@ def assert_nothing_written(app: Flask) -> None:
             assert db.session.scalar(sa.select(sa.func.count()).select_from(model)) == 0
 
 
+def test_a_body_full_of_unknown_fields_is_refused_at_once(me: Rest) -> None:
+    me.get("/tasks")
+    flood = {f"{number:05d}" + "x" * 20: 1 for number in range(30_000)}
+    started = time.thread_time()
+    answer = me.post("/customers", flood)
+    assert time.thread_time() - started < 0.5
+    assert answer.status_code == 422
+    assert len(answer.get_json()["errors"]) <= 20
+
+
 def test_the_deepest_allowed_body_is_read(me: Rest) -> None:
     answer = me("POST", "/customers", data=nested(32), content_type="application/json")
     assert answer.status_code == 422

@@ -55,7 +55,6 @@ def _select() -> Any:
         Notification.id,
         Notification.kind,
         Notification.message,
-        Notification.channel,
         Notification.state,
         Notification.reason,
         Notification.attempts,
@@ -84,7 +83,6 @@ def _row(one: Any) -> dict[str, Any]:
         "due": local(one.due_at),
         "sent": local(one.sent_at) if one.sent_at else None,
         "settled": local(one.settled_at) if one.settled_at else None,
-        "channel": one.channel,
         "why": why(one),
     }
 

@@ -33,7 +33,7 @@ def alive() -> Response:
 
 @bp.get("/readyz")
 def ready() -> Any:
-    """Database, schema, queue, clock and disk are good; 503 with the reasons otherwise. A host's outage changes nothing."""
+    """Database, schema, queue, clock and disk are good; else 503 with the reasons. A host's outage changes nothing."""
     reasons = dict(_reasons())
     return (jsonify({"ready": not reasons, "reasons": reasons}), 503 if reasons else 200)
 
@@ -49,7 +49,7 @@ def _reasons() -> Iterator[tuple[str, str]]:
     for name, check in checks.items():
         try:
             reason = check()
-        except Exception as error:  # whatever breaks is the answer, not a crash of the check
+        except Exception as error:  # noqa: BLE001 - whatever breaks is the answer, not a crash of the check
             db.session.rollback()
             reason = type(error).__name__
         if reason:
