@@ -21,6 +21,8 @@ let skew = 0; // milliseconds that the host's clock is ahead of this browser's
 let frame = null;
 let bannerTimer = 0;
 let lookTimer = 0;
+let unread = 0;
+let handing = null; // under way: the host learns who holds the phone
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -71,7 +73,7 @@ async function begin() {
       return option;
     }),
   );
-  await handTo(holder() ? user : first && first.userid);
+  await take(holder() ? user : first.userid);
   introduce();
 }
 
@@ -79,19 +81,26 @@ function introduce() {
   tellAround({ phone: "ready", people: people.map(({ userid, name, position, title }) => ({ userid, name, title: position || title })) });
 }
 
+/* Hand the phone to somebody else: their messages, and nothing of what was open. */
 async function handTo(userid) {
   if (!people.some((one) => one.userid === userid)) return;
+  close();
+  unread = 0;
+  go("messages");
+  await take(userid);
+}
+
+async function take(userid) {
   user = userid;
-  await ask("/phone/holder", { user });
+  drawn = "";
+  seen = null; // what is there already is no news
   byId("holder").value = user;
   const address = new URL(location.href);
   address.searchParams.set("user", user);
   history.replaceState(null, "", address);
-  close();
-  drawn = "";
-  seen = null; // what is there already is no news
   drawApps();
-  go("messages");
+  handing = ask("/phone/holder", { user });
+  await handing;
   tellAround({ phone: "holder" });
   await look();
 }
@@ -139,7 +148,8 @@ function resolve(url) {
   return alias ? alias + wanted.pathname + wanted.search + wanted.hash : wanted.href;
 }
 
-function open(url, title) {
+async function open(url, title) {
+  await handing; // else the app would be opened as the one before
   close();
   frame = element("iframe");
   frame.allow = "geolocation *; camera *; clipboard-write *";
@@ -165,7 +175,7 @@ function hearApp(message) {
 }
 
 function hearAround(message) {
-  if (message.demo === "hello" && people.length) introduce();
+  if (message.demo === "hello" && handing) introduce();
   if (message.demo === "holder") handTo(message.user);
   if (message.demo === "open") open(message.url || (appsOf(holder())[0] || {}).home_url);
   if (message.demo === "screen") go(message.name);
@@ -270,8 +280,6 @@ function drawTalk(messages) {
   byId("talk-time").textContent = last ? whenText(new Date(last.at * 1000)) : "";
 }
 
-let unread = 0;
-
 function drawUnread(fresh) {
   unread = device.dataset.screen === "chat" ? 0 : unread + fresh.length;
   byId("unread").hidden = !unread;
@@ -323,10 +331,7 @@ async function keepLooking() {
   lookTimer = setTimeout(keepLooking, LOOK_EVERY);
 }
 
-byId("holder").addEventListener("change", (event) => {
-  unread = 0;
-  handTo(event.target.value);
-});
+byId("holder").addEventListener("change", (event) => handTo(event.target.value));
 document.querySelectorAll("[data-go]").forEach((one) => one.addEventListener("click", () => go(one.dataset.go)));
 byId("talk").addEventListener("click", () => go("chat"));
 byId("banner").addEventListener("click", () => {
