@@ -98,6 +98,18 @@ def rang_on_the_way(stack: Stack, sample: Sample, *, since: float) -> None:
     assert len({round(one["at"] / 60) for one in reminders}) > 1
 
 
+def test_the_console_opens_for_the_administrator(stack: Stack, phones: Phones) -> None:
+    """Through the host's own sign-in page for browsers, as the panel at the left says."""
+    page = phones.desktop()
+    page.goto(f"{stack.url}/demo")
+    expect(page.locator(".links")).to_contain_text("赵敏（企业微信）")
+    page.get_by_role("link", name="管理后台").click()
+    page.get_by_role("link", name="森林木业").click()
+    page.get_by_role("link", name="赵敏").click()
+    expect(page.get_by_role("heading", name="管理后台")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("森林木业")
+
+
 def test_sideways_it_scrolls_nowhere(stack: Stack, phones: Phones) -> None:
     for width, height in ((1280, 800), (390, 844)):
         page = phones.desktop(width, height)
