@@ -106,7 +106,7 @@ def bundle_card(tasks: Sequence[Task]) -> Card:
 def visit_card(visit: Any, *, author: str, customer: str, text: str, trust: str, distance: float | None) -> Card:
     """Return the card that tells a manager of a visit."""
     trusts = {
-        "verified": _("已核验"),
+        "verified": _("已核实"),
         "near": _("附近"),
         "far": _("较远"),
         "no_fix": _("无定位"),

@@ -25,7 +25,19 @@ OFFSETS = (0, 5, 15, 30, 60, 120, 1440, 2880, 10080)  # minutes before
 MAX_REMINDERS = 3
 MAX_SNOOZE = timedelta(days=90)
 MAX_AHEAD = timedelta(days=366 * 5)
-FIELDS = ("title", "note", "customer", "kind", "due_at", "all_day", "reminders", "assignee", "priority", "repeat", "repeat_until")
+FIELDS = (
+    "title",
+    "note",
+    "customer",
+    "kind",
+    "due_at",
+    "all_day",
+    "reminders",
+    "assignee",
+    "priority",
+    "repeat",
+    "repeat_until",
+)
 
 
 def clean_task(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
@@ -65,7 +77,9 @@ def _clean_times(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[
         elif not clock.now() - MAX_AHEAD < due_at < clock.now() + MAX_AHEAD:
             errors["due_at"] = _("到期时间应在五年之内")
         else:
-            clean["due_at"] = _start_of_day(due_at) if values.get("all_day") else due_at.replace(second=0, microsecond=0)
+            clean["due_at"] = (
+                _start_of_day(due_at) if values.get("all_day") else due_at.replace(second=0, microsecond=0)
+            )
     if "repeat_until" in values:
         clean["repeat_until"] = values["repeat_until"]
 
@@ -151,7 +165,9 @@ def _move_next_date(task: Task, customer: Customer | None) -> None:
         return
     soonest = first(
         sa.select(sa.func.min(Task.due_at)).where(
-            Task.customer_id == customer.id, Task.state.in_((OPEN, "doing")), Task.kind.in_(("follow_up", "visit", "call"))
+            Task.customer_id == customer.id,
+            Task.state.in_((OPEN, "doing")),
+            Task.kind.in_(("follow_up", "visit", "call")),
         )
     )
     customer.next_follow_at = soonest
@@ -185,9 +201,7 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
     before_assignee = task.assignee_id
     if values.get("assignee"):
         clean["assignee_id"] = (_assignee(values["assignee"], actor=actor) or actor).id
-    changes = {
-        field: [getattr(task, field), value] for field, value in clean.items() if getattr(task, field) != value
-    }
+    changes = {field: [getattr(task, field), value] for field, value in clean.items() if getattr(task, field) != value}
     if version is not None and version != task.version:
         raise Stale(
             _("该待办刚被他人修改，请核对后再保存"),
@@ -209,7 +223,12 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
     record("task.changed", task, actor=actor, customer_id=task.customer_id, changes=_as_json(changes), title=task.title)
     if task.assignee_id != before_assignee:
         record(
-            "task.assigned", task, actor=actor, customer_id=task.customer_id, assignee=task.assignee_id, before=before_assignee
+            "task.assigned",
+            task,
+            actor=actor,
+            customer_id=task.customer_id,
+            assignee=task.assignee_id,
+            before=before_assignee,
         )
     return task
 
