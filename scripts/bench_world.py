@@ -241,7 +241,7 @@ def passes(app: Any) -> dict[str, Any]:
     """Sign the administrator and a seller in and give out tokens; ids of customers to open, and texts to search for."""
     from wsapp import clock
     from wsapp.crm.customers.models import Customer
-    from wsapp.crm.org import actions as org
+    from wsapp.crm.org import access
     from wsapp.crm.org.models import Member
     from wsapp.crm.org.queries import member_by_userid
     from wsapp.db import db, rows
@@ -254,9 +254,9 @@ def passes(app: Any) -> dict[str, Any]:
             assert member is not None
             people[userid] = member
         cookies = {
-            userid: _cookie(app, corp.id, org.open_session(one, device="bench")) for userid, one in people.items()
+            userid: _cookie(app, corp.id, access.open_session(one, device="bench")) for userid, one in people.items()
         }
-        tokens = [org.create_token(people["admin"], scopes=("read", "write"), days=30) for _number in range(TOKENS)]
+        tokens = [access.create_token(people["admin"], scopes=("read", "write"), days=30) for _number in range(TOKENS)]
         seller = people["seller000"]
         ids = rows(sa.select(Customer.id).where(Customer.owner_id == seller.id).order_by(Customer.id).limit(400))
         names = rows(sa.select(Customer.name).order_by(Customer.id).limit(400))

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from wsapp import config
 from wsapp.connectors import connector_classes
+from wsapp.crm.org import access
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import member_by_userid
@@ -143,7 +144,7 @@ class Cast:
         client.environ_base["HTTP_USER_AGENT"] = agent
         with self.app.app_context(), corp_scope(member.corp_id):
             own = db.session.execute(sa.select(Member).where(Member.id == member.id)).scalar_one()
-            token = org.open_session(own, device="test")
+            token = access.open_session(own, device="test")
             db.session.commit()
         with client.session_transaction() as cookie:
             cookie["corp"], cookie["token"] = member.corp_id, token
@@ -154,7 +155,7 @@ class Cast:
         """Return an API token of the member's."""
         with self.app.app_context(), corp_scope(member.corp_id):
             own = db.session.execute(sa.select(Member).where(Member.id == member.id)).scalar_one()
-            token = org.create_token(own, scopes=scopes, days=1)
+            token = access.create_token(own, scopes=scopes, days=1)
             db.session.commit()
             return token
 

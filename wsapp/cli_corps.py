@@ -149,7 +149,7 @@ def token_create(settings: "Settings", corp_id: str, userid: str, scope: str, da
     from wsapp.problems import Problem
 
     with unit_of_work(settings), member_of(corp_id, userid) as member:
-        from wsapp.crm.org.actions import create_token
+        from wsapp.crm.org.access import create_token
         from wsapp.db import db
 
         scopes = [one.strip() for one in scope.split(",") if one.strip()]

@@ -25,7 +25,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import clock, hosts, logs, metrics, outbox
 from wsapp.connectors import connector_class, connector_classes
-from wsapp.crm.org.actions import SESSION_LIFE, SESSION_TOUCH, find_session, touch_session
+from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, find_session, touch_session
 from wsapp.crm.org.models import Corp, LoginSession, Member
 from wsapp.crm.org.queries import corp_at_host
 from wsapp.db import db, enter_corp, start_reading, writing

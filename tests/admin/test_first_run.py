@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from tests.cast import Cast
 from wsapp import logs
 from wsapp.admin.console import announce_first_run
-from wsapp.crm.org import actions as org
+from wsapp.crm.org import access
 from wsapp.crm.org.models import SELLER, Member
 from wsapp.crm.org.queries import admin_names, has_admin, member
 from wsapp.db import corp_scope, db
@@ -55,8 +55,8 @@ def test_the_code_stands_in_the_log_and_each_start_makes_a_new_one(app: Flask, c
     assert [one["one_time"] for one in lines] == [first, second]
     assert re.fullmatch(r"\d{8}", first or "")
     with app.app_context():
-        assert not org.first_run_code_holds(org.hash_of_code(first or ""))
-        assert org.first_run_code_holds(org.hash_of_code(second or ""))
+        assert not access.first_run_code_holds(access.hash_of_code(first or ""))
+        assert access.first_run_code_holds(access.hash_of_code(second or ""))
 
 
 def test_anonymous_visitors_are_asked_for_the_code_only_while_nobody_administers(
@@ -66,7 +66,7 @@ def test_anonymous_visitors_are_asked_for_the_code_only_while_nobody_administers
     assert answer.status_code == 200
     assert 'name="code"' in answer.get_data(as_text=True)
     with app.app_context(), corp_scope(cast.corp_id):
-        org.use_first_run(org.hash_of_code(code), member=member(cast.member("ali").id))  # type: ignore[arg-type]
+        access.use_first_run(access.hash_of_code(code), member=member(cast.member("ali").id))  # type: ignore[arg-type]
         db.session.commit()
     assert app.test_client().get("/admin/").status_code == 302
 
@@ -113,7 +113,7 @@ def test_without_a_session_the_code_opens_the_set_up_and_asks_to_sign_in(
 
 def test_a_forged_set_up_is_no_set_up(app: Flask, cast: Cast, code: str, sign_in: SignIn, ali: Member) -> None:
     client = sign_in(ali)
-    client.set_cookie("wsapp-setup", f'"{org.hash_of_code(code)}".abc.def', path="/admin/")
+    client.set_cookie("wsapp-setup", f'"{access.hash_of_code(code)}".abc.def', path="/admin/")
     token = csrf_of(client.get("/admin/first-run").get_data(as_text=True))
     assert client.post("/admin/first-run", data={"csrf_token": token}).status_code == 422
 

@@ -24,7 +24,7 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.models import Notification
-from wsapp.crm.org import actions as org
+from wsapp.crm.org import access
 from wsapp.crm.org.models import Department, LoginSession, Member
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.visits.actions import log_visit
@@ -233,8 +233,8 @@ def world(app: Flask, cast: Cast, ali: Member, bob: Member) -> World:
         owner, boss = db.session.merge(ali), db.session.merge(bob)
         ids = _write(owner, boss, photo)
         session_token, api_token = (
-            org.open_session(owner, device="iPhone"),
-            org.create_token(owner, scopes=["read"], days=9),
+            access.open_session(owner, device="iPhone"),
+            access.create_token(owner, scopes=["read"], days=9),
         )
         db.session.commit()
     ids |= {"session": digest(session_token)[:40], "token": digest(api_token)[:40], "file": photo}

@@ -12,7 +12,7 @@ from flask import Flask
 from tests.jobs.conftest import run_due
 from tests.soak.world import world
 from wsapp import clock, outbox
-from wsapp.crm.org.actions import begin_sign_in
+from wsapp.crm.org.access import begin_sign_in
 from wsapp.crm.org.models import Corp, Member, SeenCallback, SignInState
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.tasks.models import Reminder

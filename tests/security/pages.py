@@ -13,7 +13,7 @@ from wsapp import clock, outbox
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.messages import task_card
 from wsapp.crm.notifications.models import FAILED, Notification
-from wsapp.crm.org.actions import create_token
+from wsapp.crm.org.access import create_token
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.tasks.actions import cancel_task, complete_task, create_task
 from wsapp.crm.visits.actions import check_out

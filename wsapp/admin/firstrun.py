@@ -12,7 +12,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from wsapp import hosts, logs
 from wsapp.admin.gate import go
 from wsapp.crm.events.actions import record
-from wsapp.crm.org import actions as org
+from wsapp.crm.org import access
 from wsapp.crm.org.queries import has_admin
 from wsapp.db import corp_scope, db
 from wsapp.house import house
@@ -34,7 +34,7 @@ def announce_first_run(app: Flask) -> str | None:
     Called at the start of the roles that serve the console. Each start makes a new code.
     """
     with app.app_context():
-        code = org.offer_first_run()
+        code = access.offer_first_run()
         db.session.commit()
         if code is not None:
             address = f"{house().settings.server.public_url}/admin/"
@@ -44,7 +44,7 @@ def announce_first_run(app: Flask) -> str | None:
 
 def is_first_run() -> bool:
     """Say whether nobody administers anything here yet and the code still waits."""
-    if not org.first_run_waits():
+    if not access.first_run_waits():
         return False
     for corp in hosts.enabled_corps():
         with corp_scope(corp.id):
@@ -68,7 +68,7 @@ def page(error: str = "", status: int = 200) -> Any:
 def show() -> Any:
     """The page that asks for the one-time code."""
     load_member()
-    if not org.first_run_waits():
+    if not access.first_run_waits():
         return go("/admin/")
     return page()
 
@@ -79,19 +79,19 @@ def use() -> Any:
     """Take the code: signed in, it makes the member administrator; else it opens the set-up."""
     member = load_member()
     typed = request.form.get("code", "")[:100]
-    code_hash = org.hash_of_code(typed) if typed.strip() else _opened()
-    if not code_hash or not org.first_run_code_holds(code_hash):
+    code_hash = access.hash_of_code(typed) if typed.strip() else _opened()
+    if not code_hash or not access.first_run_code_holds(code_hash):
         db.session.rollback()
         if typed.strip():
-            org.count_first_run_failure()
+            access.count_first_run_failure()
             db.session.commit()
             log.warning("first_run.wrong_code")
-        return page(org.wrong_code(), 422)
+        return page(access.wrong_code(), 422)
     if member is None:
         return _open(code_hash)
     before = member.role
     try:
-        org.use_first_run(code_hash, member=member)
+        access.use_first_run(code_hash, member=member)
     except Invalid as error:
         db.session.rollback()
         return page(error.detail, 422)
@@ -128,4 +128,4 @@ def _opened() -> str:
         code_hash = str(_signer().loads(request.cookies.get(COOKIE, ""), max_age=SETUP_SECONDS))
     except BadSignature:
         return ""
-    return code_hash if org.first_run_code_holds(code_hash) else ""
+    return code_hash if access.first_run_code_holds(code_hash) else ""

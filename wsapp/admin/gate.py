@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, flash, g, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp.crm.org.actions import first_run_waits
+from wsapp.crm.org.access import first_run_waits
 from wsapp.crm.org.queries import admin_names
 from wsapp.db import db
 from wsapp.texts import _

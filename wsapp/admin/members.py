@@ -8,7 +8,8 @@ from flask import g, request
 from wsapp import metrics
 from wsapp.admin.gate import PAGE_SIZE, go, next_url, pages, show, storable
 from wsapp.crm.events.actions import record
-from wsapp.crm.org.actions import end_all_sessions, sessions_of, set_role
+from wsapp.crm.org.access import end_all_sessions, sessions_of
+from wsapp.crm.org.actions import set_role
 from wsapp.crm.org.models import ADMIN, Member
 from wsapp.crm.org.queries import department_names, member
 from wsapp.db import db

@@ -9,7 +9,7 @@ from flask import g, request
 from wsapp import clock
 from wsapp.admin.gate import go, pages, show, storable
 from wsapp.crm.events.actions import record
-from wsapp.crm.org.actions import create_token, revoke_token
+from wsapp.crm.org.access import create_token, revoke_token
 from wsapp.crm.org.models import ApiToken, Member
 from wsapp.db import db
 from wsapp.house import local

@@ -22,7 +22,7 @@ from limits.strategies import FixedWindowRateLimiter
 from wsapp import clock, idempotency, logs
 from wsapp.api.strict_json import BadJson, is_storable, read_object
 from wsapp.connectors import connector_class
-from wsapp.crm.org.actions import corp_of_token, find_token
+from wsapp.crm.org.access import corp_of_token, find_token
 from wsapp.crm.org.models import ApiToken, Member
 from wsapp.crm.org.queries import may_see_member, member_by_userid
 from wsapp.db import db, enter_corp, writing

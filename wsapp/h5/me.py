@@ -6,7 +6,8 @@ from flask import Blueprint, g, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp.crm.notifications.models import Notification
-from wsapp.crm.org.actions import end_session, preferences, sessions_of
+from wsapp.crm.org.access import end_session, sessions_of
+from wsapp.crm.org.actions import preferences
 from wsapp.crm.org.models import LoginSession
 from wsapp.crm.org.queries import department_names, leads_others
 from wsapp.db import db

@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from wsapp import hosts, logs, metrics
 from wsapp.connectors.base import BadCode, BadCredentials, HostError, NotAMember, OutOfRange
 from wsapp.crm.events.actions import record
-from wsapp.crm.org import actions as org
-from wsapp.crm.org.actions import BadState
+from wsapp.crm.org import access
+from wsapp.crm.org.access import BadState
 from wsapp.crm.org.models import Corp
 from wsapp.crm.org.queries import admin_names
 from wsapp.db import corp_scope, db, enter_corp
@@ -86,7 +86,7 @@ def web(host: str, corp_id: str) -> BaseResponse:
 
 def _begin(corp: Corp, *, web: bool) -> str:
     next_path = safe_path(request.args.get("next", ""))
-    state = org.begin_sign_in(corp, browser=browser_nonce(), next_path=next_path, web=web)
+    state = access.begin_sign_in(corp, browser=browser_nonce(), next_path=next_path, web=web)
     db.session.commit()
     return state
 
@@ -145,7 +145,7 @@ def code(host: str, corp_id: str) -> Any:
 
 def _sign_in(corp: Corp, code: str, state: str, *, web: bool) -> str:
     """Spend the state, exchange the code, create or refresh the member, open the session; returns where to go."""
-    next_path = org.use_sign_in(state, corp=corp, browser=session.get("browser", ""), web=web)
+    next_path = access.use_sign_in(state, corp=corp, browser=session.get("browser", ""), web=web)
     db.session.commit()
     if not code or len(code) > MAX_CODE:
         raise BadCode("no code came back")
@@ -154,7 +154,7 @@ def _sign_in(corp: Corp, code: str, state: str, *, web: bool) -> str:
     enter_corp(corp.id)
     if not member.is_active:
         raise Forbidden("disabled")
-    token = org.open_session(member, device=f"{g.client.host} · {_device()}")
+    token = access.open_session(member, device=f"{g.client.host} · {_device()}")
     record("member.signed_in", member, actor=member, device=_device())
     db.session.commit()
     start_session(corp, token)
@@ -223,7 +223,7 @@ def _message(corp: Corp, reason: str) -> str:
 def sign_out() -> BaseResponse:
     member = load_member()
     if member is not None:
-        org.end_session(g.login.id, actor=member)
+        access.end_session(g.login.id, actor=member)
         db.session.commit()
     session.clear()
     response = redirect(url_for("signin.choose", bye=1))

@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
-from wsapp.crm.org.actions import forget_sign_ins
+from wsapp.crm.org.access import forget_sign_ins
 from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
 from wsapp.crm.tasks.models import PLANNED, Reminder
 from wsapp.crm.tasks.reminders import set_alarm
