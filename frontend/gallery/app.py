@@ -20,6 +20,8 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from sample import LONG, customers, tasks, timeline
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from wsapp import texts
+
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / "wsapp/static/vendor"
 SHANGHAI = timezone(timedelta(hours=8))
@@ -55,6 +57,7 @@ def create_gallery() -> Flask:
     app.secret_key = secrets.token_bytes(16)
     app.jinja_loader = ChoiceLoader([FileSystemLoader(ROOT / "templates_h5"), FileSystemLoader(Path(__file__).parent)])
     Babel(app, default_locale="zh_Hans_CN")
+    texts.install(app)
     manifest = json.loads((VENDOR / "manifest.json").read_text())
     app.jinja_env.globals |= {
         "asset": lambda name: f"/static/vendor/{manifest[name]}" if name in manifest else f"/{name}",

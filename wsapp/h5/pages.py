@@ -91,9 +91,16 @@ def choice(name: str, choices: Any, default: str = "") -> str:
 
 def here_with(**changes: str | None) -> str:
     """Return this page's address with other query values; empty ones are left out."""
-    kept: dict[str, str | None] = {name: arg(name) for name in request.args if name != "cursor"}
-    query = {name: value for name, value in {**kept, **changes}.items() if value}
+    query = {name: value for name, value in {**_here(), **changes}.items() if value}
     return f"{request.path}?{urlencode(query)}" if query else request.path
+
+
+def _here() -> dict[str, str]:
+    """Return this page's query values: read once, for a page links to many of its own variants."""
+    if "here" not in g:
+        g.here = {name: arg(name) for name in request.args if name != "cursor"}
+    found: dict[str, str] = g.here
+    return found
 
 
 def cursor() -> str:

@@ -48,10 +48,11 @@ def team_ids(actor: Member) -> frozenset[str] | None:
 
 
 def _team_of(actor: Member) -> frozenset[str]:
-    return frozenset(db.session.execute(_PEOPLE_BELOW, {"leader": actor.id}).scalars()) | {actor.id}
+    below: frozenset[str] = frozenset(db.session.scalars(_PEOPLE_BELOW, {"leader": actor.id}))
+    return below | {actor.id}
 
 
-def _people_below() -> sa.Select[tuple[str]]:
+def _people_below() -> sa.Select[str]:
     below, top, led = aliased(Department), aliased(Department), aliased(Membership)
     # Compared as text, not with LIKE: a host's department id may hold a wildcard.
     is_below = sa.func.substr(below.path, 1, sa.func.length(top.path)) == top.path
