@@ -15,6 +15,7 @@ OVERRIDE_PREFIX = "WSAPP_"
 
 _HEADER = re.compile(r"^\s*\[(\[)?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _ASSIGNMENT = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]{0,20}(_[A-Z0-9]{1,20})*")
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 KeyPath = tuple[str | int, ...]  # ("server", "bind"), ("corps", 0, "app_secret")
@@ -79,7 +80,9 @@ class Document:
         outside = Place(place.setting, place.origin, loose=True)
         if kind == "env":
             if rest not in self.environ:
-                place.fail(f"the environment variable {rest} is not set (环境变量 {rest} 未设置)")
+                # A secret written where its variable's name belongs must not be repeated.
+                name = f" {rest}" if _VARIABLE.fullmatch(rest) else ""
+                place.fail(f"the environment variable{name} is not set (环境变量{name} 未设置)")
             return self.environ[rest].strip("\r\n"), outside
         try:
             return (self.folder / rest).read_text(encoding="utf-8").rstrip("\r\n"), outside

@@ -12,13 +12,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
+from wsapp.logs import redact
+
 # --- errors ---------------------------------------------------------------------------------------------------
 
 
 class HostError(Exception):
-    """A host did not do what was asked. `code` is the host's own code, always as a string."""
+    """A host did not do what was asked. `code` is the host's own code, always as a string.
+
+    The reason is often the host's own words, which may repeat what we sent: secrets are taken out of it.
+    """
 
     def __init__(self, reason: str, *, code: str = "") -> None:
+        reason = redact(reason)
         super().__init__(f"{code}: {reason}" if code else reason)
         self.reason = reason
         self.code = code
