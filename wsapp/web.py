@@ -1,37 +1,30 @@
 """Shared by the web doors: which client is asking, who is asking, what we answer around the page."""
 
 import gzip
-import hashlib
-import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, g, redirect, render_template, request, session, url_for
+from flask import Flask, Response, abort, g, redirect, request, session, url_for
 from flask_babel import Babel
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
-from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import clock, hosts, logs, metrics, outbox
+from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals
 from wsapp.connectors import connector_class, connector_classes
 from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, find_session, touch_session
 from wsapp.crm.org.models import Corp, LoginSession, Member
 from wsapp.crm.org.queries import corp_at_host
 from wsapp.db import db, enter_corp, start_reading, writing
 from wsapp.house import house
-from wsapp.problems import Duplicate, Forbidden, Invalid, NotFound, Problem, Stale
-from wsapp.texts import LOCALES, _
+from wsapp.texts import LOCALES
 
 log = logs.get_logger()
 babel = Babel()
@@ -226,97 +219,6 @@ def corp_or_404(host: str, corp_id: str) -> Corp:
     return corp
 
 
-# --- errors -------------------------------------------------------------------------------------------------------
-
-STATUS: Mapping[type[Problem], int] = {NotFound: 404, Forbidden: 403, Invalid: 422, Duplicate: 409, Stale: 409}
-
-
-def status_of(problem: Problem) -> int:
-    """Return the HTTP status that a problem is answered with."""
-    return next((status for kind, status in STATUS.items() if isinstance(problem, kind)), 400)
-
-
-def is_api() -> bool:
-    return request.path.startswith("/api/")
-
-
-def problem_json(status: int, kind: str, title: str, detail: str = "", **more: Any) -> Response:
-    """Answer in RFC 9457 form (application/problem+json)."""
-    body = {"type": f"about:blank#{kind}", "title": title, "status": status, "detail": detail or title}
-    body |= {"request_id": logs.current_request_id(), **more}
-    return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")
-
-
-def _on_problem(problem: Problem) -> Any:
-    db.session.rollback()
-    status = status_of(problem)
-    fields = getattr(problem, "fields", {})
-    if is_api() or request.accept_mimetypes.best == "application/json":
-        errors = [{"field": field, "message": str(text)} for field, text in fields.items()]
-        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(problem).__name__).lower()
-        return problem_json(
-            status, kind, TITLES[status](), str(problem.detail), **({"errors": errors} if errors else {})
-        )
-    return render_template("errors/error.html", status=status, title=TITLES[status](), detail=problem.detail), status
-
-
-TITLES: Mapping[int, Callable[[], str]] = {
-    400: lambda: _("请求不正确"),
-    401: lambda: _("需要登录"),
-    403: lambda: _("没有权限"),
-    404: lambda: _("记录不存在或无权查看"),
-    405: lambda: _("不支持这种操作"),
-    409: lambda: _("数据有冲突"),
-    412: lambda: _("记录已被修改"),
-    413: lambda: _("内容过大"),
-    415: lambda: _("不支持这种格式"),
-    422: lambda: _("填写有误"),
-    429: lambda: _("操作太频繁，请稍后再试"),
-    500: lambda: _("系统出错了，请稍后再试"),
-    503: lambda: _("系统暂时不可用，请稍后再试"),
-}
-
-
-def _on_http_error(error: HTTPException) -> Any:
-    status = error.code or 500
-    if isinstance(error.response, BaseResponse):
-        return error.response
-    db.session.rollback()
-    title = TITLES.get(status, TITLES[400 if status < 500 else 500])()
-    detail = _("页面已过期，请刷新后重试") if isinstance(error, CSRFError) else ""
-    if is_api() or request.accept_mimetypes.best == "application/json":
-        answer = problem_json(status, re.sub(r"\W+", "_", error.name.lower()), title, detail)
-    else:
-        answer = Response(
-            render_template("errors/error.html", status=status, title=title, detail=detail),
-            status,
-            mimetype="text/html",
-        )
-    for name, value in error.get_headers():
-        if name.lower() in ("allow", "retry-after"):
-            answer.headers[name] = value
-    return answer
-
-
-def _on_database_error(error: OperationalError) -> Any:
-    db.session.rollback()
-    log.error("database unavailable", error=type(error.orig).__name__)
-    answer = problem_json(503, "unavailable", TITLES[503]())
-    answer.headers["Retry-After"] = "5"
-    return answer
-
-
-def _on_bug(error: Exception) -> Any:
-    db.session.rollback()
-    log.error("unhandled error", exc_info=error)
-    if is_api():
-        return problem_json(500, "bug", TITLES[500]())
-    try:
-        return render_template("errors/error.html", status=500, title=TITLES[500](), detail=""), 500
-    except Exception:  # noqa: BLE001 - the error page itself is broken: plain words are left
-        return Response(TITLES[500](), 500, mimetype="text/plain")
-
-
 # --- around every request -----------------------------------------------------------------------------------------
 
 
@@ -414,74 +316,6 @@ def _teardown(error: BaseException | None) -> None:
     start_reading(False)
 
 
-# --- static files -------------------------------------------------------------------------------------------------
-
-STATIC = Path(__file__).parent / "static"
-
-
-@cache
-def _manifest() -> dict[str, str]:
-    path = STATIC / "vendor" / "manifest.json"
-    found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    return found
-
-
-@cache
-def _static_body(path: Path) -> tuple[bytes, bytes, str]:
-    body = path.read_bytes()
-    return body, gzip.compress(body, 9, mtime=0), hashlib.sha256(body).hexdigest()[:12]
-
-
-def _static_path(name: str) -> Path | None:
-    """Return the file behind a static name; `host/<host>.js` is the connector's own script."""
-    if name.startswith("host/"):
-        kind = connector_classes().get(name[len("host/") : -len(".js")])
-        path = kind.folder / "host.js" if kind else None
-    else:
-        path = (STATIC / name).resolve()
-        if not path.is_relative_to(STATIC):
-            return None
-    return path if path is not None and path.is_file() else None
-
-
-def asset(name: str) -> str:
-    """Return the address of a static file that changes with its content; vendored ones by their plain name."""
-    vendored = _manifest().get(name)
-    if vendored:
-        return f"/static/vendor/{vendored}"
-    path = _static_path(name)
-    return f"/static/{quote(name)}?v={_static_body(path)[2]}" if path else f"/static/{quote(name)}"
-
-
-CONTENT_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/x-icon",
-    ".json": "application/json",
-    ".txt": "text/plain; charset=utf-8",
-}
-
-
-def static_file(name: str) -> Response:
-    """Serve a static file, compressed once, cached by the client for a year when its address names its content."""
-    path = _static_path(name)
-    if path is None or path.suffix not in CONTENT_TYPES:
-        abort(404)
-    body, squeezed, mark = _static_body(path)
-    gzipped = "gzip" in request.headers.get("Accept-Encoding", "") and path.suffix not in (".png", ".ico")
-    response = Response(squeezed if gzipped else body, content_type=CONTENT_TYPES[path.suffix])
-    if gzipped:
-        response.headers["Content-Encoding"] = "gzip"
-    response.vary.add("Accept-Encoding")
-    forever = name.startswith("vendor/") or request.args.get("v") == mark
-    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if forever else "no-cache"
-    response.set_etag(mark)
-    response.make_conditional(request)
-    return response
-
-
 # --- assembly -----------------------------------------------------------------------------------------------------
 
 
@@ -512,12 +346,8 @@ def install(app: Flask) -> None:
     limiter.init_app(app)
     app.after_request(_after)
     app.teardown_request(_teardown)
-    app.register_error_handler(Problem, _on_problem)
-    app.register_error_handler(HTTPException, _on_http_error)
-    app.register_error_handler(OperationalError, _on_database_error)
-    app.register_error_handler(Exception, _on_bug)
-    app.add_url_rule("/static/<path:name>", "static_file", static_file)
-    app.jinja_env.globals.update(asset=asset)
+    refusals.install(app)
+    assets.install(app)
     app.jinja_env.add_extension("jinja2.ext.do")
     app.context_processor(lambda: {"client": g.get("client"), "member": g.get("member")})
 

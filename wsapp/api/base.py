@@ -28,8 +28,9 @@ from wsapp.crm.org.queries import may_see_member, member_by_userid
 from wsapp.db import db, enter_corp, writing
 from wsapp.house import house
 from wsapp.problems import Invalid, Stale
+from wsapp.refusals import TITLES, problem_json
 from wsapp.texts import _
-from wsapp.web import SAFE_METHODS, TITLES, problem_json
+from wsapp.web import SAFE_METHODS
 
 PREFIX = "/api/v1"
 RATE = "600 per minute"  # a token; `API_RATE` in the app's config overrides it

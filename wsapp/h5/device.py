@@ -11,8 +11,9 @@ from wsapp.db import db
 from wsapp.h5 import photos
 from wsapp.h5.pages import per_member
 from wsapp.house import house
+from wsapp.refusals import problem_json
 from wsapp.texts import _
-from wsapp.web import current_corp_row, limiter, posted_json, problem_json, require_member
+from wsapp.web import current_corp_row, limiter, posted_json, require_member
 
 bp = Blueprint("device", __name__, url_prefix="/h5")
 bp.before_request(require_member)

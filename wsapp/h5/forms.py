@@ -14,8 +14,8 @@ from wsapp.db import db
 from wsapp.h5.pages import go
 from wsapp.house import local, zone
 from wsapp.problems import Duplicate, Invalid, NotFound, Problem
+from wsapp.refusals import status_of
 from wsapp.texts import _
-from wsapp.web import status_of
 
 NOT_CONTENT = frozenset({"csrf_token", "idempotency_key"})
 
