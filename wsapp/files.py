@@ -181,13 +181,17 @@ def find_file(file_id: str) -> StoredFile:
     return stored
 
 
+_FILES = (
+    sa.select(StoredFile).where(StoredFile.record_id.in_(sa.bindparam("ids", expanding=True))).order_by(StoredFile.id)
+)
+
+
 def files_of(record_ids: Sequence[str]) -> dict[str, list[StoredFile]]:
     """Return the files of records by record id, oldest first, in one query."""
     found: dict[str, list[StoredFile]] = {one: [] for one in record_ids}
     if record_ids:
-        statement = sa.select(StoredFile).where(StoredFile.record_id.in_(record_ids)).order_by(StoredFile.id)
-        for stored in rows(statement):
-            found[stored.record_id].append(stored)
+        for stored in db.session.scalars(_FILES, {"ids": list(record_ids)}):
+            found[str(stored.record_id)].append(stored)
     return found
 
 

@@ -80,8 +80,12 @@ PLAIN = (
 MOMENTS = ("last_followed_at", "last_visited_at", "next_follow_at", "created_at", "updated_at")
 
 
-def _select(owner: Named) -> Select:
-    return owner.join(sa.select(*COLUMNS, owner.userid).select_from(Customer)).where(visible_customers(g.member))
+OWNER = Named(Customer.owner_id, "owner")
+RECORDS = OWNER.join(sa.select(*COLUMNS, OWNER.userid).select_from(Customer))
+
+
+def _select() -> Select:
+    return RECORDS.where(visible_customers(g.member))
 
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
@@ -100,7 +104,7 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _record(customer_id: str) -> dict[str, Any]:
-    return one(_select(Named(Customer.owner_id, "owner")).where(Customer.id == customer_id), show=_show)
+    return one(_select().where(Customer.id == customer_id), show=_show)
 
 
 def _answer(customer_id: str, status: int = 200, **more: Any) -> Answer:
@@ -113,10 +117,9 @@ def _answer(customer_id: str, status: int = 200, **more: Any) -> Answer:
 @reads
 def index(query: CustomerList) -> Answer:
     """List the customers that the user may see, last changed first."""
-    owner = Named(Customer.owner_id, "owner")
-    statement = _select(owner)
+    statement = _select()
     if query.owner:
-        statement = statement.where(owner.is_called(query.owner))
+        statement = statement.where(OWNER.is_called(query.owner))
     for column, value in ((Customer.pool_id, query.pool), (Customer.stage, query.stage), (Customer.level, query.level)):
         if value:
             statement = statement.where(column == value)

@@ -15,11 +15,22 @@ MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?
 NAIVE = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 YEARS = (1900, 2200)
 
+_schemas: dict[type[BaseModel], dict[str, Any]] = {}
+
 
 class Query(BaseModel):
     """Query parameters: an unknown one is an error that names the nearest."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Return the model's JSON schema; without options it is kept, for it is asked for with every request."""
+        if arguments or options:
+            return super().model_json_schema(*arguments, **options)
+        if cls not in _schemas:
+            _schemas[cls] = super().model_json_schema()
+        return _schemas[cls]
 
 
 class Path(BaseModel):

@@ -78,8 +78,7 @@ def customer_choices(actor: Member, limit: int = 50) -> list[tuple[str, str]]:
 # --- tasks --------------------------------------------------------------------------------------------------------
 
 
-def task_list() -> Rows:
-    """Return tasks with the names of their customer and assignee; the caller adds whose."""
+def _tasks() -> Rows:
     about = aliased(Customer)
     customer = sa.and_(about.corp_id == Task.corp_id, about.id == Task.customer_id)
     assignee = sa.and_(Member.corp_id == Task.corp_id, Member.id == Task.assignee_id)
@@ -98,6 +97,14 @@ def task_list() -> Rows:
         Member.name.label("assignee_name"),
     )
     return sa.select(*columns).select_from(Task).outerjoin(about, customer).outerjoin(Member, assignee)
+
+
+_TASKS = _tasks()
+
+
+def task_list() -> Rows:
+    """Return tasks with the names of their customer and assignee; the caller adds whose."""
+    return _TASKS
 
 
 def tasks_whose(whose: str, actor: Member) -> sa.ColumnElement[bool]:
@@ -184,8 +191,7 @@ def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
 # --- visits -------------------------------------------------------------------------------------------------------
 
 
-def visit_list() -> Rows:
-    """Return visits with the names of their customer and visitor; the caller adds whose."""
+def _visits() -> Rows:
     about = aliased(Customer)  # not the table itself: the condition of sight asks for it again
     customer = sa.and_(about.corp_id == Visit.corp_id, about.id == Visit.customer_id)
     visitor = sa.and_(Member.corp_id == Visit.corp_id, Member.id == Visit.member_id)
@@ -201,6 +207,14 @@ def visit_list() -> Rows:
         Member.name.label("member_name"),
     )
     return sa.select(*columns).select_from(Visit).join(about, customer).join(Member, visitor)
+
+
+_VISITS = _visits()
+
+
+def visit_list() -> Rows:
+    """Return visits with the names of their customer and visitor; the caller adds whose."""
+    return _VISITS
 
 
 def visits_whose(whose: str, actor: Member) -> sa.ColumnElement[bool]:

@@ -117,16 +117,18 @@ def customers_with_similar_name(name: str, *, but: str = "") -> Sequence[Any]:
     ).all()
 
 
+_PHONES = (
+    sa.select(CustomerPhone.customer_id, CustomerPhone.number)
+    .where(CustomerPhone.customer_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(CustomerPhone.customer_id, CustomerPhone.position)
+)
+
+
 def phones_of(customer_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the phone numbers of customers by id, in one query."""
     found: dict[str, list[str]] = {one: [] for one in customer_ids}
     if customer_ids:
-        statement = (
-            sa.select(CustomerPhone.customer_id, CustomerPhone.number)
-            .where(CustomerPhone.customer_id.in_(customer_ids))
-            .order_by(CustomerPhone.customer_id, CustomerPhone.position)
-        )
-        for customer_id, number in db.session.execute(statement):
+        for customer_id, number in db.session.execute(_PHONES, {"ids": list(customer_ids)}):
             found[customer_id].append(number)
     return found
 

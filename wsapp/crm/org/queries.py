@@ -163,12 +163,15 @@ def assignable_members(actor: Member) -> Sequence[Member]:
     return rows(statement.limit(500))
 
 
+_NAMES = sa.select(Member.id, Member.name).where(Member.id.in_(sa.bindparam("ids", expanding=True)))
+
+
 def names(member_ids: Sequence[str | None]) -> dict[str, str]:
     """Return the names of members by id, in one query."""
     wanted = sorted({one for one in member_ids if one})
     if not wanted:
         return {}
-    return dict(db.session.execute(sa.select(Member.id, Member.name).where(Member.id.in_(wanted))).all())
+    return dict(db.session.execute(_NAMES, {"ids": wanted}).all())
 
 
 def admin_names(limit: int = 3) -> Sequence[str]:
