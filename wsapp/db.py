@@ -293,7 +293,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         "synchronous=FULL",  # WAL with NORMAL loses acknowledged commits on power loss
         "foreign_keys=ON",
         "temp_store=MEMORY",
-        "cache_size=-16000",
+        "cache_size=-4000",  # kilobytes for each connection, of which each thread has one; the system caches the file
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
