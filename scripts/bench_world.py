@@ -1,5 +1,6 @@
 """What the benchmarks stand on: settings, databases full of customers (kept between runs), signed-in people."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -186,10 +187,12 @@ def in_own_process(task: str, place: Place, *arguments: str) -> str:
 
 def build_app(config: Path) -> Any:
     """Return the product's app for a settings file, its corps connected."""
+    from wsapp import logs
     from wsapp.app import create_app
     from wsapp.config import load
     from wsapp.connectors import connector_classes
 
+    logs.setup(level=logging.WARNING)
     app = create_app(load(config, {}, connector_classes()))
     with app.app_context():
         from wsapp.hosts import connect_configured_corps
