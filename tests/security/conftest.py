@@ -3,12 +3,13 @@
 import pytest
 from flask import Flask
 
+from tests.browser.conftest import browser
 from tests.cast import Cast
 from tests.h5.conftest import Book, book
 from tests.security.pages import World, add_the_rest
 from wsapp.crm.org.models import Member
 
-__all__ = ["book"]
+__all__ = ["book", "browser"]
 
 
 @pytest.fixture
