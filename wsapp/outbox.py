@@ -103,6 +103,11 @@ def enqueue(
     return bool(done.rowcount == 1)  # type: ignore[attr-defined]
 
 
+def is_waiting(key: str) -> bool:
+    """Say whether work with this key is in line, and not begun."""
+    return db.session.scalar(sa.select(Outbox.state).where(Outbox.key == key)) == READY
+
+
 _listeners: list[Callable[[], None]] = []
 
 

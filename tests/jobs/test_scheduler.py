@@ -27,7 +27,9 @@ from wsapp.outbox import Outbox
 def _ticks() -> list[str]:
     db.session.rollback()
     kinds = [one.kind for one in PERIODIC]
-    return list(db.session.scalars(sa.select(Outbox.key).where(Outbox.kind.in_(kinds)).order_by(Outbox.id)))
+    found = list(db.session.scalars(sa.select(Outbox.key).where(Outbox.kind.in_(kinds)).order_by(Outbox.id)))
+    db.session.rollback()
+    return found
 
 
 def test_a_tick_happens_once(here: Flask) -> None:

@@ -94,12 +94,14 @@ def test_troubled_hosts_lose_nothing_and_repeat_nothing(tmp_path: Path, database
     with world(tmp_path, database_url, people=people_for(REMINDERS), cards=True) as soak:
         soak.plan(REMINDERS)
         troubles = [Trouble(host, SECONDS, timeouts=30 if BIG else 2) for host in soak.hosts.values()]
-        for trouble in troubles:
-            trouble.start()
         workers = [soak.start("worker", **PACE) for _ in range(count)]
         soak.start("scheduler")
-        for _kill in range(KILLS):
-            troubles[0].over.wait(SECONDS / (KILLS + 1))
+        for trouble in troubles:
+            soak.wait(lambda host=trouble.host: host.posts() > 0, 60, "the first post")
+            trouble.start()
+        for kill in range(KILLS):
+            posted = REMINDERS * (kill + 1) / (KILLS + 2)
+            soak.wait(lambda posted=posted: soak.posts() >= posted, 300, f"post number {posted:.0f}")
             victim = random.choice(workers)
             soak.kill(victim)
             workers[workers.index(victim)] = soak.start("worker", **PACE)

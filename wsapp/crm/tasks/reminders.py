@@ -64,10 +64,11 @@ def _plan(task: Task, kind: str, fire_at: datetime) -> None:
 
 
 def set_alarm(at: datetime) -> None:
-    """Make sure that the sender looks at this corp at `at`: one outbox row for each corp and moment to come.
+    """Make sure that the sender looks at this corp at `at`: one outbox row for each corp and moment.
 
-    A moment that is now, or over, gets a row of its own: the alarm of that minute may have rung already.
+    A moment that is now, or over, rings anew when the alarm of this second is not waiting any more.
     """
-    corp_id = current_corp()
-    key = f"remind:{corp_id}:{at.timestamp():.0f}" if at > clock.now() else None
-    outbox.enqueue("remind", {}, key=key, due_at=at)
+    moment = max(at, clock.now())
+    key = f"remind:{current_corp()}:{moment.timestamp():.0f}"
+    if not outbox.enqueue("remind", {}, key=key, due_at=at) and not outbox.is_waiting(key):
+        outbox.enqueue("remind", {}, due_at=at)
