@@ -23,7 +23,7 @@ from wsapp.jobs.runner import Desk, Runner
 from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot
 
 THREADS = 8
-BATCH = 16  # rows in a lot, at most
+BATCH = 32  # rows in a lot, at most: two commits for all of them; a slow lot hands the rest back
 RELAY_PAUSE = 1.0  # seconds after an error of the database or the broker
 
 log = logs.get_logger()
