@@ -38,7 +38,9 @@ def worker(config: str, pace: str) -> int:
     from wsapp.jobs import worker as jobs_worker
 
     handlers.HANDLERS["poison"] = lambda claim, desk: os.kill(os.getpid(), signal.SIGSEGV)
-    return jobs_worker.main(_app(config), pace=_pace(json.loads(pace)))
+    values = json.loads(pace)
+    threads = values.pop("threads", jobs_worker.THREADS)
+    return jobs_worker.main(_app(config), threads=threads, pace=_pace(values))
 
 
 def scheduler(config: str) -> int:
