@@ -1,0 +1,78 @@
+"""What is kept between requests for speed: it must never show one person what is another's, or in another language."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import sqlalchemy as sa
+from flask import Flask
+from jinja2 import DictLoader
+
+from tests.cast import Cast
+from wsapp import texts
+from wsapp.crm.org.models import Member
+from wsapp.db import NoCorp, corp_scope, db
+from wsapp.texts import _, lazy, speaking
+
+EVERYBODY = sa.select(Member.userid).order_by(Member.userid)
+PART = "{% macro part(count, name) %}{{ _('客户') }} {{ name }} {{ count }}{% endmacro %}"
+SAVED, SAVED_ENGLISH = "客户已保存", "Customer saved"
+
+
+def names_seen(app: Flask, corp_id: int) -> list[str]:
+    with app.app_context(), corp_scope(corp_id):
+        return list(db.session.scalars(EVERYBODY))
+
+
+def test_one_statement_shows_each_corp_its_own_whoever_asked_first(app: Flask, cast: Cast) -> None:
+    ours, theirs = ["ali", "bob", "cha", "guan"], ["an", "ivy"]
+    with ThreadPoolExecutor(4) as threads:
+        asked = [cast.corp_id, cast.other_corp_id] * 20
+        found = list(threads.map(lambda corp_id: names_seen(app, corp_id), asked))
+    assert found == [ours, theirs] * 20
+
+
+def test_a_statement_that_was_asked_before_still_raises_without_a_corp(app: Flask, cast: Cast) -> None:
+    names_seen(app, cast.corp_id)
+    with app.app_context():
+        try:
+            found = db.session.scalars(EVERYBODY).all()
+        except NoCorp:
+            return
+    raise AssertionError(f"{found} without a corp")
+
+
+def test_words_follow_the_language_in_and_out_of_a_block(app: Flask) -> None:
+    later = lazy(SAVED)
+    with app.app_context():
+        with speaking("en"):
+            assert (_(SAVED), str(later)) == (SAVED_ENGLISH, SAVED_ENGLISH)
+            with speaking("zh"):
+                assert (_(SAVED), str(later)) == (SAVED, SAVED)
+            assert _(SAVED) == SAVED_ENGLISH
+    with app.app_context(), speaking("zh"):
+        assert _(SAVED) == SAVED
+
+
+def test_words_outside_of_any_unit_of_work_are_the_source(app: Flask) -> None:
+    assert _("%(level)s 级", level="A") == "A 级"
+
+
+def test_templates_escape_values_and_keep_a_doubled_percent(app: Flask) -> None:
+    with app.app_context(), speaking("zh"):
+        draw = app.jinja_env.from_string("{{ _('%(name)s 好', name=name) }} {{ _('100%%') }}").render
+        assert draw(name="<b>") == "&lt;b&gt; 好 100%"
+
+
+def test_a_part_is_drawn_once_for_each_language_and_set_of_arguments(app: Flask) -> None:
+    app.jinja_env.loader = DictLoader({"part.html": PART})
+    page = app.jinja_env.from_string("{% from 'part.html' import part %}{{ draw_once(part, count, name) }}")
+    with app.app_context():
+        with speaking("zh"):
+            assert page.render(count=1, name="阿丽") == "客户 阿丽 1"
+            assert page.render(count=True, name="阿丽") == "客户 阿丽 True"
+            assert page.render(count=1, name="<i>") == "客户 &lt;i&gt; 1"
+        with speaking("en"):
+            assert page.render(count=1, name="阿丽") == "Customers 阿丽 1"
+        before = texts._drawn.cache_info().misses
+        with speaking("zh"):
+            assert page.render(count=1, name="阿丽") == "客户 阿丽 1"
+        assert texts._drawn.cache_info().misses == before
