@@ -86,7 +86,7 @@ class Product:
         assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
         try:
             return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:  # it listens before it migrates, and answers after
             return False
 
     def stop(self) -> None:

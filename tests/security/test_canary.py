@@ -7,19 +7,17 @@ anywhere else they count like the others.
 
 import json
 import re
-import sqlite3
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 
-from tests.browser.stack import children_of, eventually
+from tests.browser.stack import eventually
 from tests.connectors.hosts_under_test import HostUnderTest
+from tests.security.leaks import assert_nothing_left, look_at_processes
 from tests.security.product import Product, aes_key, running, secret
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
@@ -300,102 +298,3 @@ def mistype_settings(product: Product) -> None:
         assert done.returncode in (1, 2), (after, done.stdout)
         assert len(done.stderr.splitlines()) == 1, done.stderr
         path.unlink()
-
-
-# --- the look -------------------------------------------------------------------------------------------------------
-
-
-def look_at_processes(product: Product) -> None:
-    assert product.process is not None
-    for pid in (product.process.pid, *children_of(product.process.pid)):
-        title = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-        product.seen.append((f"title of {pid}", title))
-
-
-def assert_nothing_left(product: Product) -> None:
-    wanted = {name: value for name, value in product.secrets().items() if value}
-    assert len(product.issued) >= 8
-    assert len(wanted) >= 30
-    places = [*product.seen, *log_of(product), *files_of(product), *rows_of(product)]
-    assert len(places) > 200
-    hits = sorted({f"{name} in {place}" for place, text in places for name, value in wanted.items() if value in text})
-    assert not hits, "\n".join(hits)
-    assert_the_look_sees(product, places)
-
-
-def assert_the_look_sees(product: Product, places: list[tuple[str, str]]) -> None:
-    """What is there to be found is found: else this test would pass on nothing."""
-    texts = "\n".join(text for _place, text in places)
-    for known in (
-        "林晓燕",
-        "周小雨",
-        "寄样品 好",
-        "sign-in refused",
-        "wsapp_http_requests_total",
-        "wwcanary0000000001",
-    ):
-        assert known in texts, known
-
-
-def log_of(product: Product) -> Iterator[tuple[str, str]]:
-    """The log, line by line, without the one event that shows the first run's code; it must be the only one."""
-    shown = 0
-    for number, line in enumerate((product.folder / "log").read_text().splitlines()):
-        event = json.loads(line)
-        if event["event"] == "first_run.code":
-            shown += 1
-            continue
-        yield f"line {number} of the log: {event['event']}", line
-    assert shown == 1
-
-
-def files_of(product: Product) -> Iterator[tuple[str, str]]:
-    """Every file of the data folder as it lies on the disk, but for the master key."""
-    for path in (product.folder / "data").rglob("*"):
-        if path.is_file() and path.name != "master.key":
-            yield str(path.relative_to(product.folder)), path.read_bytes().decode("latin-1")
-
-
-def rows_of(product: Product) -> Iterator[tuple[str, str]]:
-    """Every row of the database."""
-    with sqlite3.connect(product.folder / "data" / "wsapp.db") as connection:
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            for number, row in enumerate(connection.execute(f'SELECT * FROM "{table}"')):
-                yield f"row {number} of {table}", "\n".join(map(str, row))
-
-
-def test_a_malformed_request_learns_nothing(tmp_path: Path) -> None:
-    """What the web server answers itself, before the app is asked, names no version either."""
-    with running(tmp_path) as product:
-        port = product.url.rpartition(":")[2]
-        for request in (
-            b"GET / HTTP/9.9\r\n\r\n",
-            b"\x00\x01\x02\r\n\r\n",
-            b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n",
-            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        ):
-            answer = raw(int(port), request)
-            assert b"Traceback" not in answer
-            assert not re.search(rb"(?i)(gunicorn|python|werkzeug)/[0-9]", answer)
-            assert b" 500 " not in answer.split(b"\r\n")[0]
-        unending = b"POST /callbacks/wecom/x/app HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        assert (
-            b" 403 "
-            in raw(int(port), unending + b"1000\r\n" + b"a" * 0x1000 + b"\r\n" + b"0\r\n\r\n").split(b"\r\n")[0]
-        )
-        assert requests.get(f"{product.url}/healthz", timeout=10).status_code == 200
-        assert subprocess.Popen.poll(product.process) is None  # type: ignore[arg-type]
-
-
-def raw(port: int, request: bytes) -> bytes:
-    import socket
-
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
-        parts = []
-        while part := connection.recv(65536):
-            parts.append(part)
-        return b"".join(parts)
