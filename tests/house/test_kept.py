@@ -42,12 +42,11 @@ def test_a_statement_that_was_asked_before_still_raises_without_a_corp(app: Flas
 
 def test_words_follow_the_language_in_and_out_of_a_block(app: Flask) -> None:
     later = lazy(SAVED)
-    with app.app_context():
-        with speaking("en"):
-            assert (_(SAVED), str(later)) == (SAVED_ENGLISH, SAVED_ENGLISH)
-            with speaking("zh"):
-                assert (_(SAVED), str(later)) == (SAVED, SAVED)
-            assert _(SAVED) == SAVED_ENGLISH
+    with app.app_context(), speaking("en"):
+        assert (_(SAVED), str(later)) == (SAVED_ENGLISH, SAVED_ENGLISH)
+        with speaking("zh"):
+            assert (_(SAVED), str(later)) == (SAVED, SAVED)
+        assert _(SAVED) == SAVED_ENGLISH
     with app.app_context(), speaking("zh"):
         assert _(SAVED) == SAVED
 
