@@ -34,6 +34,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.sql.base import ExecutableOption
 
 BUSY_MILLISECONDS = 20_000
+IDLE_MILLISECONDS = 60_000
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ID_LENGTH = 20
 TO_OUR_LETTERS = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", ALPHABET.encode())
@@ -275,10 +276,17 @@ def database_now() -> datetime:
 
 
 def engine_options(url: str, threads: int) -> dict[str, Any]:
-    """Return the engine options for a database URL and the number of threads that share the pool."""
+    """Return the engine options for a database URL and the number of threads that share the pool.
+
+    A worker frozen inside a transaction would hold its row locks for ever: PostgreSQL ends such sessions.
+    """
+    common = {"hide_parameters": True}  # errors reach the log without what people typed
     if url.startswith("sqlite"):
-        return {"pool_size": threads + 4, "max_overflow": 8, "connect_args": {"timeout": BUSY_MILLISECONDS / 1000}}
-    return {"pool_size": threads + 2, "max_overflow": 4, "pool_pre_ping": True, "pool_recycle": 1800}
+        timeout = {"timeout": BUSY_MILLISECONDS / 1000}
+        return {**common, "pool_size": threads + 4, "max_overflow": 8, "connect_args": timeout}
+    stop_idle = {"options": f"-c idle_in_transaction_session_timeout={IDLE_MILLISECONDS}"}
+    pool = {"pool_size": threads + 2, "max_overflow": 4, "pool_pre_ping": True, "pool_recycle": 1800}
+    return {**common, **pool, "connect_args": stop_idle}
 
 
 @event.listens_for(sa.Engine, "connect")
