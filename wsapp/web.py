@@ -231,6 +231,8 @@ def _before() -> None:
     view = request.endpoint and g_app().view_functions.get(request.endpoint)
     start_reading(request.method in SAFE_METHODS and not getattr(view, "writes", False))
     g.client = client_of_request()
+    if "\x00" in request.path:
+        abort(404)  # no database and no file system takes it as a name
 
 
 def g_app() -> Flask:
