@@ -1,4 +1,4 @@
-"""Text that no database takes (NUL, half a surrogate pair) is refused wherever it comes in, over either database (B02, B14)."""
+"""Text that no database takes (NUL, half a character) is refused wherever it comes in (B02, B14)."""
 
 from urllib.parse import quote
 
@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from tests.cast import CORP, Cast
-from tests.security.test_host_header import address_of
 from tests.security.pages import World
+from tests.security.test_host_header import address_of
 from wsapp.crm.org.models import Member
 
 BAD = ("\x00", "a\x00b", "甲\x00", "\ud800", "\udfff")
