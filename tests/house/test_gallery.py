@@ -309,7 +309,7 @@ def test_failed_sign_in_never_runs_in_circles(open_page: Any, state: Any) -> Non
     state.code = False
     page = open_page("/signin?host=dingtalk", quiet=False)
     expect(page.get_by_text("登录没有成功")).to_be_visible()
-    expect(page.get_by_text("加入应用的可见范围")).to_be_hidden()
+    expect(page.get_by_text("加入应用的可见范围")).to_be_visible()
     with page.expect_navigation():
         page.get_by_role("button", name="再试一次").click()
     expect(page.get_by_text("加入应用的可见范围")).to_be_visible()
