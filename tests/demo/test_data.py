@@ -34,13 +34,15 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     settings = demo_settings(config.load(None, environ, connector_classes()), layout)
     settings.server.data_dir.mkdir(parents=True)
     emulators = {part: make_emulator(part, layout) for part in layout.parts}
-    app = create_app(settings, origins=layout.origins, demo=True)
-    data.prepare(app, emulators)
-    with app.app_context():
-        yield app, emulators
-        db.session.remove()
-        db.engine.dispose()
-    clock.disable_control()
+    try:
+        app = create_app(settings, origins=layout.origins, demo=True)
+        data.prepare(app, emulators)
+        with app.app_context():
+            yield app, emulators
+            db.session.remove()
+            db.engine.dispose()
+    finally:
+        clock.disable_control()
 
 
 def count(model: Any, *conditions: Any) -> int:

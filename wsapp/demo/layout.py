@@ -1,5 +1,6 @@
 """Where the parts of a demo listen, and the settings that connect them."""
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -57,7 +58,7 @@ class Layout:
 
 
 def lay_out(port: int) -> Layout:
-    """Return the layout from `port` on: product, emulators, phones' addresses. With 0, the first free stretch.
+    """Return the layout from `port` on: product, emulators, phones' addresses. With 0, any free stretch.
 
     Raises CannotServe, naming the port that is taken.
     """
@@ -65,7 +66,9 @@ def lay_out(port: int) -> Layout:
         layout = _from(port)
         _demand_free(layout)
         return layout
-    for start in range(FIRST_PORT, LAST_PORT, PORT_STEP):
+    stretches = range(FIRST_PORT, LAST_PORT, PORT_STEP)
+    # By chance, not the first: two that look at the same moment must not find the same.
+    for start in random.sample(stretches, len(stretches)):
         try:
             _demand_free(_from(start))
         except serving.CannotServe:
