@@ -19,6 +19,7 @@ CACHE = ROOT / ".cache" / "bench"
 CORP_ID = "wwbench000000000001"
 EACH = 2_000  # customers that a seller looks after
 GROUP = 5  # sellers
+MILLION = 1_000_000  # from here on a firm is made of ten times a smaller one
 TOKENS = 64  # a token makes at most 600 requests a minute, so the load is spread over many
 AGENT = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 16_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -96,8 +97,11 @@ def full_place(database: str, customers: int) -> Place:
     place = _place(database, customers, folder, _name(customers))
     wsapp(place, "db", "upgrade")
     if not is_made:
-        in_own_process("write_people", place, str(max(GROUP, customers // EACH)))
-        wsapp(place, "seed", "--customers", str(customers), "--corp", CORP_ID)
+        size = customers // 10 if customers >= MILLION else customers
+        in_own_process("write_people", place, str(max(GROUP, size // EACH)))
+        wsapp(place, "seed", "--customers", str(size), "--corp", CORP_ID)
+        if size < customers:
+            in_own_process("multiply", place)
         settle(place)
         (folder / "complete").touch()
     return place
@@ -287,6 +291,13 @@ def main() -> None:
     match task:
         case "write_people":
             write_people(app, int(arguments[0]))
+        case "multiply":
+            from bench_million import multiply
+
+            from wsapp.db import db
+
+            with app.app_context():
+                multiply(db.engine)
         case "passes":
             print(json.dumps(passes(app)))
         case "statements":
