@@ -69,10 +69,6 @@ def test_a_row_that_kills_its_worker_is_parked_and_the_others_go_on(tmp_path: Pa
         assert soak.verdict() == {"lost": 0, "twice": 0}
 
 
-@pytest.mark.skipif(
-    os.environ.get("WSAPP_TEST_DATABASE") == "postgresql",
-    reason="known fault: resumed on PostgreSQL in the middle of a post, a worker does not end within 40 s of SIGTERM",
-)
 def test_a_worker_that_was_frozen_settles_nothing_of_what_others_took(tmp_path: Path, database_url: str) -> None:
     with world(tmp_path, database_url, people=people_for(COUNT), cards=False) as soak:
         for host in soak.hosts.values():

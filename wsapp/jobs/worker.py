@@ -8,6 +8,7 @@ Work put in by this process starts at once (an event); that of other processes w
 """
 
 import signal
+import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot
 
 THREADS = 8
 BATCH = 32  # rows in a lot, at most: two commits for all of them; a slow lot hands the rest back
+ENDINGS = frozenset({signal.SIGTERM, signal.SIGINT})
 RELAY_PAUSE = 1.0  # seconds after an error of the database or the broker
 
 log = logs.get_logger()
@@ -269,14 +271,33 @@ def run_all(app: Any, *, pace: Pace = PACE, rounds: int = 1000) -> int:
 
 @contextmanager
 def until_told() -> Iterator[threading.Event]:
-    """Give an event that is set by SIGTERM or SIGINT."""
+    """Give an event that is set by SIGTERM or SIGINT, whichever thread the signal reaches.
+
+    The kernel may hand a signal to any thread, as it does right after SIGCONT. Python's own handlers run only when the
+    main thread next wakes, and that is what waits for them; the bytes of a wake-up descriptor come at once.
+    """
     told = threading.Event()
-    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    before = {number: signal.signal(number, lambda *_: None) for number in ENDINGS}
+    older_descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    listener = threading.Thread(target=_listen, args=(reader, told), daemon=True, name="signals")
+    listener.start()
     try:
         yield told
     finally:
+        signal.set_wakeup_fd(older_descriptor)
         for number, handler in before.items():
             signal.signal(number, handler)
+        writer.close()
+        listener.join()
+        reader.close()
+
+
+def _listen(reader: socket.socket, told: threading.Event) -> None:
+    while numbers := reader.recv(64):
+        if ENDINGS.intersection(numbers):
+            told.set()
 
 
 def main(app: Any, *, threads: int = THREADS, pace: Pace = PACE) -> int:
