@@ -19,10 +19,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals
 from wsapp.connectors import connector_class, connector_classes
-from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, find_session, touch_session
-from wsapp.crm.org.models import Corp, LoginSession, Member
+from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, Login, find_session, touch_session
+from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import corp_at_host
-from wsapp.db import db, enter_corp, start_reading, writing
+from wsapp.db import enter_corp, start_reading, writing
 from wsapp.house import house
 from wsapp.texts import LOCALES
 
@@ -147,7 +147,7 @@ def load_member() -> Member | None:
     return row[1]
 
 
-def _keep_alive(login: LoginSession, member: Member) -> None:
+def _keep_alive(login: Login, member: Member) -> None:
     """Slide the session, and have the host asked again whether the member is still there: rarely, in the background."""
     now = clock.now()
     recheck = now - member.checked_at > RECHECK_AFTER
@@ -174,10 +174,8 @@ def require_member() -> BaseResponse | None:
 
 def current_corp_row() -> Corp:
     """Return the corp of the signed-in member."""
-    if "corp_row" not in g:
-        g.corp_row = db.session.get(Corp, g.member.corp_id)
-    found: Corp = g.corp_row
-    return found
+    corp: Corp = g.member.corp
+    return corp
 
 
 def sign_in_address(wanted: str = "") -> str:

@@ -8,14 +8,13 @@ from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import SORTS, customers_with_similar_name, find_customer
+from wsapp.crm.customers.queries import customers_with_similar_name, find_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
 from wsapp.h5 import lists, rows, timeline, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, here_with, is_partial, next_page, show
-from wsapp.paging import page as page_of
 from wsapp.problems import Duplicate, Problem, Stale
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -53,13 +52,8 @@ def index() -> str:
     leads = leads_others(g.member)
     scope = choice("scope", ("mine", "team"), "mine") if leads else "mine"
     stage, level, text = choice("stage", STAGES), choice("level", LEVELS), arg("q")
-    found, after = page_of(
-        lists.customer_list(g.member, mine=scope == "mine", text=text, stage=stage, level=level),
-        sorts=SORTS,
-        sort="-updated_at",
-        id_column=Customer.id,
-        limit=PAGE_SIZE,
-        cursor=cursor(),
+    found, after = lists.customer_page(
+        g.member, mine=scope == "mine", text=text, stage=stage, level=level, limit=PAGE_SIZE, cursor=cursor()
     )
     towards = choice("for", TOWARDS)
     drawn = rows.customer_rows(found, owners=scope == "team", towards=TOWARDS.get(towards, ""))

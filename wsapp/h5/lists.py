@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,17 +12,20 @@ from sqlalchemy.orm import aliased
 from wsapp import clock
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.customers.queries import LIST_COLUMNS, matching, visible_customers
+from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
-from wsapp.crm.org.queries import names, within_team
+from wsapp.crm.org.queries import VIEWER_ID, Viewer, names, within_team
 from wsapp.crm.tasks.models import CANCELLED, DOING, DONE, OPEN, Task
 from wsapp.crm.tasks.queries import visible_tasks
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import Moment, db, first
 from wsapp.house import local_now
+from wsapp.kept import Kept
+from wsapp.paging import page
 
 DONE_SORTS = {"-done_at": (Task.done_at, True)}
 MEMBER_SORTS = {"name": (Member.name, False)}
@@ -30,6 +34,7 @@ TODAY_MOST = 60
 A_WHILE = timedelta(days=31)
 
 Rows = sa.Select[*tuple[Any, ...]]
+Filter = str | sa.BindParameter[str] | None
 
 
 def start_of_today() -> datetime:
@@ -54,18 +59,47 @@ _CUSTOMERS = sa.select(*LIST_COLUMNS, Member.name.label("owner_name"), _FIRST_PH
 )
 
 
-def customer_list(actor: Member, *, mine: bool, text: str = "", stage: str = "", level: str = "") -> Rows:
+def customer_list(
+    actor: Member | Viewer, *, mine: bool, text: str = "", stage: Filter = None, level: Filter = None
+) -> Rows:
     """Return customers with their owner's name and their first phone number."""
     statement = _CUSTOMERS.where(visible_customers(actor))
     if mine:
-        statement = statement.where(Customer.owner_id == actor.id)
+        statement = statement.where(Customer.owner_id == (VIEWER_ID if isinstance(actor, Viewer) else actor.id))
     if text:
         statement = statement.where(matching(text))
-    if stage:
+    if stage is not None:
         statement = statement.where(Customer.stage == stage)
-    if level:
+    if level is not None:
         statement = statement.where(Customer.level == level)
     return statement
+
+
+def customer_page(
+    actor: Member, *, mine: bool, text: str, stage: str, level: str, limit: int, cursor: str
+) -> tuple[list[Any], str | None]:
+    """Return a page of `customer_list`, last changed first, and the cursor of the next one."""
+    viewer = None if text else Viewer.kind_of(actor)
+    values = None if viewer is None else {"viewer": actor.id, "stage": stage, "level": level}
+    if viewer is None:
+        statement = customer_list(actor, mine=mine, text=text, stage=stage or None, level=level or None)
+    else:
+        statement = _kept_customers(viewer, mine, bool(stage), bool(level))
+    return page(
+        statement,
+        sorts=CUSTOMER_SORTS,
+        sort="-updated_at",
+        id_column=Customer.id,
+        limit=limit,
+        cursor=cursor,
+        values=values,
+    )
+
+
+@cache
+def _kept_customers(viewer: Viewer, mine: bool, staged: bool, levelled: bool) -> Rows:
+    stage, level = sa.bindparam("stage", type_=sa.String), sa.bindparam("level", type_=sa.String)
+    return customer_list(viewer, mine=mine, stage=stage if staged else None, level=level if levelled else None)
 
 
 def customer_choices(actor: Member, limit: int = 50) -> list[tuple[str, str]]:
@@ -152,8 +186,7 @@ class DayFigures:
 def day_figures(member: Member) -> DayFigures:
     """Return the figures of a member's day, in one statement. Tasks put off beyond now do not count."""
     today = start_of_today()
-    values = {"corp": member.corp_id, "member": member.id, "now": clock.now(), "today": today}
-    row = db.session.execute(_DAY_FIGURES, {**values, "tomorrow": today + timedelta(days=1)}).one()
+    row = _DAY_FIGURES.first(member=member.id, now=clock.now(), today=today, tomorrow=today + timedelta(days=1))
     return DayFigures(row.overdue, row.due - row.overdue, row.logs)
 
 
@@ -162,7 +195,6 @@ def _day_figures() -> Rows:
     awake = sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now)
     overdue = sa.func.count().filter(are_overdue(now, today))
     logs = sa.select(sa.func.count()).where(
-        FollowUp.corp_id == sa.bindparam("corp"),
         FollowUp.author_id == sa.bindparam("member"),
         FollowUp.happened_at >= today,
     )
@@ -173,7 +205,7 @@ def _day_figures() -> Rows:
     )
 
 
-_DAY_FIGURES = _day_figures()
+_DAY_FIGURES = Kept(_day_figures())
 
 
 def my_open_tasks(member: Member) -> Sequence[Any]:

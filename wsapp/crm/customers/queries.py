@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from wsapp.crm.customers.clean import name_key, normal_phone
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import within_team
+from wsapp.crm.org.queries import Viewer, within_team
 from wsapp.db import db, first, is_postgresql, rows
 from wsapp.problems import NotFound
 from wsapp.texts import _
@@ -38,7 +38,7 @@ SORTS = {
 }
 
 
-def visible_customers(actor: Member) -> sa.ColumnElement[bool]:
+def visible_customers(actor: Member | Viewer) -> sa.ColumnElement[bool]:
     """Return the condition for the customers that the actor may see."""
     return sa.and_(Customer.deleted_at.is_(None), within_team(Customer.owner_id, actor))
 

@@ -1,12 +1,14 @@
 """Who works here, who leads whom, and therefore who may see whose records."""
 
 from collections.abc import Sequence
+from enum import Enum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, Member, Membership
 from wsapp.db import db, first, rows
+from wsapp.kept import Kept
 
 ROOT_DEPTH = 1
 
@@ -48,7 +50,7 @@ def team_ids(actor: Member) -> frozenset[str] | None:
 
 
 def _team_of(actor: Member) -> frozenset[str]:
-    below: frozenset[str] = frozenset(db.session.scalars(_PEOPLE_BELOW, {"leader": actor.id}))
+    below: frozenset[str] = frozenset(row.member_id for row in _PEOPLE_BELOW.all(leader=actor.id))
     return below | {actor.id}
 
 
@@ -66,7 +68,7 @@ def _people_below() -> sa.Select[str]:
     )
 
 
-_PEOPLE_BELOW = _people_below()  # asked by most pages, so built once
+_PEOPLE_BELOW = Kept(_people_below())  # asked by most pages
 
 
 def _led_paths(actor: Member) -> Sequence[str]:
@@ -83,10 +85,33 @@ def leads_others(actor: Member) -> bool:
     return team is None or len(team) > 1
 
 
+class Viewer(Enum):
+    """Stands for any actor of a kind where a statement is kept for all of them (see `wsapp.kept`).
+
+    Statements that are made for `SELF` take the actor's id as the parameter "viewer".
+    """
+
+    WHOLE = "the whole corp"
+    SELF = "themselves"
+
+    @staticmethod
+    def kind_of(actor: Member) -> "Viewer | None":
+        """Return what stands for the actor, None for a leader, whose people make a statement of their own."""
+        team = team_ids(actor)
+        if team is None:
+            return Viewer.WHOLE
+        return Viewer.SELF if len(team) == 1 else None
+
+
+VIEWER_ID = sa.bindparam("viewer", type_=sa.String)
+
+
 def within_team(
-    column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member
+    column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member | Viewer
 ) -> sa.ColumnElement[bool]:
     """Return the condition that `column` (a member id) names somebody whose records the actor may see."""
+    if isinstance(actor, Viewer):
+        return sa.true() if actor is Viewer.WHOLE else column == VIEWER_ID
     team = team_ids(actor)
     if team is None:
         return sa.true()
