@@ -57,12 +57,15 @@ class _Ready:
         compiled: Any = statement.options(_ONLY_OF_PARAMETER).compile(dialect=dialect)
         asked = {name: bind.key for name, bind in compiled.binds.items() if bind.required}
         expanded = compiled.construct_expanded_state(dict.fromkeys(asked.values()))
+        converts = {
+            name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
+        }
+        converts |= expanded.processors
         self.sql: str = expanded.statement
         self.is_positional = dialect.positional
         names = expanded.positiontup if self.is_positional else list(expanded.parameters)
         self.parameters = [
-            _Parameter(name, asked.get(name), expanded.parameters[name], expanded.processors.get(name))
-            for name in names
+            _Parameter(name, asked.get(name), expanded.parameters[name], converts.get(name)) for name in names
         ]
         columns = statement.selected_columns
         self.row: Any = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]

@@ -3,7 +3,7 @@
 Pages say a hundred texts each, so the language's catalogue is looked up once a unit of work, not once a text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -27,6 +27,11 @@ def _(text: str, /, **values: Any) -> str:
 def lazy(text: str) -> LazyString:
     """Return a text that is translated each time it is shown."""
     return LazyString(_, text)
+
+
+def language() -> Hashable:
+    """Return what tells the languages apart, for what is drawn once for each of them."""
+    return _lookup()
 
 
 def _lookup() -> Callable[[str], str]:

@@ -29,7 +29,17 @@ from wsapp.texts import LOCALES
 log = logs.get_logger()
 babel = Babel()
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address, default_limits=[], storage_uri="memory://")
+
+
+class LimiterOfViews(Limiter):
+    """A limiter that looks only at the views that carry a limit: there are no limits for all, to be checked before."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        if not in_middleware:
+            super()._check_request_limit(callable_name, in_middleware)
+
+
+limiter = LimiterOfViews(get_remote_address, storage_uri="memory://")
 
 MAX_BODY = 16 * 1024 * 1024
 MAX_JSON = 64 * 1024

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, g, url_for
+from markupsafe import Markup
 
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.org.queries import leads_others
@@ -75,7 +76,7 @@ def search() -> str:
     """Customers by name or phone, and tasks by title."""
     text = arg("q")
     enough = len(text) >= 2 or any(ord(char) > 0x2E80 for char in text)
-    customers: list[dict[str, Any]] = []
+    customers: list[Markup] = []
     tasks: list[dict[str, Any]] = []
     more = False
     if enough:

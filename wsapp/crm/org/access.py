@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm.attributes import set_committed_value
 
 from wsapp import clock
 from wsapp.crm.org.models import (
@@ -80,7 +79,8 @@ def _with_member(way_in: type[LoginSession] | type[ApiToken], *columns: Any) -> 
         sa.select(
             *(column.label(f"in_{column.key}") for column in columns),
             *(getattr(Member, name).label(f"member_{name}") for name in _MEMBER),
-            *(getattr(Corp, name).label(f"corp_{name}") for name in _CORP),
+            Corp.name.label("corp_name"),
+            Corp.enabled.label("corp_enabled"),
         )
         .select_from(way_in)
         .join(Member, sa.and_(Member.id == way_in.member_id, Member.corp_id == way_in.corp_id))
@@ -90,17 +90,14 @@ def _with_member(way_in: type[LoginSession] | type[ApiToken], *columns: Any) -> 
 
 
 _MEMBER = tuple(column.key for column in sa.inspect(Member).column_attrs)
-_CORP = ("id", "host", "host_corp_id", "name", "enabled", "fault", "created_at")
 _SESSION = _with_member(LoginSession, LoginSession.epoch, LoginSession.seen_at, LoginSession.ends_at)
 _TOKEN = _with_member(ApiToken, ApiToken.epoch, ApiToken.scopes, ApiToken.expires_at, ApiToken.used_at)
 
 
 def _member_in(row: Any) -> Member:
-    """Return the member, with their corp, from a row of `_with_member`."""
-    cells = row[-len(_MEMBER) - len(_CORP) :]
-    member = as_loaded(Member, dict(zip(_MEMBER, cells, strict=False)))
-    corp = as_loaded(Corp, dict(zip(_CORP, cells[len(_MEMBER) :], strict=True)))
-    set_committed_value(member, "corp", corp)
+    """Return the member from a row of `_with_member`, who knows the name of their corp: every page shows it."""
+    member = as_loaded(Member, dict(zip(_MEMBER, row[-len(_MEMBER) - 2 :], strict=False)))
+    member.__dict__["corp_name"] = row.corp_name
     return member
 
 
