@@ -141,10 +141,8 @@ def page(customer_id: str) -> str:
 
 
 def _open_tasks(customer: Customer) -> list[rows.Row]:
-    statement = lists.task_list().where(lists.Task.customer_id == customer.id, lists.are_open())
-    statement = statement.where(lists.visible_tasks(g.member)).order_by(lists.Task.due_at, lists.Task.id).limit(20)
-    drawn = rows.task_rows(db.session.execute(statement).all(), viewer_id=g.member.id, snoozes=True)
-    return [{**row, "customer": ""} for row in drawn]
+    found = lists.open_tasks_about(customer.id, g.member)
+    return [{**row, "customer": ""} for row in rows.task_rows(found, viewer_id=g.member.id, snoozes=True)]
 
 
 def _badges(customer: Customer) -> list[tuple[str, str]]:

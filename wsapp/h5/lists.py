@@ -17,7 +17,7 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
-from wsapp.crm.org.queries import VIEWER_ID, Viewer, names, within_team
+from wsapp.crm.org.queries import VIEWER_ID, Viewer, is_actor, names, viewer_of, viewer_values, within_team
 from wsapp.crm.tasks.models import CANCELLED, DOING, DONE, OPEN, Task
 from wsapp.crm.tasks.queries import visible_tasks
 from wsapp.crm.visits.models import IN, Visit
@@ -65,7 +65,7 @@ def customer_list(
     """Return customers with their owner's name and their first phone number."""
     statement = _CUSTOMERS.where(visible_customers(actor))
     if mine:
-        statement = statement.where(Customer.owner_id == (VIEWER_ID if isinstance(actor, Viewer) else actor.id))
+        statement = statement.where(is_actor(Customer.owner_id, actor))
     if text:
         statement = statement.where(matching(text))
     if stage is not None:
@@ -79,12 +79,11 @@ def customer_page(
     actor: Member, *, mine: bool, text: str, stage: str, level: str, limit: int, cursor: str
 ) -> tuple[list[Any], str | None]:
     """Return a page of `customer_list`, last changed first, and the cursor of the next one."""
-    viewer = None if text else Viewer.kind_of(actor)
-    values = None if viewer is None else {"viewer": actor.id, "stage": stage, "level": level}
-    if viewer is None:
-        statement = customer_list(actor, mine=mine, text=text, stage=stage or None, level=level or None)
+    if text:
+        statement, values = customer_list(actor, mine=mine, text=text, stage=stage or None, level=level or None), None
     else:
-        statement = _kept_customers(viewer, mine, bool(stage), bool(level))
+        statement = _kept_customers(viewer_of(actor), mine, bool(stage), bool(level))
+        values = {**viewer_values(actor), "stage": stage, "level": level}
     return page(
         statement,
         sorts=CUSTOMER_SORTS,
@@ -210,8 +209,25 @@ _DAY_FIGURES = Kept(_day_figures())
 
 def my_open_tasks(member: Member) -> Sequence[Any]:
     """Return the member's own open tasks, soonest due first."""
-    statement = task_list().where(Task.assignee_id == member.id, are_open())
-    return db.session.execute(statement.order_by(Task.due_at, Task.id).limit(TODAY_MOST)).all()
+    return _MY_OPEN_TASKS.all(viewer=member.id)
+
+
+_MY_OPEN_TASKS = Kept(
+    # Asked for by what the index of open tasks holds, which also keeps their order.
+    _TASKS.where(Task.assignee_id == VIEWER_ID, Task.done_at.is_(None)).order_by(Task.due_at, Task.id).limit(TODAY_MOST)
+)
+
+
+def open_tasks_about(customer_id: str, actor: Member) -> Sequence[Any]:
+    """Return the open tasks about a customer that the actor may see, soonest due first."""
+    return _open_tasks_about(viewer_of(actor)).all(customer=customer_id, **viewer_values(actor))
+
+
+@cache
+def _open_tasks_about(viewer: Viewer) -> Kept:
+    theirs = Task.customer_id == sa.bindparam("customer", type_=sa.String)
+    found = _TASKS.where(theirs, are_open(), visible_tasks(viewer))
+    return Kept(found.order_by(Task.due_at, Task.id).limit(20))
 
 
 def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
@@ -260,9 +276,17 @@ def my_visits_today(member: Member) -> Sequence[Any]:
     Visits are closed on their day: looking back further than a while would only read through all of them.
     """
     today = start_of_today()
+    return _MY_VISITS_TODAY.all(viewer=member.id, today=today, a_while_ago=today - A_WHILE)
+
+
+def _my_visits_today() -> Rows:
+    today, a_while_ago = sa.bindparam("today", type_=Moment), sa.bindparam("a_while_ago", type_=Moment)
     current = sa.or_(Visit.checked_in_at >= today, Visit.state == IN)
-    statement = visit_list().where(Visit.member_id == member.id, Visit.checked_in_at >= today - A_WHILE, current)
-    return db.session.execute(statement.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(TODAY_MOST)).all()
+    found = _VISITS.where(Visit.member_id == VIEWER_ID, Visit.checked_in_at >= a_while_ago, current)
+    return found.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(TODAY_MOST)
+
+
+_MY_VISITS_TODAY = Kept(_my_visits_today())
 
 
 # --- the team -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Rows and timelines as the macros of templates_h5/_ui/rows.html draw them. All moments are on the corp's clock."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -64,20 +64,29 @@ def _address(endpoint: str, argument: str, key: str) -> str:
 
 def task_rows(found: Iterable[Any], *, viewer_id: str, snoozes: bool = False) -> list[Row]:
     """Draw tasks (see `lists.task_list`); with `snoozes`, each row can be put off as well."""
-    return [task_row(row, viewer_id=viewer_id, snoozes=snoozes) for row in found]
+    addresses = [_address(f"tasks.{name}", "task_id", ANY_KEY) for name in ("page", "complete", "snooze")]
+    return [
+        _task_row(row, [one.replace(ANY_KEY, row.id) for one in addresses], viewer_id=viewer_id, snoozes=snoozes)
+        for row in found
+    ]
 
 
 def task_row(row: Any, *, viewer_id: str, snoozes: bool = False) -> Row:
     """Draw one task."""
+    return task_rows([row], viewer_id=viewer_id, snoozes=snoozes)[0]
+
+
+def _task_row(row: Any, addresses: Sequence[str], *, viewer_id: str, snoozes: bool) -> Row:
+    page, complete, snooze = addresses
     is_open = row.state in (OPEN, DOING)
     asleep = is_open and row.snoozed_until is not None and row.snoozed_until > clock.now()
     return {
         "id": row.id,
-        "url": url_for("tasks.page", task_id=row.id),
+        "url": page,
         "title": row.title,
         "state": row.state,
-        "done_url": url_for("tasks.complete", task_id=row.id) if is_open else "",
-        "snooze_url": url_for("tasks.snooze", task_id=row.id) if is_open and snoozes else "",
+        "done_url": complete if is_open else "",
+        "snooze_url": snooze if is_open and snoozes else "",
         "due": local(row.snoozed_until if asleep else row.due_at),
         "all_day": row.all_day and not asleep,
         "due_state": due_state(row),

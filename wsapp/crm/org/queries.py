@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, Member, Membership
 from wsapp.db import db, first, rows
-from wsapp.kept import Kept
+from wsapp.kept import Kept, one_of
 
 ROOT_DEPTH = 1
 
@@ -86,24 +87,30 @@ def leads_others(actor: Member) -> bool:
 
 
 class Viewer(Enum):
-    """Stands for any actor of a kind where a statement is kept for all of them (see `wsapp.kept`).
+    """Stands for any actor of a kind, where a statement is kept for all of them (see `wsapp.kept`).
 
-    Statements that are made for `SELF` take the actor's id as the parameter "viewer".
+    The statement then takes what `viewer_values` returns as its parameters.
     """
 
-    WHOLE = "the whole corp"
-    SELF = "themselves"
-
-    @staticmethod
-    def kind_of(actor: Member) -> "Viewer | None":
-        """Return what stands for the actor, None for a leader, whose people make a statement of their own."""
-        team = team_ids(actor)
-        if team is None:
-            return Viewer.WHOLE
-        return Viewer.SELF if len(team) == 1 else None
+    WHOLE = "sees the whole corp"
+    TEAM = "sees their people"
+    SELF = "sees themselves"
 
 
 VIEWER_ID = sa.bindparam("viewer", type_=sa.String)
+
+
+def viewer_of(actor: Member) -> Viewer:
+    """Return what stands for the actor in a kept statement."""
+    team = team_ids(actor)
+    if team is None:
+        return Viewer.WHOLE
+    return Viewer.SELF if len(team) == 1 else Viewer.TEAM
+
+
+def viewer_values(actor: Member) -> dict[str, Any]:
+    """Return the parameters of a kept statement that say who the actor is."""
+    return {"viewer": actor.id, "team": sorted(team_ids(actor) or ())}
 
 
 def within_team(
@@ -111,11 +118,24 @@ def within_team(
 ) -> sa.ColumnElement[bool]:
     """Return the condition that `column` (a member id) names somebody whose records the actor may see."""
     if isinstance(actor, Viewer):
-        return sa.true() if actor is Viewer.WHOLE else column == VIEWER_ID
+        return _within_team_of_any(column, actor)
     team = team_ids(actor)
     if team is None:
         return sa.true()
     return column == actor.id if len(team) == 1 else column.in_(sorted(team))
+
+
+def _within_team_of_any(column: Any, viewer: Viewer) -> sa.ColumnElement[bool]:
+    if viewer is Viewer.WHOLE:
+        return sa.true()
+    condition: sa.ColumnElement[bool] = one_of(column, "team") if viewer is Viewer.TEAM else column == VIEWER_ID
+    return condition
+
+
+def is_actor(column: Any, actor: Member | Viewer) -> sa.ColumnElement[bool]:
+    """Return the condition that `column` (a member id) names the actor."""
+    condition: sa.ColumnElement[bool] = column == (VIEWER_ID if isinstance(actor, Viewer) else actor.id)
+    return condition
 
 
 def may_see_member(actor: Member, member_id: str | None) -> bool:
@@ -188,15 +208,13 @@ def assignable_members(actor: Member) -> Sequence[Member]:
     return rows(statement.limit(500))
 
 
-_NAMES = sa.select(Member.id, Member.name).where(Member.id.in_(sa.bindparam("ids", expanding=True)))
+_NAMES = Kept(sa.select(Member.id, Member.name).where(one_of(Member.id, "ids")))
 
 
 def names(member_ids: Sequence[str | None]) -> dict[str, str]:
     """Return the names of members by id, in one query."""
     wanted = sorted({one for one in member_ids if one})
-    if not wanted:
-        return {}
-    return dict(db.session.execute(_NAMES, {"ids": wanted}).all())
+    return dict(_NAMES.all(ids=wanted)) if wanted else {}
 
 
 def admin_names(limit: int = 3) -> Sequence[str]:
