@@ -212,6 +212,22 @@ def insert_rows(model: type[CorpScoped], rows: Iterable[Mapping[str, Any]], *, i
     return max(result.rowcount, 0)
 
 
+def insert_unless_there(model: type[Base], row: Mapping[str, Any]) -> bool:
+    """Insert one row, unless it breaks a unique key; says whether it went in. Goes beside the ORM, which is not told.
+
+    A row of a corp's table names its corp itself, and must be of the current one.
+    """
+    if issubclass(model, CorpScoped) and row.get("corp_id") != current_corp():
+        raise NoCorp("a row of one corp is written in another")
+    done: Any = db.session.execute(_unless_there(model, db.engine.dialect.name), dict(row))
+    return bool(done.rowcount == 1)
+
+
+@lru_cache
+def _unless_there(model: type[Base], dialect: str) -> Any:
+    return dialect_insert(sa.inspect(model).local_table).on_conflict_do_nothing()
+
+
 def dialect_insert(model: Any) -> Any:
     """Return the dialect's own `insert`, which knows `on_conflict_do_nothing` and `on_conflict_do_update`.
 
