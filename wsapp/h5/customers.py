@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import customers_with_similar_name, find_customer
+from wsapp.crm.customers.queries import customers_with_similar_name, find_customer, phones_of
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
@@ -131,7 +131,7 @@ def page(customer_id: str) -> str:
         "customers/page.html",
         customer=customer,
         owner=owner,
-        phones=[(number, rows.spaced_phone(number)) for number in customer.phones],
+        phones=[(number, rows.spaced_phone(number)) for number in phones_of([customer.id])[customer.id]],
         tasks=tasks,
         items=items,
         next_url=next_page(after),
