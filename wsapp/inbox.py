@@ -5,10 +5,6 @@ Both ways in end here: the callbacks over HTTP (`wsapp.api.callbacks`) and the l
 begun a transaction; it acknowledges after `take` returned, which has committed by then.
 """
 
-from datetime import datetime
-
-import sqlalchemy as sa
-
 from wsapp import clock, hosts, metrics, outbox
 from wsapp.connectors.base import Callback, CallbackReply, Connector, HostEvent
 from wsapp.crm.notifications.actions import as_data
@@ -74,11 +70,3 @@ def _take_hint(corp: Corp, connector: Connector, event: HostEvent) -> None:
             org.shut_out(member, LEFT)
             metrics.SESSIONS_REVOKED.labels("left").inc()
         outbox.enqueue("member.check", {"userid": member.userid}, key=f"hint:{event.id}:{member.id}")
-
-
-def forget_callbacks(before: datetime) -> int:
-    """Drop remembered digests older than `before`; returns how many."""
-    done = db.session.execute(
-        sa.delete(SeenCallback).where(SeenCallback.seen_at < before).execution_options(synchronize_session=False)
-    )
-    return done.rowcount or 0  # type: ignore[attr-defined]
