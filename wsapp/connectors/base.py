@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from wsapp.connectors.channels import Allowances, Article, Attachment, Question, Recalls, Uploads
+from wsapp.connectors.directory import Directory
 from wsapp.connectors.errors import BadCallback as BadCallback
 from wsapp.connectors.errors import BadCode as BadCode
 from wsapp.connectors.errors import BadCredentials as BadCredentials
@@ -22,32 +23,12 @@ from wsapp.connectors.errors import OutOfRange as OutOfRange
 from wsapp.connectors.errors import Refused as Refused
 from wsapp.connectors.errors import TryLater as TryLater
 from wsapp.connectors.robots import GroupRobots
+from wsapp.connectors.setup import Account as Account
+from wsapp.connectors.setup import CredentialField as CredentialField
+from wsapp.connectors.setup import SetUp
+from wsapp.connectors.todos import KeepsCalendar, KeepsTodos
 
 # --- what a corp hands to its connector -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CredentialField:
-    """One value that the administrator copies from the host's console; it draws the form of the wizard."""
-
-    key: str
-    label: str
-    required: bool = True
-    secret: bool = False
-    pattern: str = ""
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Account:
-    """A connected corp as its connector sees it: the host's corp id and the credential values by key."""
-
-    corp_id: str
-    name: str
-    values: Mapping[str, Any] = field(repr=False)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.values.get(key) or ""
 
 
 class TokenStore(Protocol):
@@ -269,13 +250,12 @@ class SilentSignIn:
     script_config: dict[str, Any] = field(default_factory=dict)
 
 
-class Connector(Recalls, Uploads, Allowances, GroupRobots, ABC):
+class Connector(SetUp, Recalls, Uploads, Allowances, GroupRobots, KeepsTodos, KeepsCalendar, Directory, ABC):
     """One corp's line to its host. Cheap to make, safe to use from several threads."""
 
     host: ClassVar[str]
     label: ClassVar[str]
     user_agent: ClassVar[re.Pattern[str]]
-    credential_fields: ClassVar[tuple[CredentialField, ...]]
     callback_kinds: ClassVar[tuple[str, ...]]
     base_keys: ClassVar[Mapping[str, str]]  # name of a base URL in [hosts.<host>] → default
     frame_origins: ClassVar[tuple[str, ...]]  # who may frame our pages

@@ -37,18 +37,18 @@ from wsapp.connectors.dingtalk.codes import (
     as_text,
 )
 from wsapp.connectors.dingtalk.crypto import jsapi_signature
+from wsapp.connectors.dingtalk.directory import PAGE, DingTalkDirectory, number_of
 from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
 from wsapp.connectors.dingtalk.sending import Sender
 
 MAX_CODE = 512
 MAX_DEPARTMENTS = 20_000
-PAGE = 100
 TICKET_KIND = "jsapi.ticket"
 # A ticket dies 24 h after its creation however often it was asked for, so it is asked for again soon.
 TICKET_LIFE = 3600.0
 
 
-class DingTalkConnector(Connector):
+class DingTalkConnector(DingTalkDirectory, Connector):
     """One corp's line to DingTalk. Facts after open.dingtalk.com/document/orgapp; pages are named per method."""
 
     host = "dingtalk"
@@ -196,7 +196,8 @@ class DingTalkConnector(Connector):
 
     def department(self, department_id: str) -> DepartmentInfo:
         """topapi/v2/department/get (query-department-details0-v2)."""
-        answer = self.calls.oapi("/topapi/v2/department/get", {"dept_id": _number(department_id), "language": "zh_CN"})
+        body = {"dept_id": number_of(department_id), "language": "zh_CN"}
+        answer = self.calls.oapi("/topapi/v2/department/get", body)
         return department_from(as_dict(answer.get("result")))
 
     def departments(self) -> Iterator[DepartmentInfo]:
@@ -210,7 +211,7 @@ class DingTalkConnector(Connector):
             seen.add(department_id)
             try:
                 yield self.department(department_id)
-                below = self.calls.oapi("/topapi/v2/department/listsub", {"dept_id": _number(department_id)})
+                below = self.calls.oapi("/topapi/v2/department/listsub", {"dept_id": number_of(department_id)})
             except OutOfRange:
                 continue  # removed, or taken out of the range, while we walk
             waiting += [as_text(as_dict(row).get("dept_id"), 20) for row in as_list(below.get("result"))]
@@ -226,7 +227,7 @@ class DingTalkConnector(Connector):
             return
         cursor: int | None = 0
         while cursor is not None:
-            body = {"dept_id": _number(department_id), "cursor": cursor, "size": PAGE, "language": "zh_CN"}
+            body = {"dept_id": number_of(department_id), "cursor": cursor, "size": PAGE, "language": "zh_CN"}
             result = as_dict(self.calls.oapi("/topapi/v2/user/list", body).get("result"))
             for row in as_list(result.get("list")):
                 yield person_from(as_dict(row), department_id)
@@ -269,9 +270,3 @@ class DingTalkConnector(Connector):
     def quota(self) -> Mapping[str, int]:
         """Below the host's 5,000 recipients a minute; 500 messages a day for one person."""
         return {"app_minute": 4500, "person_day": 500}
-
-
-def _number(department_id: str) -> int:
-    if not (department_id.isascii() and department_id.isdigit() and len(department_id) < 20):
-        raise OutOfRange("no such department", code="60003")
-    return int(department_id)

@@ -1,5 +1,6 @@
 """The WeCom connector: one self-built app (自建应用) of one corp."""
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,10 +31,13 @@ from wsapp.connectors.base import (
     Transport,
     TryLater,
 )
-from wsapp.connectors.wecom import callbacks, crypto, people
+from wsapp.connectors.channels import FileKind
+from wsapp.connectors.wecom import callbacks, crypto, media, people
 from wsapp.connectors.wecom.calls import Calls, lasting
 from wsapp.connectors.wecom.codes import CardRefused, ContentRefused, TaskIdReused
-from wsapp.connectors.wecom.messages import Writer
+from wsapp.connectors.wecom.directory import WeComDirectory
+from wsapp.connectors.wecom.messages import Writer, dump
+from wsapp.connectors.wecom.robots import WeComRobots
 
 MAX_CODE = 512  # bytes of a sign-in code
 USERID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_\-@.]{0,63}")
@@ -51,7 +55,7 @@ def _key_field(key: str, label: str) -> CredentialField:
     return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{43}", hint=hint)
 
 
-class WeComConnector(Connector):
+class WeComConnector(WeComDirectory, Connector):
     """WeCom (企业微信)."""
 
     host = "wecom"
@@ -79,6 +83,8 @@ class WeComConnector(Connector):
     # The desktop client's side bar and chat tool bar frame pages of apps.
     frame_origins = ("https://work.weixin.qq.com", "https://*.work.weixin.qq.com", "https://*.weixin.qq.com")
     userid_case = "fold"
+    recall_within = 86_400.0
+    media_life = 3 * 86_400.0
     folder = Path(__file__).parent
 
     def __init__(
@@ -239,11 +245,11 @@ class WeComConnector(Connector):
 
     def compose(self, message: Message, to: Sequence[str]) -> Parcel:
         everybody = tuple(dict.fromkeys(to))
-        return Parcel(channel="template_card", body=self.writer.message(message, everybody), to=everybody)
+        channel, body = self.writer.compose(message, everybody)
+        return Parcel(channel, body, to=everybody)
 
     def send(self, parcel: Parcel) -> Receipt:
-        """message/send with the duplicate check of four hours. A refused card goes out as a text card or text."""
-        channel, body = "template_card", parcel.body
+        """message/send with the duplicate check of four hours. What is refused goes out as a text card or text."""
         refusal: Refused | None = None
         for channel, body in self._attempts(parcel):
             try:
@@ -258,9 +264,12 @@ class WeComConnector(Connector):
         raise refusal or Refused("nothing to send")
 
     def _attempts(self, parcel: Parcel) -> Iterator[tuple[str, bytes]]:
-        yield parcel.channel, parcel.body
         if parcel.channel == "template_card":
+            yield parcel.channel, parcel.body
             yield from zip(("textcard", "text"), self.writer.plainer(parcel.body), strict=True)
+            return
+        for envelope in json.loads(parcel.body)["tries"]:
+            yield envelope["msgtype"], dump(envelope)
 
     def _receipt(self, found: Mapping[str, Any], channel: str, to: Sequence[str]) -> Receipt:
         handle: dict[str, Any] = {"channel": channel}
@@ -279,6 +288,15 @@ class WeComConnector(Connector):
         if not isinstance(code, str) or not code:
             raise Refused("this message cannot be updated: the host gave no response code")
         self.calls.post("message/update_template_card", self.writer.update(message, code, to), proof="invaliduser")
+
+    def recall(self, receipt: Receipt) -> None:
+        """message/recall (page 94867): within 24 hours, in the clients of WeCom, not in WeChat's plug-in."""
+        if not receipt.host_id:
+            raise Refused("the host gave this message no id", code="no_msgid")
+        self.calls.post("message/recall", dump({"msgid": receipt.host_id}), proof="")
+
+    def upload(self, kind: FileKind, name: str, body: bytes) -> str:
+        return media.upload(self.calls, kind, name, body)
 
     # --- callbacks, devices ----------------------------------------------------------------------------------
 
