@@ -43,6 +43,7 @@ MAX_CODE = 512  # bytes of a sign-in code
 USERID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_\-@.]{0,63}")
 # Reasons in Receipt.dropped: the host's codes for the same facts.
 INVALID_USER, UNLICENSED_USER = "81013", "701008"
+CALENDAR_NAME = "客户管理"  # of the calendar that each person gets from the app
 PERSON_MINUTE, PERSON_HOUR = 25, 1000  # the host drops silently beyond 30 a minute and 1000 an hour
 
 
@@ -55,7 +56,7 @@ def _key_field(key: str, label: str) -> CredentialField:
     return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{43}", hint=hint)
 
 
-class WeComConnector(WeComDirectory, Connector):
+class WeComConnector(WeComRobots, WeComDirectory, Connector):
     """WeCom (企业微信)."""
 
     host = "wecom"
@@ -297,6 +298,12 @@ class WeComConnector(WeComDirectory, Connector):
 
     def upload(self, kind: FileKind, name: str, body: bytes) -> str:
         return media.upload(self.calls, kind, name, body)
+
+    # --- the calendar ----------------------------------------------------------------------------------------
+
+    def calendar(self) -> Keeper:
+        """Entries in calendars of the app's own. A list of to-dos the host keeps for its clients' scripts only."""
+        return Calendar(self.calls, self.agent_id, self.public_url, CALENDAR_NAME)
 
     # --- callbacks, devices ----------------------------------------------------------------------------------
 
