@@ -84,7 +84,7 @@ screenshots: $(DEV) ## pictures of every page in both hosts' looks, under docs/s
 
 texts: $(DEV) ## gather the words of all pages, then compile the English ones (messages.po says which are missing)
 	@mkdir -p .cache
-	$(BIN)/pybabel -q extract -F babel.cfg -k lazy --ignore-dirs='.*' --no-location --project=wsapp \
+	$(BIN)/pybabel -q extract -F babel.cfg -k lazy -k mark --ignore-dirs='.*' --no-location --project=wsapp \
 		--copyright-holder='the wsapp authors' -o .cache/messages.pot .
 	$(BIN)/pybabel -q update --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date -w 120 \
 		-i .cache/messages.pot -d wsapp/translations -l en

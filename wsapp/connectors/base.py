@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from wsapp.connectors.channels import Allowances, Article, Attachment, Question, Recalls, Uploads
 from wsapp.connectors.directory import Directory
+from wsapp.connectors.checks import Checkable
 from wsapp.connectors.errors import BadCallback as BadCallback
 from wsapp.connectors.errors import BadCode as BadCode
 from wsapp.connectors.errors import BadCredentials as BadCredentials
