@@ -28,6 +28,7 @@ from wsapp.connectors.base import (
     SilentSignIn,
 )
 from wsapp.connectors.dingtalk import messages
+from wsapp.connectors.dingtalk.calendar import Calendar
 from wsapp.connectors.dingtalk.callbacks import JSON_TYPE, CallbackReader
 from wsapp.connectors.dingtalk.calls import Calls, token_and_life
 from wsapp.connectors.dingtalk.codes import (
@@ -40,6 +41,8 @@ from wsapp.connectors.dingtalk.crypto import jsapi_signature
 from wsapp.connectors.dingtalk.directory import PAGE, DingTalkDirectory, number_of
 from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
 from wsapp.connectors.dingtalk.sending import Sender
+from wsapp.connectors.dingtalk.todos import TodoList
+from wsapp.connectors.todos import Keeper
 
 MAX_CODE = 512
 MAX_DEPARTMENTS = 20_000
@@ -255,6 +258,14 @@ class DingTalkConnector(DingTalkDirectory, Connector):
 
     def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
         self.sender.update(message, receipt)
+
+    # --- to-dos and calendar ----------------------------------------------------------------------------------
+
+    def todos(self) -> Keeper:
+        return TodoList(self.calls, self.public_url)
+
+    def calendar(self) -> Keeper:
+        return Calendar(self.calls, self.public_url)
 
     # --- callbacks -------------------------------------------------------------------------------------------
 

@@ -32,7 +32,9 @@ from wsapp.connectors.base import (
     TryLater,
 )
 from wsapp.connectors.channels import FileKind
+from wsapp.connectors.todos import Keeper
 from wsapp.connectors.wecom import callbacks, crypto, media, people
+from wsapp.connectors.wecom.calendar import Calendar
 from wsapp.connectors.wecom.calls import Calls, lasting
 from wsapp.connectors.wecom.codes import CardRefused, ContentRefused, TaskIdReused
 from wsapp.connectors.wecom.directory import WeComDirectory
