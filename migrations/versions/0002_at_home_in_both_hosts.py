@@ -12,8 +12,83 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    pass
+    _add_directory()
 
 
 def downgrade() -> None:
-    pass
+    _drop_directory()
+
+
+# --- directory ----------------------------------------------------------------------------------------------------
+
+
+def _add_directory() -> None:
+    op.create_table(
+        "directory_run",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("cause", sa.String(20), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("stage", sa.String(12), nullable=False),
+        sa.Column("running", sa.Boolean(), nullable=True),
+        sa.Column("accept_leavers", sa.Boolean(), nullable=False),
+        sa.Column("roots", sa.Integer(), nullable=False),
+        sa.Column("departments", sa.Integer(), nullable=False),
+        sa.Column("departments_read", sa.Integer(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("joined", sa.Integer(), nullable=False),
+        sa.Column("returned", sa.Integer(), nullable=False),
+        sa.Column("leavers", sa.Integer(), nullable=False),
+        sa.Column("known", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(60), nullable=False),
+        sa.Column("reason", sa.String(300), nullable=False),
+        sa.Column("holder", sa.String(40), nullable=True),
+        sa.Column("held_until", MOMENT, nullable=True),
+        sa.Column("started_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_directory_run_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_directory_run")),
+        sa.UniqueConstraint("corp_id", "running", name=op.f("uq_directory_run_corp_id_running")),
+    )
+    op.create_index("ix_directory_run_started", "directory_run", ["corp_id", "started_at"])
+    op.create_table(
+        "directory_step",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("run_id", sa.String(40), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("target", sa.String(64), nullable=False),
+        sa.Column("cursor", sa.String(200), nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_directory_step_corp_id_corp")),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "run_id"],
+            ["directory_run.corp_id", "directory_run.id"],
+            name=op.f("fk_directory_step_corp_id_run_id_directory_run"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_directory_step")),
+        sa.UniqueConstraint(
+            "corp_id", "run_id", "kind", "target", name=op.f("uq_directory_step_corp_id_run_id_kind_target")
+        ),
+    )
+    op.create_index("ix_directory_step_next", "directory_step", ["corp_id", "run_id", "rank", "id"])
+    op.add_column("corp", sa.Column("leaving_held_at", MOMENT, nullable=True))
+    op.add_column("department", sa.Column("run_id", sa.String(40), nullable=True))
+    op.add_column("department", sa.Column("gone_at", MOMENT, nullable=True))
+    op.add_column("member", sa.Column("run_id", sa.String(40), nullable=True))
+    op.add_column("member", sa.Column("left_at", MOMENT, nullable=True))
+    op.create_index("ix_member_left", "member", ["corp_id", "left_at"])
+
+
+def _drop_directory() -> None:
+    op.drop_index("ix_member_left", "member")
+    op.drop_column("member", "left_at")
+    op.drop_column("member", "run_id")
+    op.drop_column("department", "gone_at")
+    op.drop_column("department", "run_id")
+    op.drop_column("corp", "leaving_held_at")
+    op.drop_table("directory_step")
+    op.drop_table("directory_run")

@@ -25,6 +25,7 @@ class Corp(Base):
     credentials: Mapped[str] = mapped_column(sa.Text)  # sealed JSON, see wsapp.vault
     enabled: Mapped[bool] = mapped_column(default=True)
     fault: Mapped[str | None] = mapped_column(sa.String(300))  # why the host refuses us, for the console
+    leaving_held_at: Mapped[datetime | None] = mapped_column(Moment)  # too many left at once: see `directory.let_go`
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
@@ -39,6 +40,8 @@ class Department(CorpScoped, Base):
     path: Mapped[str] = mapped_column(sa.String(700))
     sort: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     checked_at: Mapped[datetime] = mapped_column(Moment)
+    run_id: Mapped[str | None] = mapped_column(sa.String(40))  # the directory run that saw it last
+    gone_at: Mapped[datetime | None] = mapped_column(Moment)  # the host has it no more; its records stay
 
 
 class Member(CorpScoped, Base):
@@ -48,6 +51,7 @@ class Member(CorpScoped, Base):
     __table_args__ = (
         sa.UniqueConstraint("corp_id", "userid_key"),
         sa.Index("ix_member_unionid", "corp_id", "unionid"),
+        sa.Index("ix_member_left", "corp_id", "left_at"),
     )
 
     userid: Mapped[str] = mapped_column(sa.String(64))
@@ -65,6 +69,8 @@ class Member(CorpScoped, Base):
     language: Mapped[str] = mapped_column(sa.String(5), default="")  # "" follows the host
     epoch: Mapped[int] = mapped_column(default=0)  # sessions and tokens of an older epoch are dead
     checked_at: Mapped[datetime] = mapped_column(Moment)
+    run_id: Mapped[str | None] = mapped_column(sa.String(40))  # the directory run that saw them last
+    left_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
 
     corp: Mapped[Corp] = relationship(viewonly=True)
@@ -96,6 +102,62 @@ class Membership(CorpScoped, Base):
     member_id: Mapped[str] = mapped_column(sa.String(40))
     department_id: Mapped[str] = mapped_column(sa.String(40))
     leads: Mapped[bool] = mapped_column(default=False)
+
+
+class DirectoryRun(CorpScoped, Base):
+    """One synchronisation of the whole directory (通讯录同步): how it began, how far it is, how it ended.
+
+    `state`: "running"; "done"; "asking", when so many would leave that somebody has to say yes; "failed".
+    `stage`: "departments", "people", "leavers". Whoever works on it holds it for a while (`holder`, `held_until`).
+    """
+
+    __tablename__ = "directory_run"
+    __table_args__ = (
+        sa.UniqueConstraint("corp_id", "running"),
+        sa.Index("ix_directory_run_started", "corp_id", "started_at"),
+    )
+
+    cause: Mapped[str] = mapped_column(sa.String(20))  # "nightly", "console", "command", "range", "burst"
+    state: Mapped[str] = mapped_column(sa.String(10))
+    stage: Mapped[str] = mapped_column(sa.String(12))
+    running: Mapped[bool | None]  # True or nothing: one run at a time
+    accept_leavers: Mapped[bool] = mapped_column(default=False)
+    roots: Mapped[int] = mapped_column(default=0)
+    departments: Mapped[int] = mapped_column(default=0)
+    departments_read: Mapped[int] = mapped_column(default=0)  # whose people were read to the end
+    people: Mapped[int] = mapped_column(default=0)
+    joined: Mapped[int] = mapped_column(default=0)
+    returned: Mapped[int] = mapped_column(default=0)
+    leavers: Mapped[int] = mapped_column(default=0)  # of "asking": who would leave
+    known: Mapped[int] = mapped_column(default=0)  # members before the run, without those who left
+    refused: Mapped[int] = mapped_column(default=0)  # departments and people that the host would not show after all
+    calls: Mapped[int] = mapped_column(default=0)
+    code: Mapped[str] = mapped_column(sa.String(60), default="")
+    reason: Mapped[str] = mapped_column(sa.String(300), default="")
+    holder: Mapped[str | None] = mapped_column(sa.String(40))
+    held_until: Mapped[datetime | None] = mapped_column(Moment)
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class DirectoryStep(CorpScoped, Base):
+    """A call that a directory run still has to make: `kind` "range", "root", "below", "people", "person", of `target`.
+
+    Removed once what the host answered is written down, so a killed run goes on where it was.
+    """
+
+    __tablename__ = "directory_step"
+    __table_args__ = (
+        corp_key("run_id", "directory_run", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "run_id", "kind", "target"),
+        sa.Index("ix_directory_step_next", "corp_id", "run_id", "rank", "id"),
+    )
+
+    run_id: Mapped[str] = mapped_column(sa.String(40))
+    rank: Mapped[int]  # of its kind: departments come before people
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    target: Mapped[str] = mapped_column(sa.String(64))
+    cursor: Mapped[str] = mapped_column(sa.String(200), default="")
 
 
 class LoginSession(CorpScoped, Base):
