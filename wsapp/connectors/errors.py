@@ -6,14 +6,23 @@ from wsapp.logs import redact
 class HostError(Exception):
     """A host did not do what was asked. `code` is the host's own code, always as a string.
 
-    The reason is often the host's own words, which may repeat what we sent: secrets are taken out of it.
+    The reason is often the host's own words, which may repeat what we sent: secrets are taken out of it. Where known,
+    `words` are the host's own and `request_id` is what its support asks for.
     """
+
+    words = ""
+    request_id = ""
 
     def __init__(self, reason: str, *, code: str = "") -> None:
         reason = redact(reason)
         super().__init__(f"{code}: {reason}" if code else reason)
         self.reason = reason
         self.code = code
+
+    def told(self, words: str, request_id: str = "") -> None:
+        """Remember the host's own words, short and without secrets, and its number for this call."""
+        self.words = redact(" ".join(words.split()))[:200]
+        self.request_id = request_id[:64]
 
 
 class TryLater(HostError):
