@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, ClassVar, Literal, TypeVar
 
+from wsapp.connectors.checks import UNKNOWN, Checkable, Text
 from wsapp.connectors.errors import BadCallback, HostError, TryLater
-from wsapp.texts import mark
+from wsapp.texts import lazy, mark
 
 T = TypeVar("T")
 
@@ -125,24 +126,27 @@ class Proof:
 
 @dataclass(frozen=True)
 class Blame:
-    """Why values do not fit: which one (its key; empty: none in particular), and what to do, in words."""
+    """Why values do not fit: which one (its key; empty: none in particular), what to do and where, the host's code and
+    its own words."""
 
     field: str
-    words: str
+    fix: Text
+    place: Text = ""
+    code: str = ""
+    said: str = ""
 
 
-BUSY = mark("宿主平台暂时没有回应，您填写的内容已保留，请稍后再点一次。")
-REFUSED = mark("宿主平台拒绝了请求，请核对这一步填写的内容。")
+BUSY = lazy("宿主平台暂时没有回应，您填写的内容已保留，请稍后再点一次。")
 
 
-class SetUp:
+class SetUp(Checkable):
     """What a host brings for the wizard. The defaults ask for every value on one page and prove nothing."""
 
     credential_fields: ClassVar[tuple[CredentialField, ...]]
     corp_id_field: ClassVar[CredentialField] = CredentialField("corp_id", mark("企业 ID"), pattern=r"[^\s/?#]{2,64}")
     set_up_steps: ClassVar[tuple[SetUpStep, ...]] = (SetUpStep("app", mark("应用凭证"), proves=True),)
     ownership_file: ClassVar[re.Pattern[str] | None] = None  # name of the file that proves a domain to this host
-    blames: ClassVar[Mapping[str, Blame]] = {}  # the host's code → whose fault it is
+    at_fault: ClassVar[Mapping[str, str]] = {}  # the host's code → key of the value that causes it
 
     def prove(self, step: str) -> Proof:
         """Ask the host, with as few calls as possible, whether the values of a step fit.
@@ -153,11 +157,14 @@ class SetUp:
 
     @classmethod
     def blame(cls, error: HostError) -> Blame:
-        """Return which value is at fault for what the host said, and the fix in words."""
-        found = cls.blames.get(error.code)
+        """Return which value is at fault for what the host said, and what to do about it."""
+        found = cls.instruction(error.code)
+        field_at_fault = cls.at_fault.get(error.code, "")
         if found is not None:
-            return found
-        return Blame("", BUSY if isinstance(error, TryLater) else REFUSED)
+            return Blame(field_at_fault, found.fix, found.place, error.code, error.words)
+        if isinstance(error, TryLater):
+            return Blame(field_at_fault, BUSY, "", error.code, error.words)
+        return Blame(field_at_fault, UNKNOWN, "", error.code, error.words or error.reason)
 
 
 def wrong_format(one: CredentialField, value: str) -> str:
@@ -176,4 +183,3 @@ def wrong_format(one: CredentialField, value: str) -> str:
     if one.pattern and not one.secret and not re.fullmatch(one.pattern, value):
         return mark("格式不对，请对照示例重新复制")
     return ""
-

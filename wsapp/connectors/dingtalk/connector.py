@@ -10,13 +10,14 @@ from urllib.parse import quote, urlencode
 from wsapp.connectors.base import (
     Account,
     BadCode,
+    BadCredentials,
     Callback,
     CallbackReply,
     CallbackRequest,
     Connector,
-    CredentialField,
     Delivery,
     DepartmentInfo,
+    HostError,
     Identity,
     Message,
     NotAMember,
@@ -27,7 +28,7 @@ from wsapp.connectors.base import (
     Refused,
     SilentSignIn,
 )
-from wsapp.connectors.dingtalk import messages
+from wsapp.connectors.dingtalk import messages, setup
 from wsapp.connectors.dingtalk.calendar import Calendar
 from wsapp.connectors.dingtalk.callbacks import JSON_TYPE, CallbackReader
 from wsapp.connectors.dingtalk.calls import Calls, token_and_life
@@ -42,6 +43,7 @@ from wsapp.connectors.dingtalk.directory import PAGE, DingTalkDirectory, number_
 from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
 from wsapp.connectors.dingtalk.sending import Sender
 from wsapp.connectors.dingtalk.todos import TodoList
+from wsapp.connectors.setup import Proof
 from wsapp.connectors.todos import Keeper
 
 MAX_CODE = 512
@@ -57,45 +59,10 @@ class DingTalkConnector(DingTalkDirectory, Connector):
     host = "dingtalk"
     label = "钉钉"
     user_agent = re.compile(r"DingTalk", re.IGNORECASE)
-    credential_fields = (
-        CredentialField("agent_id", "AgentId", pattern=r"[0-9]{1,20}", hint="凭证与基础信息 › AgentId"),
-        CredentialField("client_id", "Client ID（AppKey）", pattern=r"[0-9A-Za-z]{4,64}", hint="凭证与基础信息"),
-        CredentialField(
-            "client_secret", "Client Secret（AppSecret）", secret=True, pattern=r"\S{8,200}", hint="凭证与基础信息"
-        ),
-        CredentialField("robot_code", "RobotCode", required=False, pattern=r"\S{4,64}", hint="留空则与 Client ID 相同"),
-        CredentialField(
-            "card_template_id",
-            "互动卡片模板 ID",
-            required=False,
-            pattern=r"[0-9A-Za-z.-]{4,100}",
-            hint="卡片平台发布模板后复制；留空则发送普通卡片消息",
-        ),
-        CredentialField("event_mode", "事件推送方式", required=False, pattern=r"http|stream", hint="http 或 stream"),
-        CredentialField(
-            "callback_token",
-            "签名 token",
-            required=False,
-            secret=True,
-            pattern=r"[0-9A-Za-z]{3,32}",
-            hint="应为 3–32 位字母数字",
-        ),
-        CredentialField(
-            "callback_aes_key",
-            "加密 aes_key",
-            required=False,
-            secret=True,
-            pattern=r"[0-9A-Za-z]{43}",
-            hint="应为 43 位字母数字",
-        ),
-        CredentialField(
-            "jsapi_hash",
-            "JSAPI 签名算法",
-            required=False,
-            pattern=r"sha256|sha1",
-            hint="默认 sha256；客户端报 52013 时改为 sha1",
-        ),
-    )
+    credential_fields = setup.FIELDS
+    corp_id_field = setup.CORP_ID
+    set_up_steps = setup.STEPS
+    at_fault = setup.AT_FAULT
     callback_kinds = ("", "card", "robot")
     base_keys = {
         "oapi_base": "https://oapi.dingtalk.com",
@@ -110,6 +77,41 @@ class DingTalkConnector(DingTalkDirectory, Connector):
         super().__init__(account, **services)
         self.calls = Calls(account, self.bases, self.http, self.tokens)
         self.sender = Sender(account, self.calls, self.tokens, self.public_url)
+
+    # --- setting up ------------------------------------------------------------------------------------------
+
+    def prove(self, step: str) -> Proof:
+        """The app's token, and the organisation's by the unified call (api-gettoken), which alone names the CorpId."""
+        self.calls.token()
+        if step == "permissions":
+            return self._prove_range()
+        grant = {"client_id": self.account["client_id"], "client_secret": self.account["client_secret"]}
+        path = f"/v1.0/oauth2/{quote(self.account.corp_id, safe='')}/token"
+        try:
+            self.calls.plain(path, {**grant, "grant_type": "client_credentials"})
+        except HostError as error:
+            # To a CorpId that does not exist the live host says "unknownError" instead of "unauthorized.client".
+            if error.code in ("unauthorized.client", "unknownError"):
+                raise BadCredentials(error.reason, code="corp_id") from None
+            raise
+        self._prove_agent()
+        return Proof()
+
+    def _prove_agent(self) -> None:
+        """Ask after a notification that nobody sent: only a wrong AgentId (40056) is of interest."""
+        asked = {"agent_id": as_text(self.account["agent_id"]), "task_id": 1}
+        try:
+            self.calls.oapi("/topapi/message/corpconversation/getsendprogress", asked)
+        except HostError as error:
+            if error.code == "40056":
+                raise
+
+    def _prove_range(self) -> Proof:
+        department = next(iter(self.departments()), None)
+        if department is None:
+            raise Refused("no department is visible", code="no_range")
+        next(iter(self.members(department.id)), None)
+        return Proof()
 
     # --- signing in ------------------------------------------------------------------------------------------
 
@@ -270,7 +272,7 @@ class DingTalkConnector(DingTalkDirectory, Connector):
     # --- callbacks -------------------------------------------------------------------------------------------
 
     def read_callback(self, request: CallbackRequest) -> Callback:
-        return CallbackReader(self.account, self.now).read(request)
+        return self.account.accept(setup.CALLBACK_KEYS, lambda one: CallbackReader(one, self.now).read(request))
 
     def answer_press(self, callback: Callback, message: Message) -> CallbackReply:
         """The card's new face in the reply itself, which the host takes within 2 s."""

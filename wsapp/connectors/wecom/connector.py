@@ -16,7 +16,6 @@ from wsapp.connectors.base import (
     Callback,
     CallbackRequest,
     Connector,
-    CredentialField,
     DepartmentInfo,
     Identity,
     Message,
@@ -32,8 +31,9 @@ from wsapp.connectors.base import (
     TryLater,
 )
 from wsapp.connectors.channels import FileKind
+from wsapp.connectors.setup import Proof
 from wsapp.connectors.todos import Keeper
-from wsapp.connectors.wecom import callbacks, crypto, media, people
+from wsapp.connectors.wecom import callbacks, crypto, media, people, setup
 from wsapp.connectors.wecom.calendar import Calendar
 from wsapp.connectors.wecom.calls import Calls, lasting
 from wsapp.connectors.wecom.codes import CardRefused, ContentRefused, TaskIdReused
@@ -49,34 +49,17 @@ CALENDAR_NAME = "客户管理"  # of the calendar that each person gets from the
 PERSON_MINUTE, PERSON_HOUR = 25, 1000  # the host drops silently beyond 30 a minute and 1000 an hour
 
 
-def _token_field(key: str, label: str, hint: str) -> CredentialField:
-    return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{3,32}", hint=hint)
-
-
-def _key_field(key: str, label: str) -> CredentialField:
-    hint = "与 Token 同一页，43 位字母数字"
-    return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{43}", hint=hint)
-
-
 class WeComConnector(WeComRobots, WeComDirectory, Connector):
     """WeCom (企业微信)."""
 
     host = "wecom"
     label = "企业微信"
     user_agent = re.compile(r"wxwork/[\d.]+", re.IGNORECASE)
-    credential_fields = (
-        CredentialField("agent_id", "应用 AgentId", pattern=r"\d{1,10}", hint="应用管理 › 你的应用 › AgentId"),
-        CredentialField("app_secret", "应用 Secret", secret=True, hint="应用管理 › 你的应用 › Secret › 查看"),
-        CredentialField(
-            "contacts_secret", "通讯录同步 Secret", required=False, secret=True, hint="管理工具 › 通讯录同步 › Secret"
-        ),
-        _token_field(
-            "callback_token", "接收消息 Token", "应用详情 › 接收消息 › 设置 API 接收；没有它，卡片上不显示按钮"
-        ),
-        _key_field("callback_aes_key", "接收消息 EncodingAESKey"),
-        _token_field("contacts_callback_token", "通讯录回调 Token", "通讯录同步 › 设置接收事件服务器"),
-        _key_field("contacts_callback_aes_key", "通讯录回调 EncodingAESKey"),
-    )
+    credential_fields = setup.FIELDS
+    corp_id_field = setup.CORP_ID
+    set_up_steps = setup.STEPS
+    ownership_file = setup.OWNERSHIP_FILE
+    at_fault = setup.AT_FAULT
     callback_kinds = ("app", "contacts")
     base_keys = {
         "api_base": "https://qyapi.weixin.qq.com",
@@ -115,6 +98,32 @@ class WeComConnector(WeComRobots, WeComDirectory, Connector):
     def writer(self) -> Writer:
         calls_back = bool(self.account["callback_token"] and self.account["callback_aes_key"])
         return Writer(self.agent_id, self.public_url, buttons=calls_back)
+
+    # --- setting up -------------------------------------------------------------------------------------------
+
+    def prove(self, step: str) -> Proof:
+        """gettoken (91039) and agent/get (90227). Trusted IPs can only be entered once the steps before are done, so
+        on the first page their absence is no fault yet."""
+        if step == "contacts":
+            return self._prove_contacts()
+        self.calls.token()
+        try:
+            agent = self.calls.get("agent/get", {"agentid": str(self.agent_id)}, proof="agentid")
+        except BadCredentials as error:
+            if step == "app" and error.code == "60020":
+                return Proof()
+            raise
+        if not people.visible_roots(agent) and not people.visible_people(agent):
+            raise Refused("nobody is in the visible range", code="no_range")
+        return Proof(app=str(agent.get("name") or ""))
+
+    def _prove_contacts(self) -> Proof:
+        if self.account["contacts_secret"]:
+            try:
+                self.calls.token("contacts")
+            except BadCredentials as error:
+                raise BadCredentials(error.reason, code="contacts_secret") from None
+        return Proof()
 
     # --- signing in (pages 91022, 91023, 98152) --------------------------------------------------------------
 
@@ -310,7 +319,8 @@ class WeComConnector(WeComRobots, WeComDirectory, Connector):
     # --- callbacks, devices ----------------------------------------------------------------------------------
 
     def read_callback(self, request: CallbackRequest) -> Callback:
-        return callbacks.read(request, self.account, self.now())
+        now = self.now()
+        return self.account.accept(setup.CALLBACK_KEYS, lambda account: callbacks.read(request, account, now))
 
     def media(self, media_id: str) -> bytes:
         """media/get (page 90254): what the page's script uploaded, kept by the host for three days."""
