@@ -12,10 +12,14 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    _add_set_up()
+    _add_preferences()
     _add_directory()
 
 
 def downgrade() -> None:
+    _drop_set_up()
+    _drop_preferences()
     _drop_directory()
 
 
@@ -32,6 +36,7 @@ def _add_directory() -> None:
         sa.Column("stage", sa.String(12), nullable=False),
         sa.Column("running", sa.Boolean(), nullable=True),
         sa.Column("accept_leavers", sa.Boolean(), nullable=False),
+        sa.Column("top", sa.String(40), nullable=False),
         sa.Column("roots", sa.Integer(), nullable=False),
         sa.Column("departments", sa.Integer(), nullable=False),
         sa.Column("departments_read", sa.Integer(), nullable=False),
@@ -92,3 +97,90 @@ def _drop_directory() -> None:
     op.drop_column("corp", "leaving_held_at")
     op.drop_table("directory_step")
     op.drop_table("directory_run")
+
+
+# --- preferences --------------------------------------------------------------------------------------------------
+
+CHOSEN_KINDS = ("task.due", "task.snooze", "task.bundle")  # messages of a minute that a person chose, until now
+
+
+def _add_preferences() -> None:
+    op.create_table(
+        "preference",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=True),
+        sa.Column("channels", JSON, nullable=False),
+        sa.Column("quiet_hours", sa.String(11), nullable=True),
+        sa.Column("digest_after", sa.Integer(), nullable=True),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "member_id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_preference_corp_id_member_id_member"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_preference_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_preference")),
+    )
+    with op.batch_alter_table("notification") as batch:
+        batch.add_column(sa.Column("chosen", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch.add_column(sa.Column("held", sa.String(10), nullable=False, server_default=""))
+        batch.add_column(sa.Column("merged_into", sa.String(40), nullable=True))
+    notification = sa.table("notification", sa.column("kind", sa.String), sa.column("chosen", sa.Boolean))
+    op.execute(sa.update(notification).where(notification.c.kind.in_(CHOSEN_KINDS)).values(chosen=True))
+
+
+def _drop_preferences() -> None:
+    with op.batch_alter_table("notification") as batch:
+        batch.drop_column("merged_into")
+        batch.drop_column("held")
+        batch.drop_column("chosen")
+    op.drop_table("preference")
+
+
+# --- set-up of corps ----------------------------------------------------------------------------------------------
+
+
+def _add_set_up() -> None:
+    with op.batch_alter_table("corp") as batch:
+        batch.add_column(sa.Column("former", sa.Text(), nullable=True))
+        batch.add_column(sa.Column("former_until", MOMENT, nullable=True))
+    op.create_table(
+        "corp_set_up",
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("host", sa.String(20), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("connected_id", sa.Integer(), nullable=True),
+        sa.Column("owner_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("touched_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connected_id"], ["corp.id"], name=op.f("fk_corp_set_up_connected_id_corp"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["corp.id"], name=op.f("fk_corp_set_up_owner_id_corp"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corp_set_up")),
+    )
+    op.create_index("ix_corp_set_up_touched", "corp_set_up", ["touched_at"])
+    op.create_table(
+        "ownership_file",
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("content", sa.String(200), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["corp.id"], name=op.f("fk_ownership_file_owner_id_corp"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_ownership_file")),
+    )
+
+
+def _drop_set_up() -> None:
+    op.drop_table("ownership_file")
+    op.drop_index("ix_corp_set_up_touched", "corp_set_up")
+    op.drop_table("corp_set_up")
+    with op.batch_alter_table("corp") as batch:
+        batch.drop_column("former_until")
+        batch.drop_column("former")

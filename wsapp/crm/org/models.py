@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key, new_id
 
 ACTIVE, DISABLED, LEFT = "active", "disabled", "left"
 SELLER, ADMIN = "seller", "admin"
@@ -23,9 +23,40 @@ class Corp(Base):
     host_corp_id: Mapped[str] = mapped_column(sa.String(64))
     name: Mapped[str] = mapped_column(sa.String(120))
     credentials: Mapped[str] = mapped_column(sa.Text)  # sealed JSON, see wsapp.vault
+    former: Mapped[str | None] = mapped_column(sa.Text)  # sealed JSON: values replaced lately, see wsapp.connecting
+    former_until: Mapped[datetime | None] = mapped_column(Moment)  # none of them is accepted any longer then
     enabled: Mapped[bool] = mapped_column(default=True)
     fault: Mapped[str | None] = mapped_column(sa.String(300))  # why the host refuses us, for the console
     leaving_held_at: Mapped[datetime | None] = mapped_column(Moment)  # too many left at once: see `directory.let_go`
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class CorpSetUp(Base):
+    """A corp's set-up under way in the console: what was typed so far, sealed, so that one can leave and come back.
+
+    `owner_id` is the corp of the administrator who began it; None: whoever holds the one-time code of the first run.
+    """
+
+    __tablename__ = "corp_set_up"
+    __table_args__ = (sa.Index("ix_corp_set_up_touched", "touched_at"),)
+
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True, default=new_id)
+    host: Mapped[str] = mapped_column(sa.String(20))
+    sealed: Mapped[str] = mapped_column(sa.Text)  # JSON, see wsapp.connecting
+    connected_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"))
+    owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    touched_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class OwnershipFile(Base):
+    """A file at the root of our address that proves to a host that the domain is ours (WW_verify_….txt)."""
+
+    __tablename__ = "ownership_file"
+
+    name: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"))
+    content: Mapped[str] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
@@ -122,6 +153,7 @@ class DirectoryRun(CorpScoped, Base):
     stage: Mapped[str] = mapped_column(sa.String(12))
     running: Mapped[bool | None]  # True or nothing: one run at a time
     accept_leavers: Mapped[bool] = mapped_column(default=False)
+    top: Mapped[str] = mapped_column(sa.String(40), default="")  # the host's own root department, where visible
     roots: Mapped[int] = mapped_column(default=0)
     departments: Mapped[int] = mapped_column(default=0)
     departments_read: Mapped[int] = mapped_column(default=0)  # whose people were read to the end
