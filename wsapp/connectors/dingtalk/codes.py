@@ -122,6 +122,7 @@ REACTIONS: Mapping[str, Reaction] = {
     "50003": CREDENTIALS,
     "50005": CREDENTIALS,
     "60020": CREDENTIALS,
+    "authFailed": CREDENTIALS,  # of Stream mode
     "invalidClientIdOrSecret": CREDENTIALS,
     "invalid.client": CREDENTIALS,
     "unauthorized.client": CREDENTIALS,
