@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from wsapp.connectors.channels import Allowances, Article, Attachment, Question, Recalls, Uploads
 from wsapp.connectors.directory import Directory
-from wsapp.connectors.checks import Checkable
 from wsapp.connectors.errors import BadCallback as BadCallback
 from wsapp.connectors.errors import BadCode as BadCode
 from wsapp.connectors.errors import BadCredentials as BadCredentials
@@ -27,6 +26,7 @@ from wsapp.connectors.robots import GroupRobots
 from wsapp.connectors.setup import Account as Account
 from wsapp.connectors.setup import CredentialField as CredentialField
 from wsapp.connectors.setup import SetUp
+from wsapp.connectors.streams import Streams
 from wsapp.connectors.todos import KeepsCalendar, KeepsTodos
 
 # --- what a corp hands to its connector -----------------------------------------------------------------------
@@ -251,7 +251,7 @@ class SilentSignIn:
     script_config: dict[str, Any] = field(default_factory=dict)
 
 
-class Connector(SetUp, Recalls, Uploads, Allowances, GroupRobots, KeepsTodos, KeepsCalendar, Directory, ABC):
+class Connector(SetUp, Recalls, Uploads, Allowances, GroupRobots, KeepsTodos, KeepsCalendar, Directory, Streams, ABC):
     """One corp's line to its host. Cheap to make, safe to use from several threads."""
 
     host: ClassVar[str]

@@ -41,9 +41,11 @@ from wsapp.connectors.dingtalk.codes import (
 from wsapp.connectors.dingtalk.crypto import jsapi_signature
 from wsapp.connectors.dingtalk.directory import PAGE, DingTalkDirectory, number_of
 from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
+from wsapp.connectors.dingtalk.robots import DingTalkRobots
 from wsapp.connectors.dingtalk.sending import Sender
 from wsapp.connectors.dingtalk.todos import TodoList
 from wsapp.connectors.setup import Proof
+from wsapp.connectors.streams import StreamPort
 from wsapp.connectors.todos import Keeper
 
 MAX_CODE = 512
@@ -53,7 +55,7 @@ TICKET_KIND = "jsapi.ticket"
 TICKET_LIFE = 3600.0
 
 
-class DingTalkConnector(DingTalkDirectory, Connector):
+class DingTalkConnector(DingTalkRobots, DingTalkAllowances, DingTalkDirectory, Connector):
     """One corp's line to DingTalk. Facts after open.dingtalk.com/document/orgapp; pages are named per method."""
 
     host = "dingtalk"
@@ -71,6 +73,7 @@ class DingTalkConnector(DingTalkDirectory, Connector):
     }
     frame_origins = ("https://*.dingtalk.com", "dingtalk:")
     userid_case = "exact"
+    recall_within = 86_400.0
     folder = Path(__file__).parent
 
     def __init__(self, account: Account, **services: Any) -> None:
@@ -246,7 +249,7 @@ class DingTalkConnector(DingTalkDirectory, Connector):
     # --- messages --------------------------------------------------------------------------------------------
 
     def compose(self, message: Message, to: Sequence[str]) -> Parcel:
-        """An interactive card where buttons call back and a template is configured, else an action card.
+        """An interactive card where buttons call back and a template is configured, else a work notification.
 
         Raises ValueError for no or more than 100 recipients (results can be asked for up to 100).
         """
@@ -260,6 +263,12 @@ class DingTalkConnector(DingTalkDirectory, Connector):
 
     def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
         self.sender.update(message, receipt)
+
+    def recall(self, receipt: Receipt) -> None:
+        self.sender.recall(receipt)
+
+    def upload(self, kind: FileKind, name: str, body: bytes) -> str:
+        return media.upload(self.calls, kind, name, body)
 
     # --- to-dos and calendar ----------------------------------------------------------------------------------
 
@@ -279,6 +288,16 @@ class DingTalkConnector(DingTalkDirectory, Connector):
         if not any(event.kind == "card.pressed" for event in callback.events):
             return callback.reply
         return CallbackReply(messages.dump(messages.card_update(message, self.public_url)), JSON_TYPE)
+
+    @property
+    def streams(self) -> bool:
+        return bool(self.account["event_mode"] == "stream")
+
+    async def listen(self, port: StreamPort) -> None:
+        """Events, presses and robot messages over one connection that we open (Stream mode)."""
+        from wsapp.connectors.dingtalk import stream  # its packages are heavy, and one process of many needs them
+
+        await stream.listen(self.account, self.calls, port)
 
     def quota(self) -> Mapping[str, int]:
         """Below the host's 5,000 recipients a minute; 500 messages a day for one person."""
