@@ -103,6 +103,17 @@ def enqueue(
     return bool(done.rowcount == 1)  # type: ignore[attr-defined]
 
 
+def ensure(kind: str, payload: dict[str, Any], *, key: str, due_at: datetime) -> None:
+    """Have work with this key begin after the caller's commit: in line, or once more when it has begun already."""
+    if enqueue(kind, payload, key=key, due_at=due_at):
+        return
+    state = sa.select(Outbox.state).where(Outbox.key == key)
+    if is_postgresql():
+        state = state.with_for_update(read=True)  # whoever claims skips it until the caller's rows can be seen
+    if db.session.scalar(state) != READY:
+        enqueue(kind, payload, due_at=due_at)
+
+
 def is_waiting(key: str) -> bool:
     """Say whether work with this key is in line, and not begun."""
     return db.session.scalar(sa.select(Outbox.state).where(Outbox.key == key)) == READY

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from wsapp import clock, hosts, logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, Connector, HostError, OutOfRange, Parcel, Receipt, TryLater
 from wsapp.crm.notifications.actions import as_data
+from wsapp.crm.notifications.holding import hold, quiet_until, switched_off
 from wsapp.crm.notifications.models import (
     ACCEPTED,
     DROPPED,
@@ -76,7 +77,9 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
     recipients = sorted({one.recipient_id for one in messages.values()})
     readers = {one.id: one for one in rows(sa.select(Member).where(Member.id.in_(recipients)))}
     limits = Limits(connector.quota(), list(readers))
-    reasons = unwanted([one for one in messages.values() if _may_go(one)])
+    going = [one for one in messages.values() if _may_go(one)]
+    reasons = {**unwanted(going), **switched_off(going)}
+    quiet = quiet_until(going)
     letters: list[Letter] = []
     settled: list[Claim] = []
     for claim in ours:
@@ -88,6 +91,9 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
             settled.append(claim)
         elif not corp.enabled:
             outbox.retry(claim, DISABLED_PAUSE, "the corp is switched off", counted=False)
+        elif until := quiet.get(message.id):
+            hold(message, until)
+            outbox.retry(claim, (until - clock.now()).total_seconds(), "quiet hours", counted=False)
         elif _is_too_old(message, claim, desk):
             _give_up(claim, message, _("72 小时内未能送达"))
         elif letter := _ready(claim, message, readers[message.recipient_id], connector, limits, desk):

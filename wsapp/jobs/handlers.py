@@ -1,6 +1,7 @@
 """What each kind of work does: one line a kind. Handlers write in the transaction that ends the row (see `runner`)."""
 
 from wsapp import outbox
+from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
 from wsapp.jobs import aftercare, delivery, dispatcher, periodic
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
@@ -18,9 +19,21 @@ def remind(claim: Claim, desk: Desk) -> None:
         outbox.enqueue("remind", {})
 
 
+def release_held(claim: Claim, desk: Desk) -> None:
+    """The quiet hours are over, or a full day's digest is due: what was held back for a person goes out."""
+    holding.release(claim.payload["member"])
+
+
+def plan_held_anew(claim: Claim, desk: Desk) -> None:
+    """An administrator changed the rules: what is held back in the corp is planned by the new ones."""
+    holding.plan_anew()
+
+
 HANDLERS: dict[str, Handler] = {
     "event": tell_listeners,  # {"event": id}
     "remind": remind,  # {}
+    "messages.release": release_held,  # {"member": id}
+    "messages.plan": plan_held_anew,  # {}
     "send.result": aftercare.look_up,  # {"notification": id, "number": n}
     "card.update": aftercare.update_card,  # {"notification": id}
     "member.check": aftercare.check_member,  # {"userid": host's userid}

@@ -7,6 +7,7 @@ KINDS: dict[str, str] = {
     "member.signed_in": "登录",
     "member.role_changed": "角色变更",
     "token.created": "创建 API 令牌",
+    "preference.changed": "修改通知设置",
     "customer.created": "新建客户",
     "customer.changed": "修改客户",
     "customer.assigned": "变更负责人",

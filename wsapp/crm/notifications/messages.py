@@ -103,6 +103,35 @@ def bundle_card(tasks: Sequence[Task]) -> Card:
     }
 
 
+def digest_card(cards: Sequence[Card], *, quiet: bool) -> Card:
+    """Return the one card for messages that were held back: by quiet hours, or because there were many that day."""
+    shown = cards[:BUNDLE_SHOWN]
+    more = len(cards) - len(shown)
+    count = len(cards)
+    return {
+        "title": _("免打扰期间有 %(count)d 条消息", count=count) if quiet else _("又有 %(count)d 条消息", count=count),
+        "text": _("还有 %(count)d 条，点开查看", count=more) if more else "",
+        "lines": [[card.get("source") or _("消息"), card["title"]] for card in shown],
+        "url": link("/h5/me/messages"),
+        "buttons": [],
+        "source": _("消息汇总"),
+        "state": "",
+    }
+
+
+def test_card(at: datetime) -> Card:
+    """Return the card by which people see whether messages reach them."""
+    return {
+        "title": _("测试消息 %(time)s", time=f"{local(at):%H:%M:%S}"),
+        "text": _("看到这条消息，说明提醒可以送达您。"),
+        "lines": [],
+        "url": link("/h5/me/channels"),
+        "buttons": [],
+        "source": _("通知设置"),
+        "state": "",
+    }
+
+
 def visit_card(visit: Any, *, author: str, customer: str, text: str, trust: str, distance: float | None) -> Card:
     """Return the card that tells a manager of a visit."""
     trusts = {

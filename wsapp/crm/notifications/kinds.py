@@ -1,0 +1,56 @@
+"""What people are told of and by which ways: one line each. The channels page, the console's defaults and the sender
+read these tables; a new kind of message or a new way is a line here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask_babel.speaklater import LazyString
+
+from wsapp.texts import lazy
+
+MESSAGE = "message"  # the host's work notification or card, to one person
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way by which people are told."""
+
+    key: str
+    title: LazyString
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Something that people may hear of: the ledger's kinds that speak of it, and whether each way is on by default.
+
+    A way that is missing in `channels` does not exist for this topic.
+    """
+
+    key: str
+    title: LazyString
+    hint: LazyString
+    kinds: tuple[str, ...]
+    channels: Mapping[str, bool] = field(default_factory=lambda: {MESSAGE: True})
+
+
+CHANNELS = (Channel(MESSAGE, lazy("应用消息")),)
+
+TOPICS = (
+    Topic(
+        "due",
+        lazy("待办到点提醒"),
+        lazy("在您选定的时刻提醒，不受免打扰时段影响"),
+        ("task.due", "task.snooze", "task.bundle"),
+    ),
+    Topic("assigned", lazy("有人把待办交给我，或从我这里转走"), lazy("新的待办、待办转交"), ("task.assigned",)),
+    Topic("overdue", lazy("我的待办逾期"), lazy("到期一天后仍未处理时提醒一次"), ("task.overdue",)),
+    Topic("team_overdue", lazy("下属的待办逾期"), lazy("发给直接主管"), ("team.overdue",)),
+    Topic("team_visits", lazy("下属的拜访动态"), lazy("下属签到拜访后告诉直接主管"), ("visit.checked_in",)),
+)
+
+TOPIC_OF = {kind: topic for topic in TOPICS for kind in topic.kinds}
+
+
+def choice_key(topic: str, channel: str) -> str:
+    """Return under which name the choice of a way for a topic is kept."""
+    return f"{topic}/{channel}"
