@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,6 +43,7 @@ REMEMBER = 20.0  # seconds that a process trusts its own copy
 FAILURES_ALLOWED = 2
 BREAKER = timedelta(minutes=12)  # with two failures before, at most six fetches an hour
 MAX_CHAIN = 16
+OVERLAP = timedelta(hours=24)  # that a replaced secret is still accepted: the host may sign with it for a while
 
 
 # --- lines --------------------------------------------------------------------------------------------------------
@@ -54,11 +55,11 @@ class Lines:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.lock = threading.Lock()
-        self.made: dict[int, tuple[str, Connector]] = {}
+        self.made: dict[int, tuple[str, Connector]] = {}  # corp → (what it was made of, the connector)
 
     def of(self, corp: Corp) -> Connector:
         """Return the connector of a corp."""
-        mark = digest(corp.credentials + corp.name)
+        mark = digest(corp.credentials + corp.name) + former_mark(corp)
         found = self.made.get(corp.id)
         if found and found[0] == mark:
             return found[1]
@@ -72,13 +73,11 @@ class Lines:
     def _make(self, corp: Corp) -> Connector:
         kind = connector_class(corp.host)
         values = open_credentials(corp)
-        for field in kind.credential_fields:
-            if field.secret and values.get(field.key):
-                register_secret(values[field.key])
+        register_credentials(kind, values)
         settings = house().settings
-        transport = _Guarded(HttpTransport(pool=32, observe=metrics.host_observer(corp.host)))
+        transport = GuardedTransport(HttpTransport(pool=32, observe=metrics.host_observer(corp.host)))
         return kind(
-            Account(corp.host_corp_id, corp.name, values),
+            Account(corp.host_corp_id, corp.name, values, former_values(corp)),
             bases=settings.hosts.get(corp.host, {}),
             http=transport,
             tokens=Tokens(self.app, corp.id, corp.host),
@@ -87,7 +86,7 @@ class Lines:
         )
 
 
-class _Guarded:
+class GuardedTransport:
     """A transport that refuses to talk to a host while a transaction is open: it would hold locks for seconds."""
 
     def __init__(self, inner: HttpTransport) -> None:
@@ -122,15 +121,95 @@ def open_credentials(corp: Corp) -> dict[str, Any]:
     return found
 
 
+def register_credentials(kind: type[Connector], values: Mapping[str, Any]) -> None:
+    """Keep the secrets among credential values out of every log."""
+    for field in kind.credential_fields:
+        if field.secret and values.get(field.key):
+            register_secret(str(values[field.key]))
+
+
 def connect_configured_corps() -> None:
-    """Connect the corps of `config.toml`, or give them their present name and credentials. Commits."""
+    """Connect the corps of `config.toml`, or give them their present name and credentials. Commits.
+
+    Secrets that the file replaces are accepted for a while longer, as after a change in the console.
+    """
     for wanted in house().settings.corps:
         corp = corp_at_host(wanted.host, wanted.corp_id)
-        if corp and corp.name == wanted.name and open_credentials(corp) == dict(wanted.values):
+        if corp is None:
+            sealed = seal_credentials(wanted.host, wanted.corp_id, wanted.values)
+            org.connect_corp(wanted.host, wanted.corp_id, wanted.name, sealed)
             continue
-        sealed = seal_credentials(wanted.host, wanted.corp_id, wanted.values)
-        org.connect_corp(wanted.host, wanted.corp_id, wanted.name, sealed)
+        if corp.name != wanted.name:
+            corp.name = wanted.name
+        if open_credentials(corp) != dict(wanted.values):
+            keep_credentials(corp, wanted.values)
     db.session.commit()
+
+
+def is_configured(corp: Corp) -> bool:
+    """Say whether a corp stands in `config.toml`: its values are changed there, for each start reads them again."""
+    return any((one.host, one.corp_id) == (corp.host, corp.host_corp_id) for one in house().settings.corps)
+
+
+# --- changing credentials -----------------------------------------------------------------------------------------
+
+
+def keep_credentials(corp: Corp, values: Mapping[str, Any]) -> None:
+    """Give a corp new credential values; secrets that change are accepted for OVERLAP longer. Does not commit.
+
+    Access tokens of before are forgotten, and with them a circuit that wrong secrets had opened.
+    """
+    before, now = open_credentials(corp), clock.now()
+    kind = connector_class(corp.host)
+    kept = {key: one for key, one in _former(corp).items() if datetime.fromisoformat(one["until"]) > now}
+    for field in kind.credential_fields:
+        old, new = before.get(field.key) or "", values.get(field.key) or ""
+        if field.secret and old and new and old != new:
+            kept[field.key] = {"value": old, "at": now.isoformat(), "until": (now + OVERLAP).isoformat()}
+    corp.credentials = seal_credentials(corp.host, corp.host_corp_id, values)
+    corp.former = _seal_former(corp, kept) if kept else None
+    corp.former_until = max((datetime.fromisoformat(one["until"]) for one in kept.values()), default=None)
+    corp.fault = None
+    org.forget_host_tokens(corp)
+
+
+def former_values(corp: Corp) -> dict[str, str]:
+    """Return the values that a corp replaced a short while ago and that are still accepted, by key."""
+    return {key: one["value"] for key, one in _living(corp).items()}
+
+
+def former_dates(corp: Corp) -> dict[str, tuple[datetime, datetime]]:
+    """Return of each such value (replaced at, accepted until), by key."""
+    living = _living(corp)
+    return {
+        key: (datetime.fromisoformat(one["at"]), datetime.fromisoformat(one["until"])) for key, one in living.items()
+    }
+
+
+def former_mark(corp: Corp) -> str:
+    """Return what changes when the set of values does that are still accepted; empty without any."""
+    if corp.former is None or corp.former_until is None or corp.former_until <= clock.now():
+        return ""
+    return f"+{digest(corp.former)}+{','.join(sorted(_living(corp)))}"
+
+
+def _living(corp: Corp) -> dict[str, dict[str, str]]:
+    now = clock.now()
+    if corp.former_until is None or corp.former_until <= now:
+        return {}
+    return {key: one for key, one in _former(corp).items() if datetime.fromisoformat(one["until"]) > now}
+
+
+def _former(corp: Corp) -> dict[str, dict[str, str]]:
+    if not corp.former:
+        return {}
+    text = house().vault.open(corp.former, corp=f"{corp.host}/{corp.host_corp_id}", field="former")
+    found: dict[str, dict[str, str]] = json.loads(text)
+    return found
+
+
+def _seal_former(corp: Corp, kept: Mapping[str, Any]) -> str:
+    return house().vault.seal(json.dumps(dict(kept)), corp=f"{corp.host}/{corp.host_corp_id}", field="former")
 
 
 def enabled_corps() -> list[Corp]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from wsapp import clock, outbox
 from wsapp.crm.org.access import forget_sign_ins
 from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
+from wsapp.crm.org.setups import forget_former, forget_set_ups
 from wsapp.crm.tasks.models import PLANNED, Reminder
 from wsapp.crm.tasks.reminders import set_alarm
 from wsapp.crm.visits.actions import close_forgotten
@@ -23,6 +24,7 @@ KEEP_DONE = timedelta(days=90)  # finished rows of the outbox
 KEEP_TICKS = timedelta(days=2)  # of them, those that come every minute
 KEEP_DIGESTS = timedelta(days=7)  # of callbacks: no replay of theirs is accepted for longer than minutes
 KEEP_ANSWERS = timedelta(hours=24)  # to writes with an idempotency key
+KEEP_SET_UPS = timedelta(days=30)  # that nobody went on with
 OVERLOOKED = timedelta(seconds=30)
 
 
@@ -88,6 +90,8 @@ def prune(claim: Claim, desk: Desk) -> None:
     outbox.prune(now - KEEP_DONE)
     outbox.prune(now - KEEP_TICKS, kinds=[one.kind for one in PERIODIC])
     forget_sign_ins(now - timedelta(days=1))
+    forget_set_ups(now - KEEP_SET_UPS)
+    forget_former(now)
     with every_corp():
         for statement in (
             sa.delete(SeenCallback).where(SeenCallback.seen_at < now - KEEP_DIGESTS),
