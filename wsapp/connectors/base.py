@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from wsapp.connectors.channels import Allowances, Article, Attachment, Question, Recalls, Uploads
+from wsapp.connectors.conversations import Conversations
 from wsapp.connectors.directory import Directory
 from wsapp.connectors.errors import BadCallback as BadCallback
 from wsapp.connectors.errors import BadCode as BadCode
@@ -22,7 +23,7 @@ from wsapp.connectors.errors import NotAMember as NotAMember
 from wsapp.connectors.errors import OutOfRange as OutOfRange
 from wsapp.connectors.errors import Refused as Refused
 from wsapp.connectors.errors import TryLater as TryLater
-from wsapp.connectors.robots import GroupRobots
+from wsapp.connectors.grouprobots import GroupRobots
 from wsapp.connectors.setup import Account as Account
 from wsapp.connectors.setup import CredentialField as CredentialField
 from wsapp.connectors.setup import SetUp
@@ -208,7 +209,7 @@ class HostEvent:
     """A thing that happened at the host. A hint: whoever acts on it asks the host again.
 
     kinds: "card.pressed" (userid, card, action, data["response_code"]), "member.changed", "member.left" (userids),
-    "department.changed" (data["departments"]), "range.changed", "robot.message", "other".
+    "department.changed" (data["departments"]), "range.changed", "robot.message" (see `conversations`), "other".
     `id` is the host's own event id or a hash of the plaintext, for de-duplication over days.
     """
 
@@ -251,7 +252,9 @@ class SilentSignIn:
     script_config: dict[str, Any] = field(default_factory=dict)
 
 
-class Connector(SetUp, Recalls, Uploads, Allowances, GroupRobots, KeepsTodos, KeepsCalendar, Directory, Streams, ABC):
+class Connector(
+    SetUp, Recalls, Uploads, Allowances, GroupRobots, KeepsTodos, KeepsCalendar, Directory, Streams, Conversations, ABC
+):
     """One corp's line to its host. Cheap to make, safe to use from several threads."""
 
     host: ClassVar[str]

@@ -75,6 +75,18 @@ class Calls:
 
         return self._with_token(send, write=write, may_be_empty=may_be_empty)
 
+    def upload(self, path: str, params: Mapping[str, str], body: bytes, content_type: str) -> dict[str, Any]:
+        """POST a form with a file to the legacy host."""
+
+        def send(token: str) -> Answer:
+            query = {**params, "access_token": token}
+            headers = {"Content-Type": content_type}
+            return self.http.request(
+                "POST", self.oapi_base + path, params=query, data=body, headers=headers, api=path, deadline=40
+            )
+
+        return self._with_token(send, write=False, needs_errcode=True)
+
     def as_user(self, path: str, user_token: str) -> dict[str, Any]:
         """GET from the new host with a person's own token (browser sign-in)."""
         answer = self.http.request("GET", self.api_base + path, headers={TOKEN_HEADER: user_token}, api=path)
@@ -83,6 +95,11 @@ class Calls:
     def plain(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST to the new host without a token: the calls that fetch one."""
         return _checked(self.http.request("POST", self.api_base + path, json=body, api=path), write=False)
+
+    def by_session(self, path: str, session: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST to the legacy host with a conversation's own session in place of a token."""
+        answer = self.http.request("POST", self.oapi_base + path, params={"session": session}, json=body, api=path)
+        return _checked(answer, write=True, needs_errcode=True)
 
     def token(self, stale: str = "") -> str:
         """Return the app's access token from the shared store; `stale` is a value that the host just refused."""

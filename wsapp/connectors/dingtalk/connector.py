@@ -28,7 +28,9 @@ from wsapp.connectors.base import (
     Refused,
     SilentSignIn,
 )
-from wsapp.connectors.dingtalk import messages, setup
+from wsapp.connectors.channels import FileKind
+from wsapp.connectors.dingtalk import conversations, media, messages, setup
+from wsapp.connectors.dingtalk.allowance import DingTalkAllowances
 from wsapp.connectors.dingtalk.calendar import Calendar
 from wsapp.connectors.dingtalk.callbacks import JSON_TYPE, CallbackReader
 from wsapp.connectors.dingtalk.calls import Calls, token_and_life
@@ -40,8 +42,8 @@ from wsapp.connectors.dingtalk.codes import (
 )
 from wsapp.connectors.dingtalk.crypto import jsapi_signature
 from wsapp.connectors.dingtalk.directory import PAGE, DingTalkDirectory, number_of
+from wsapp.connectors.dingtalk.grouprobots import DingTalkGroupRobots
 from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
-from wsapp.connectors.dingtalk.robots import DingTalkRobots
 from wsapp.connectors.dingtalk.sending import Sender
 from wsapp.connectors.dingtalk.todos import TodoList
 from wsapp.connectors.setup import Proof
@@ -55,7 +57,7 @@ TICKET_KIND = "jsapi.ticket"
 TICKET_LIFE = 3600.0
 
 
-class DingTalkConnector(DingTalkRobots, DingTalkAllowances, DingTalkDirectory, Connector):
+class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirectory, Connector):
     """One corp's line to DingTalk. Facts after open.dingtalk.com/document/orgapp; pages are named per method."""
 
     host = "dingtalk"
@@ -288,6 +290,17 @@ class DingTalkConnector(DingTalkRobots, DingTalkAllowances, DingTalkDirectory, C
         if not any(event.kind == "card.pressed" for event in callback.events):
             return callback.reply
         return CallbackReply(messages.dump(messages.card_update(message, self.public_url)), JSON_TYPE)
+
+    # --- conversations ---------------------------------------------------------------------------------------
+
+    def answers_in_place(self, reply: Mapping[str, Any]) -> bool:
+        return conversations.is_open(reply, self.now())
+
+    def answer_in_place(self, message: Message, reply: Mapping[str, Any], userid: str) -> None:
+        """Markdown by the conversation's webhook (receive-message: sessionWebhook)."""
+        conversations.refuse_late(reply, self.now())
+        body = conversations.answer_body(message, reply, userid, self.public_url)
+        self.calls.by_session(conversations.SESSION_PATH, reply["session"], body)
 
     @property
     def streams(self) -> bool:

@@ -4,11 +4,21 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wsapp.connectors.base import Account, Delivery, Message, Parcel, Receipt, Refused, TokenStore, TryLater
-from wsapp.connectors.dingtalk import messages
+from wsapp.connectors.base import (
+    Account,
+    Delivery,
+    Message,
+    OutOfRange,
+    Parcel,
+    Receipt,
+    Refused,
+    TokenStore,
+    TryLater,
+)
+from wsapp.connectors.dingtalk import messages, notices
 from wsapp.connectors.dingtalk.calls import Calls
 from wsapp.connectors.dingtalk.codes import (
     BACKEND_TIMEOUT,
@@ -21,6 +31,7 @@ from wsapp.connectors.dingtalk.codes import (
     as_list,
     as_text,
 )
+from wsapp.connectors.dingtalk.robotchat import RobotChat
 
 CONVERSATION = "/topapi/message/corpconversation"
 CARDS = "/v1.0/card/instances"
@@ -30,6 +41,7 @@ CARDS_OFF = "off"
 CARDS_OFF_LIFE = 3600.0
 COPIES_AGE = 30.0  # until every process has seen that cards are off: they trust their own copies for a while
 RESULT_AFTER = 10.0
+NO_PERMISSION = ("60011",)  # the app may not send work notifications
 
 logger = logging.getLogger(__name__)
 
@@ -44,22 +56,31 @@ class Sender:
     public_url: str
 
     def compose(self, message: Message, to: Sequence[str]) -> Parcel:
-        """An interactive card where buttons call back and a template is configured, else an action card.
+        """An interactive card where buttons call back and a template is configured, else a work notification.
 
-        The parcel of a card carries the action card as well: what to send when the host refuses the template.
+        The parcel of a card carries the notification as well: what to send when the host refuses the template; that of
+        another kind the action card. With `frugal` no card (its updates are calls, too) and no look-up of the result.
         Raises ValueError for no or more than 100 recipients (results can be asked for up to 100).
         """
         people = list(dict.fromkeys(to))
         if not 1 <= len(people) <= messages.MAX_RECIPIENTS:
             raise ValueError("a message goes to 1 to 100 people")
+        msg = notices.notice_of(message, self.public_url)
         notice = {
             "agent_id": int(self.account["agent_id"]),
             "userid_list": ",".join(people),
-            "msg": messages.action_card(message, self.public_url),
+            "msg": msg,
         }
         template = self.account["card_template_id"]
-        if not (template and messages.callback_buttons(message) and not message.state):
-            return Parcel("notice", messages.dump({"notice": notice}), tuple(people))
+        presses = bool(messages.callback_buttons(message)) and not message.state and not message.frugal
+        if not (template and presses and message.form == "card"):
+            body: dict[str, Any] = {"notice": notice}
+            if msg["msgtype"] != "action_card":
+                body["plainer"] = messages.action_card(message, self.public_url)
+            if message.frugal:
+                body["frugal"] = True
+            channel = "notice" if msg["msgtype"] == "action_card" else msg["msgtype"]
+            return Parcel(channel, messages.dump(body), tuple(people))
         card = messages.card_request(
             message,
             people,
@@ -75,7 +96,27 @@ class Sender:
         body = json.loads(parcel.body)
         if parcel.channel == "card" and (receipt := self._send_card(body["card"], body["notice"])):
             return receipt
-        return self._send_notice(body["notice"])
+        receipt = self._send_best(body["notice"], body.get("plainer"))
+        return replace(receipt, check_after=None) if body.get("frugal") else receipt
+
+    def _send_best(self, notice: Mapping[str, Any], plainer: Mapping[str, Any] | None) -> Receipt:
+        """The notification; when the host refuses its kind, the action card; without the permission, the robot."""
+        try:
+            return self._send_notice(notice)
+        except OutOfRange:
+            raise
+        except Refused as error:
+            if error.code in NO_PERMISSION:
+                if receipt := self._robot().send(notice, plainer or notice["msg"]):
+                    return receipt
+                raise
+            if plainer is None:
+                raise
+            logger.warning("dingtalk %s refused with %s, sending an action card", notice["msg"]["msgtype"], error.code)
+        return self._send_notice({**notice, "msg": plainer})
+
+    def _robot(self) -> RobotChat:
+        return RobotChat(self.calls, self._robot_code())
 
     def _send_notice(self, notice: Mapping[str, Any]) -> Receipt:
         """asyncsend_v2: accepted is not delivered, so the result is to be asked for."""
@@ -83,7 +124,10 @@ class Sender:
         task = as_text(answer.get("task_id"), 40)
         if not task:
             raise TryLater("the answer carries no task_id", code=NOT_UNDERSTOOD, ambiguous=True)
-        return Receipt(host_id=task, handle={"task_id": task}, check_after=RESULT_AFTER)
+        handle = {"task_id": task}
+        if notice["msg"]["msgtype"] == "oa":
+            handle["kind"] = "oa"
+        return Receipt(host_id=task, handle=handle, check_after=RESULT_AFTER)
 
     def _send_card(self, card: Mapping[str, Any], notice: Mapping[str, Any]) -> Receipt | None:
         """createAndDeliver. None when cards do not work here (template, permission, route): send the notice instead."""
@@ -142,6 +186,8 @@ class Sender:
 
         143106 (repeated content) is delivered: each text is unique, so it can only repeat our own first try.
         """
+        if key := receipt.handle.get("process_query_key"):
+            return self._robot().results(str(key), to)
         task = receipt.handle.get("task_id")
         if not task:
             return {}
@@ -155,12 +201,34 @@ class Sender:
         return _deliveries(as_dict(answer.get("send_result")), to)
 
     def update(self, message: Message, receipt: Receipt) -> None:
-        """PUT /v1.0/card/instances by key (interactive-card-update-interface). Action cards cannot be changed."""
+        """PUT /v1.0/card/instances by key (interactive-card-update-interface). Of the notifications only the status
+        bar of OA changes (status_bar/update, seven days)."""
         track = receipt.handle.get("out_track_id")
+        if receipt.handle.get("kind") == "oa":
+            self._update_status_bar(message, receipt)
+            return
         if not track:
             raise Refused("an action card cannot be updated")
         body = {"outTrackId": track, **messages.card_update(message, self.public_url)}
         self.calls.api("PUT", CARDS, body, write=True)
+
+    def _update_status_bar(self, message: Message, receipt: Receipt) -> None:
+        body = {
+            "agent_id": int(self.account["agent_id"]),
+            "task_id": int(receipt.handle["task_id"]),
+            **notices.status_bar(message),
+        }
+        self.calls.oapi(f"{CONVERSATION}/status_bar/update", body, write=True)
+
+    def recall(self, receipt: Receipt) -> None:
+        """corpconversation/recall and otoMessages/batchRecall, within 24 hours. Interactive cards stay."""
+        if key := receipt.handle.get("process_query_key"):
+            self._robot().recall(str(key))
+        elif task := receipt.handle.get("task_id"):
+            body = {"agent_id": int(self.account["agent_id"]), "msg_task_id": int(task)}
+            self.calls.oapi(f"{CONVERSATION}/recall", body, write=True)
+        else:
+            raise Refused("an interactive card cannot be taken back", code="unsupported")
 
 
 def _undelivered(answer: Mapping[str, Any], people: Sequence[str]) -> dict[str, str]:

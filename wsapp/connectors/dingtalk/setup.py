@@ -82,6 +82,14 @@ FIELDS = (
         made="aes_key",
     ),
     CredentialField(
+        "monthly_calls",
+        mark("每月接口调用额度"),
+        required=False,
+        pattern=r"[0-9]{1,9}",
+        hint=mark("留空为标准版的 5000 次；专业版 200000，增购包另加"),
+        step="card",
+    ),
+    CredentialField(
         "jsapi_hash",
         mark("JSAPI 签名算法"),
         required=False,

@@ -38,8 +38,8 @@ from wsapp.connectors.wecom.calendar import Calendar
 from wsapp.connectors.wecom.calls import Calls, lasting
 from wsapp.connectors.wecom.codes import CardRefused, ContentRefused, TaskIdReused
 from wsapp.connectors.wecom.directory import WeComDirectory
+from wsapp.connectors.wecom.grouprobots import WeComGroupRobots
 from wsapp.connectors.wecom.messages import Writer, dump
-from wsapp.connectors.wecom.robots import WeComRobots
 
 MAX_CODE = 512  # bytes of a sign-in code
 USERID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_\-@.]{0,63}")
@@ -49,7 +49,7 @@ CALENDAR_NAME = "客户管理"  # of the calendar that each person gets from the
 PERSON_MINUTE, PERSON_HOUR = 25, 1000  # the host drops silently beyond 30 a minute and 1000 an hour
 
 
-class WeComConnector(WeComRobots, WeComDirectory, Connector):
+class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
     """WeCom (企业微信)."""
 
     host = "wecom"

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from wsapp.connectors.base import BadCredentials, CredentialField, Message, Refused, Transport
-from wsapp.connectors.robots import GroupRobots, RobotAddress
+from wsapp.connectors.grouprobots import GroupRobots, RobotAddress
 from wsapp.connectors.wecom.calls import judge
 from wsapp.connectors.wecom.codes import ContentRefused
 from wsapp.connectors.wecom.formats import OPEN
 from wsapp.connectors.wecom.messages import Writer, dump
 from wsapp.connectors.wecom.texts import cut, cut_bytes, inert, inert_markdown, one_line, plain
+from wsapp.texts import mark
 
 API = "webhook/send"
 PATH = "/cgi-bin/webhook/send"
@@ -27,7 +28,7 @@ MARKDOWN_BODY, TEXT_BODY = 4096, 2048  # bytes
 TITLE, ROW = 120, 200  # characters of one message among several
 
 
-class WeComRobots(GroupRobots):
+class WeComGroupRobots(GroupRobots):
     """The group robots of a WeCom corp."""
 
     http: Transport
@@ -37,9 +38,9 @@ class WeComRobots(GroupRobots):
     robot_fields = (
         CredentialField(
             "webhook",
-            "Webhook 地址",
+            mark("Webhook 地址"),
             secret=True,
-            hint="群聊右上角 › 消息推送（群机器人）› 添加 › 复制 Webhook 地址",
+            hint=mark("群聊右上角 › 消息推送（群机器人）› 添加 › 复制 Webhook 地址"),
         ),
     )
     robot_minute = MINUTE
