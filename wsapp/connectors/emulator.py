@@ -100,6 +100,9 @@ class Emulator:
     def forget(self) -> None:
         """Drop messages and other traffic, keep people and apps."""
 
+    def close(self) -> None:
+        """End what runs beside the HTTP server."""
+
     def trust(self, origin: str) -> None:
         """Count pages of `origin` as the apps' own, as if the console had registered it."""
 
@@ -246,6 +249,7 @@ class RunningEmulator:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join(10)
+        self.emulator.close()
 
     def __enter__(self) -> "RunningEmulator":
         return self

@@ -21,6 +21,7 @@ from wsapp.connectors.dingtalk.emulator_gate import (
 )
 from wsapp.connectors.dingtalk.emulator_oapi import OAPI
 from wsapp.connectors.dingtalk.emulator_pages import WEST_LAKE, Pages
+from wsapp.connectors.dingtalk.emulator_stream import OPEN_PATH, Streams
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Template, World
 from wsapp.connectors.emulator import Emulator
 
@@ -70,6 +71,7 @@ class DingTalkEmulator(Emulator):
         self.gate = Gate(self)
         self.chat = Chat(self)
         self.events = Events(self)
+        self.streams = Streams(self)
         self.people = People(self)
         self.pages = Pages(self)
         self._add_routes()
@@ -102,7 +104,11 @@ class DingTalkEmulator(Emulator):
     def forget(self) -> None:
         self.chat.forget()
         self.events.forget()
+        self.streams.forget()
         self.gate.forget()
+
+    def close(self) -> None:
+        self.streams.close()
 
     def trust(self, origin: str) -> None:
         for app in self.world.apps.values():
@@ -116,6 +122,8 @@ class DingTalkEmulator(Emulator):
         TokenApi(self).add_to(app)
         self.pages.add_to(app)
         app.get("/gettoken")(self._old_token)
+        app.post(OPEN_PATH)(self.streams.open)
+        app.post("/_emulator/stream")(self.streams.switch)
         for path in OAPI:
             app.add_url_rule(path, endpoint=f"oapi{path}", view_func=self._legacy, methods=["GET", "POST"])
         app.add_url_rule("/topapi/<path:rest>", view_func=self._legacy, methods=["GET", "POST"])

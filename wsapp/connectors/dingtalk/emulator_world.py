@@ -82,6 +82,7 @@ class App:
     home_url: str = ""
     redirect_urls: list[str] = field(default_factory=list)
     subscription: Subscription = field(default_factory=Subscription)
+    event_mode: str = "http"  # or "stream": events and robot messages; cards say it one by one
     visible: dict[str, list[Any]] | None = None  # {"departments": […], "users": […]}; None: everybody
     ips: list[str] = field(default_factory=list)
     missing_permissions: set[str] = field(default_factory=set)

@@ -186,14 +186,16 @@ def _within(rows: Sequence[Mapping[str, str]]) -> str:
 def card_request(
     message: Message, to: Sequence[str], *, template: str, robot_code: str, route_key: str, public_url: str
 ) -> dict[str, Any]:
-    """Return the body of createAndDeliver: one card in the robot's single chat of each person."""
+    """Return the body of createAndDeliver: one card in the robot's single chat of each person.
+
+    Presses come to the address registered as `route_key`, or over the stream where that is empty.
+    """
     params = card_params(message, public_url)
     headline = params["title"] or "通知"
     return {
         "cardTemplateId": template,
         "outTrackId": message.card,
-        "callbackType": "HTTP",
-        "callbackRouteKey": route_key,
+        **({"callbackType": "HTTP", "callbackRouteKey": route_key} if route_key else {"callbackType": "STREAM"}),
         "cardData": {"cardParamMap": params},
         "openSpaceId": ";".join(f"dtv1.card//IM_ROBOT.{userid}" for userid in to),
         "userIdType": 1,

@@ -38,6 +38,7 @@ CARDS = "/v1.0/card/instances"
 ROUTE_KIND = "card.route"  # plus a digest of what was registered, so that a new address or secret registers anew
 ROUTE_LIFE = 7 * 86400.0
 CARDS_OFF = "off"
+OVER_STREAM = "stream"
 CARDS_OFF_LIFE = 3600.0
 COPIES_AGE = 30.0  # until every process has seen that cards are off: they trust their own copies for a while
 RESULT_AFTER = 10.0
@@ -160,8 +161,10 @@ class Sender:
             raise TryLater(error.reason, after=after, code=error.code, ambiguous=error.ambiguous) from None
 
     def _register_route(self) -> tuple[str, float]:
-        """POST /v1.0/card/callbacks/register: where presses go, and the secret that signs them."""
+        """POST /v1.0/card/callbacks/register: where presses go, and the secret that signs them. A stream needs none."""
         key = self._route_key()
+        if not key:
+            return OVER_STREAM, ROUTE_LIFE
         body = {
             "callbackRouteKey": key,
             "callbackUrl": f"{self.public_url.rstrip('/')}/callbacks/dingtalk/{self.account.corp_id}/card",
@@ -172,11 +175,13 @@ class Sender:
         return key, ROUTE_LIFE
 
     def _route_kind(self) -> str:
-        digest = hashlib.sha256(f"{self.public_url}\n{self.account['client_secret']}".encode()).hexdigest()
+        where = self.public_url if self._route_key() else OVER_STREAM
+        digest = hashlib.sha256(f"{where}\n{self.account['client_secret']}".encode()).hexdigest()
         return f"{ROUTE_KIND}.{digest[:8]}"
 
     def _route_key(self) -> str:
-        return f"wsapp-{self.account.corp_id}"
+        """The name under which our address is registered; empty where presses come over the stream."""
+        return "" if self.account["event_mode"] == "stream" else f"wsapp-{self.account.corp_id}"
 
     def _robot_code(self) -> str:
         return str(self.account["robot_code"] or self.account["client_id"])
