@@ -27,6 +27,8 @@ MODELS = (
     "wsapp.crm.followups.models",
     "wsapp.crm.visits.models",
     "wsapp.crm.notifications.models",
+    "wsapp.crm.mirrors.models",
+    "wsapp.bots.models",
 )
 CLOCK_FILE = "clock-offset"
 DEFAULT_THREADS = 8

@@ -5,13 +5,13 @@ Both ways in end here: the callbacks over HTTP (`wsapp.api.callbacks`) and the l
 begun a transaction; it acknowledges after `take` returned, which has committed by then.
 """
 
-from wsapp import clock, hosts, metrics, outbox
+from wsapp import clock, hosts, metrics, outbox, rechecks
+from wsapp.bots import drafts, talk
 from wsapp.connectors.base import Callback, CallbackReply, Connector, HostEvent
+from wsapp.crm.mirrors import actions as mirrors
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
-from wsapp.crm.org import actions as org
-from wsapp.crm.org.models import LEFT, Corp, SeenCallback
-from wsapp.crm.org.queries import member_by_userid
+from wsapp.crm.org.models import Corp, SeenCallback
 from wsapp.db import db, dialect_insert
 
 
@@ -43,7 +43,9 @@ def _press(connector: Connector, callback: Callback, event: HostEvent, *, fresh:
     """Do what the button says; a repeated press only shows the present state."""
     if not fresh or not event.userids:
         return None
-    done = press(event.card, event.userids[0], event.action, fold=connector.userid_case == "fold")
+    fold = connector.userid_case == "fold"
+    pressed = (event.card, event.userids[0], event.action)
+    done = press(*pressed, fold=fold) or drafts.press(*pressed, fold=fold)
     if done is None:
         return None
     notification = done.notification
@@ -60,13 +62,9 @@ def _press(connector: Connector, callback: Callback, event: HostEvent, *, fresh:
 
 def _take_hint(corp: Corp, connector: Connector, event: HostEvent) -> None:
     """Callbacks are hints: access goes at once, everything else is asked of the host again."""
-    if event.kind not in ("member.left", "member.changed"):
-        return
-    for userid in event.userids:
-        member = member_by_userid(userid, fold=connector.userid_case == "fold")
-        if member is None:
-            continue
-        if event.kind == "member.left":
-            org.shut_out(member, LEFT)
-            metrics.SESSIONS_REVOKED.labels("left").inc()
-        outbox.enqueue("member.check", {"userid": member.userid}, key=f"hint:{event.id}:{member.id}")
+    if event.kind == "robot.message":
+        talk.hear(event)
+    if event.kind == "item.changed":
+        mirrors.heard_of(event.data["list"], event.data.get("items", ()))
+        mirrors.heard_of_home(event.data.get("home", ""))
+    rechecks.take_hint(connector, event)

@@ -15,9 +15,13 @@ def upgrade() -> None:
     _add_set_up()
     _add_preferences()
     _add_directory()
+    _add_bot_drafts()
+    _add_mirrors()
 
 
 def downgrade() -> None:
+    _drop_mirrors()
+    _drop_bot_drafts()
     _drop_set_up()
     _drop_preferences()
     _drop_directory()
@@ -184,3 +188,108 @@ def _drop_set_up() -> None:
     with op.batch_alter_table("corp") as batch:
         batch.drop_column("former_until")
         batch.drop_column("former")
+
+
+# --- bots ---------------------------------------------------------------------------------------------------------
+
+
+def _add_bot_drafts() -> None:
+    op.create_table(
+        "bot_draft",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("content", JSON, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("reason", sa.String(300), nullable=False),
+        sa.Column("record", sa.String(60), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("settled_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_bot_draft_corp_id_corp")),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "member_id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_bot_draft_corp_id_member_id_member"),
+        ),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_bot_draft")),
+    )
+    op.create_index("ix_bot_draft_created", "bot_draft", ["corp_id", "created_at"])
+
+
+def _drop_bot_drafts() -> None:
+    op.drop_table("bot_draft")
+
+
+# --- mirrors: to-dos and calendar entries at the hosts ------------------------------------------------------------
+
+
+def _add_mirrors() -> None:
+    op.create_table(
+        "mirror_choice",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("todos", sa.Boolean(), nullable=False),
+        sa.Column("entries", sa.Boolean(), nullable=False),
+        sa.Column("home", sa.String(200), nullable=False),
+        sa.Column("lease", sa.String(32), nullable=True),
+        sa.Column("lease_until", MOMENT, nullable=True),
+        sa.Column("looked_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_mirror_choice_corp_id_id_member"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_mirror_choice_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_mirror_choice")),
+    )
+    op.create_table(
+        "task_mirror",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("task_id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("is_current", sa.Boolean(), nullable=True),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("host_id", sa.String(200), nullable=False),
+        sa.Column("had", JSON, nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("corrections", sa.Integer(), nullable=False),
+        sa.Column("unsure", sa.Boolean(), nullable=False),
+        sa.Column("wants_look", sa.Boolean(), nullable=False),
+        sa.Column("echoes", sa.Integer(), nullable=False),
+        sa.Column("echoes_until", MOMENT, nullable=True),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.String(32), nullable=True),
+        sa.Column("lease_until", MOMENT, nullable=True),
+        sa.Column("code", sa.String(120), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("synced_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "task_id"],
+            ["task.corp_id", "task.id"],
+            name=op.f("fk_task_mirror_corp_id_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "member_id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_task_mirror_corp_id_member_id_member"),
+        ),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_task_mirror_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_task_mirror")),
+        sa.UniqueConstraint(
+            "corp_id", "task_id", "kind", "is_current", name=op.f("uq_task_mirror_corp_id_task_id_kind_is_current")
+        ),
+    )
+    op.create_index("ix_task_mirror_host", "task_mirror", ["corp_id", "kind", "host_id"])
+    op.create_index("ix_task_mirror_member", "task_mirror", ["corp_id", "member_id", "is_current", "state"])
+
+
+def _drop_mirrors() -> None:
+    op.drop_index("ix_task_mirror_member", "task_mirror")
+    op.drop_index("ix_task_mirror_host", "task_mirror")
+    op.drop_table("task_mirror")
+    op.drop_table("mirror_choice")

@@ -209,7 +209,8 @@ class HostEvent:
     """A thing that happened at the host. A hint: whoever acts on it asks the host again.
 
     kinds: "card.pressed" (userid, card, action, data["response_code"]), "member.changed", "member.left" (userids),
-    "department.changed" (data["departments"]), "range.changed", "robot.message" (see `conversations`), "other".
+    "department.changed" (data["departments"]), "range.changed", "robot.message" (see `conversations`), "other",
+    "item.changed" (a to-do or calendar entry: data["list"] is "todo" or "entry", data["items"], data["home"]).
     `id` is the host's own event id or a hash of the plaintext, for de-duplication over days.
     """
 

@@ -45,7 +45,7 @@ class Keeper(ABC):
     BadCredentials."""
 
     echoes: ClassVar[bool] = False  # the host tells us of our own changes, too
-    repeats_safely: ClassVar[bool] = False  # creating again with the same source makes no second item
+    needs_home: ClassVar[bool] = False  # items live in a place of the app's own, see `home`
 
     @abstractmethod
     def as_kept(self, item: HostItem) -> HostItem:
@@ -56,8 +56,11 @@ class Keeper(ABC):
         return ""
 
     @abstractmethod
-    def create(self, owner: "Identity", home: str, item: HostItem) -> str:
-        """Create an item and return the host's id. Raises EnoughForToday, HomeGone."""
+    def create(self, owner: "Identity", home: str, item: HostItem) -> HostItem:
+        """Create an item and return it as the host has it: where the host knew its source, that is an older one.
+
+        Raises EnoughForToday, HomeGone.
+        """
 
     @abstractmethod
     def read(self, owner: "Identity", host_id: str) -> HostItem | None:

@@ -3,7 +3,7 @@
 from wsapp import outbox
 from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
-from wsapp.jobs import aftercare, delivery, dispatcher, periodic
+from wsapp.jobs import aftercare, conversations, delivery, dispatcher, mirror, periodic
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
 from wsapp.outbox import Claim
 
@@ -38,6 +38,11 @@ HANDLERS: dict[str, Handler] = {
     "card.update": aftercare.update_card,  # {"notification": id}
     "member.check": aftercare.check_member,  # {"userid": host's userid}
     "media.fetch": aftercare.fetch_photo,  # {"file": id}
+    "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
+    "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
+    "mirror": mirror.sync,  # {"mirror": id}
+    "mirror.look": mirror.look_at_list,  # {"member": id, "kind": "todo" | "entry"}
+    "mirror.member": mirror.follow_choice,  # {"member": id}
     **periodic.HANDLERS,
 }
 

@@ -8,6 +8,8 @@ from datetime import datetime, time, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
+from wsapp.bots.drafts import forget_drafts
+from wsapp.crm.mirrors.actions import look_at_everybody
 from wsapp.crm.org.access import forget_sign_ins
 from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
 from wsapp.crm.org.setups import forget_former, forget_set_ups
@@ -25,6 +27,7 @@ KEEP_TICKS = timedelta(days=2)  # of them, those that come every minute
 KEEP_DIGESTS = timedelta(days=7)  # of callbacks: no replay of theirs is accepted for longer than minutes
 KEEP_ANSWERS = timedelta(hours=24)  # to writes with an idempotency key
 KEEP_SET_UPS = timedelta(days=30)  # that nobody went on with
+KEEP_DRAFTS = timedelta(days=30)  # of what people dictated to the robot
 OVERLOOKED = timedelta(seconds=30)
 
 
@@ -47,6 +50,7 @@ PERIODIC = (
     Periodic("sweep.reminders"),
     Periodic("close.visits", at=time(0, 5)),
     Periodic("prune", at=time(3, 20)),
+    Periodic("look.mirrors", at=time(3, 40)),
 )
 
 
@@ -84,6 +88,12 @@ def close_visits(claim: Claim, desk: Desk) -> None:
             db.session.flush()
 
 
+def look_at_mirrors(claim: Claim, desk: Desk) -> None:
+    """Have the hosts asked what they have of people's to-dos and calendars: lost events are made good."""
+    for _corp_id in _corps():
+        look_at_everybody(local_now())
+
+
 def prune(claim: Claim, desk: Desk) -> None:
     """Throw away what nobody needs any more."""
     now = clock.now()
@@ -100,6 +110,7 @@ def prune(claim: Claim, desk: Desk) -> None:
         ):
             db.session.execute(statement.execution_options(synchronize_session=False))
     for _corp_id in _corps():
+        forget_drafts(now - KEEP_DRAFTS)
         for stored in orphans(now - ORPHAN_AFTER):
             remove_bytes(stored)
             db.session.delete(stored)
@@ -118,4 +129,5 @@ HANDLERS: dict[str, Handler] = {
     "sweep.reminders": sweep_reminders,
     "close.visits": close_visits,
     "prune": prune,
+    "look.mirrors": look_at_mirrors,
 }

@@ -50,8 +50,8 @@ class Calendar(Keeper):
             done=False,
         )
 
-    def create(self, owner: Identity, home: str, item: HostItem) -> str:
-        """POST …/events, with the item's source as the token that tells a repeat."""
+    def create(self, owner: Identity, home: str, item: HostItem) -> HostItem:
+        """POST …/events, with the item's source as the token that tells a repeat; the answer is the whole entry."""
         body = {**self._fields(item), "reminders": [], "extra": QUIET}
         try:
             made = self._call("POST", owner, "", body, headers={TOKEN_HEADER: item.source})
@@ -62,7 +62,7 @@ class Calendar(Keeper):
         host_id = as_text(made.get("id"), 200)
         if not host_id:
             raise TryLater("the answer names no entry", code=NOT_UNDERSTOOD, ambiguous=True)
-        return host_id
+        return _item(made) or replace(item, host_id=host_id)
 
     def read(self, owner: Identity, host_id: str) -> HostItem | None:
         """GET …/events/{eventId}; a cancelled one counts as gone."""

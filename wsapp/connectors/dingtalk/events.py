@@ -10,6 +10,7 @@ from typing import Any
 
 from wsapp.connectors.base import Account, BadCallback, HostEvent
 from wsapp.connectors.dingtalk.codes import as_dict, as_list, as_text
+from wsapp.connectors.dingtalk.conversations import is_group, reply_of, words_of
 from wsapp.connectors.http import parse_object
 
 MAX_IDS = 5000
@@ -27,6 +28,9 @@ EVENT_KINDS: Mapping[str, str] = {
     "org_dept_modify": "department.changed",
     "org_dept_remove": "department.changed",
     "inner_app_scopes_change": "range.changed",
+    "todo_task_update": "item.changed",
+    "todo_task_delete": "item.changed",
+    "calendar_event_change": "item.changed",
 }
 
 
@@ -44,8 +48,19 @@ def host_event(account: Account, message: Mapping[str, Any], fallback_id: str) -
         EVENT_KINDS.get(name, "other"),
         as_text(event.get("eventid"), 200) or fallback_id,
         userids=_ids(event, "userid", "userids", "staffid"),
-        data={"event": name, "departments": list(_ids(event, "deptid", "deptids"))},
+        data={"event": name, "departments": list(_ids(event, "deptid", "deptids")), **_items(name, event)},
     )
+
+
+def _items(name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Which to-do or calendar entry an event is about. What is new there was made by ourselves or is not ours."""
+    if name in ("todo_task_update", "todo_task_delete"):
+        return {"list": "todo", "items": [as_text(event.get("taskid"), 200)]}
+    if name == "calendar_event_change":
+        is_new = as_text(event.get("changetype"), 40).lower() == "created"
+        ids = [as_text(event.get(field), 200) for field in ("calendareventid", "legacycalendareventid")]
+        return {"list": "entry", "items": [] if is_new else [one for one in ids if one]}
+    return {}
 
 
 def card_event(account: Account, message: Mapping[str, Any], digest: str) -> HostEvent:
@@ -71,9 +86,10 @@ def robot_event(account: Account, body: Mapping[str, Any]) -> HostEvent:
     _same_corp(account, body.get("chatbotCorpId"))
     userid = as_text(body.get("senderStaffId"), 64)
     data = {
-        "text": as_text(as_dict(body.get("text")).get("content"), 5000).strip(),
+        "text": words_of(body).strip(),
         "conversation": as_text(body.get("conversationId"), 200),
-        "group": as_text(body.get("conversationType")) == "2",
+        "group": is_group(body),
+        "reply": reply_of(body),
     }
     return HostEvent("robot.message", message_id, userids=(userid,) if userid else (), data=data)
 

@@ -29,7 +29,6 @@ class TodoList(Keeper):
     """The to-dos of one corp's people."""
 
     echoes = True
-    repeats_safely = True
 
     def __init__(self, calls: Calls, public_url: str) -> None:
         self.calls = calls
@@ -41,7 +40,7 @@ class TodoList(Keeper):
         at = item.at.replace(hour=23, minute=59) if item.all_day else item.at
         return replace(item, title=title, note=cut(escape(item.note), MAX_NOTE), at=at, all_day=False, minutes=0)
 
-    def create(self, owner: Identity, home: str, item: HostItem) -> str:
+    def create(self, owner: Identity, home: str, item: HostItem) -> HostItem:
         """POST …/tasks. A repeat is told by its source, and the to-do of the first time is looked up."""
         me = union_id(owner)
         url = own_url(item.url, self.public_url)
@@ -62,11 +61,11 @@ class TodoList(Keeper):
             found = self.find(owner, home, item) if EXISTS in error.reason else None
             if found is None:
                 raise
-            return found.host_id
+            return found
         host_id = as_text(made.get("id"), 200)
         if not host_id:
             raise TryLater("the answer names no to-do", code=NOT_UNDERSTOOD, ambiguous=True)
-        return host_id
+        return replace(item, host_id=host_id)
 
     def read(self, owner: Identity, host_id: str) -> HostItem | None:
         """GET …/tasks/{taskId} (in the host's generated client, without a page of its own)."""

@@ -32,6 +32,8 @@ ENTRY_GONE = frozenset({"90460", "90461"})
 class Calendar(Keeper):
     """The calendars of one corp's people that belong to the app."""
 
+    needs_home = True
+
     def __init__(self, calls: Calls, agent_id: int, public_url: str, name: str) -> None:
         self.calls = calls
         self.agent_id = agent_id
@@ -63,15 +65,16 @@ class Calendar(Keeper):
         body = dump({"calendar": calendar, "agentid": self.agent_id})
         return _text(self.calls.post("oa/calendar/add", body, proof="cal_id").get("cal_id"))
 
-    def create(self, owner: Identity, home: str, item: HostItem) -> str:
+    def create(self, owner: Identity, home: str, item: HostItem) -> HostItem:
         schedule = {**self._fields(owner, item), "cal_id": home}
         body = dump({"schedule": schedule, "agentid": self.agent_id})
         try:
-            return _text(self.calls.post("oa/schedule/add", body, proof="schedule_id").get("schedule_id"))
+            found = self.calls.post("oa/schedule/add", body, proof="schedule_id")
         except Refused as error:
             if error.code in CALENDAR_GONE:
                 raise HomeGone(error.reason, code=error.code) from None
             raise
+        return replace(item, host_id=_text(found.get("schedule_id")))
 
     def read(self, owner: Identity, host_id: str) -> HostItem | None:
         """oa/schedule/get. A deleted entry is missing, cancelled or refused by name."""

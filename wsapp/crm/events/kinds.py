@@ -32,4 +32,5 @@ KINDS: dict[str, str] = {
     "task.snoozed": "稍后提醒",
     "task.cancelled": "取消待办",
     "task.overdue": "待办逾期",
+    "task.unlinked": "在平台的待办或日程中被删除",
 }
