@@ -4,7 +4,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -361,16 +361,25 @@ def arrive(corp: Corp, userid: str) -> Member:
     """
     connector = lines().of(corp)
     db.session.rollback()
-    person = connector.person(userid)
-    chains = _department_chains(corp, connector, person)
+    return write_person(corp, connector.person(userid))
+
+
+def write_person(corp: Corp, person: Person) -> Member:
+    """Write down a person whom the host just named, after asking for their departments. Commits.
+
+    Raises TryLater, BadCredentials.
+    """
+    connector = lines().of(corp)
+    db.session.rollback()
+    chains = department_chains(connector, [*person.departments, *person.leads])
     with corp_scope(corp.id):
         return _write_down(connector, person, chains)
 
 
-def _department_chains(corp: Corp, connector: Connector, person: Person) -> dict[str, DepartmentInfo]:
-    """Ask the host for a person's departments and everything above them, up to the root or the end of our sight."""
+def department_chains(connector: Connector, department_ids: Sequence[str]) -> dict[str, DepartmentInfo]:
+    """Ask the host for departments and everything above them, up to the root or the end of our sight."""
     found: dict[str, DepartmentInfo] = {}
-    for department_id in dict.fromkeys([*person.departments, *person.leads]):
+    for department_id in dict.fromkeys(department_ids):
         current = department_id
         for _level in range(MAX_CHAIN):
             if not current or current in found:
@@ -383,7 +392,8 @@ def _department_chains(corp: Corp, connector: Connector, person: Person) -> dict
     return found
 
 
-def _write_down(connector: Connector, person: Person, infos: Mapping[str, DepartmentInfo]) -> Member:
+def keep_departments(infos: Mapping[str, DepartmentInfo]) -> Callable[[str], Department | None]:
+    """Write departments down under their parents; returns a look-up of departments by id, those known before, too."""
     kept: dict[str, Department] = {}
 
     def keep(department_id: str) -> Department | None:
@@ -396,6 +406,15 @@ def _write_down(connector: Connector, person: Person, infos: Mapping[str, Depart
         kept[department_id] = org.keep_department(info, parent=keep(info.parent) if info.parent else None)
         return kept[department_id]
 
+    for department_id in infos:
+        keep(department_id)
+    return keep
+
+
+def _write_down(connector: Connector, person: Person, infos: Mapping[str, DepartmentInfo]) -> Member:
+    keep = keep_departments(infos)
+    before = member_by_userid(person.userid, fold=connector.userid_case == "fold")
+    had_left = before is not None and before.status == LEFT
     departments = tuple(one for one in person.departments if keep(one))
     leads = {one for one in person.leads if keep(one)}
     leads |= {info.id for info in infos.values() if person.userid in info.leaders}
@@ -405,26 +424,10 @@ def _write_down(connector: Connector, person: Person, infos: Mapping[str, Depart
     member, is_new = org.keep_member(facts, fold=connector.userid_case == "fold", leads_root=leads_root)
     if is_new:
         record("member.joined", member, actor=member, name=member.name)
+    elif had_left and member.status != LEFT:
+        record("member.returned", member, actor=None, name=member.name)
     db.session.commit()
     return member
-
-
-def check_member(corp: Corp, userid: str) -> None:
-    """Look a known member up at the host again: gone or out of sight means shut out, back means back. Commits."""
-    connector = lines().of(corp)
-    with corp_scope(corp.id):
-        member = member_by_userid(userid, fold=connector.userid_case == "fold")
-        db.session.rollback()
-        if member is None:
-            return
-        try:
-            arrive(corp, member.userid)
-        except OutOfRange:
-            member = member_by_userid(userid, fold=connector.userid_case == "fold")
-            if member and member.status != LEFT:
-                org.shut_out(member, LEFT)
-                record("member.left", member, actor=None, name=member.name)
-            db.session.commit()
 
 
 def install(app: Any) -> None:

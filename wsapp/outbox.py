@@ -28,7 +28,21 @@ MAX_CRASHES = 3
 
 READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
 HOME, HOST = "home", "host"
-HOST_KINDS = frozenset({"send", "send.result", "card.update", "member.check", "media.fetch", "robot.reply", "mirror", "mirror.look"})  # these talk to a host
+HOST_KINDS = frozenset(
+    {
+        "send",
+        "send.result",
+        "card.update",
+        "member.check",
+        "members.check",
+        "department.check",
+        "directory.walk",
+        "media.fetch",
+        "robot.reply",
+        "mirror",
+        "mirror.look",
+    }
+)  # these talk to a host
 
 _corps = sa.table("corp", sa.column("id", sa.Integer))
 

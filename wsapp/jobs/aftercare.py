@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts, metrics, outbox
+from wsapp import clock, hosts, metrics, outbox, rechecks
 from wsapp.connectors.base import Delivery, Receipt, Refused
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.models import ACCEPTED, DELIVERED, FAILED, READ, SUPPRESSED, Notification
@@ -77,7 +77,7 @@ def check_member(claim: Claim, desk: Desk) -> None:
     """Ask the host again about a person."""
     corp, _connector = line_of_corp()
     with desk.calling(current_corp()):
-        hosts.check_member(corp, claim.payload["userid"])
+        rechecks.check_member(corp, claim.payload["userid"], renamed_to=claim.payload.get("renamed_to", ""))
 
 
 def fetch_photo(claim: Claim, desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from wsapp import outbox
 from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
-from wsapp.jobs import aftercare, conversations, delivery, dispatcher, mirror, periodic
+from wsapp.jobs import aftercare, conversations, delivery, directory, dispatcher, mirror, periodic, rechecking
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
 from wsapp.outbox import Claim
 
@@ -36,7 +36,11 @@ HANDLERS: dict[str, Handler] = {
     "messages.plan": plan_held_anew,  # {}
     "send.result": aftercare.look_up,  # {"notification": id, "number": n}
     "card.update": aftercare.update_card,  # {"notification": id}
-    "member.check": aftercare.check_member,  # {"userid": host's userid}
+    "member.check": aftercare.check_member,  # {"userid": host's userid, "renamed_to"?: the new one}
+    "members.check": rechecking.check_members,  # {}
+    "department.check": rechecking.check_department,  # {"department": id}
+    "directory.start": directory.start,  # {"cause": …}
+    "directory.walk": directory.walk,  # {"run": id}
     "media.fetch": aftercare.fetch_photo,  # {"file": id}
     "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
     "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
@@ -53,4 +57,5 @@ BATCHES: dict[str, BatchHandler] = {
 UNDERTAKERS: dict[str, Undertaker] = {  # what else is to be written when a row is given up
     "send": delivery.bury_message,
     "media.fetch": aftercare.mark_photo_failed,
+    "directory.walk": directory.give_up,
 }

@@ -19,6 +19,7 @@ from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
+from wsapp.jobs import directory, rechecking
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -48,7 +49,9 @@ class Periodic:
 
 PERIODIC = (
     Periodic("sweep.reminders"),
+    Periodic("sweep.members"),
     Periodic("close.visits", at=time(0, 5)),
+    Periodic("directory.nightly", at=time(2, 30)),
     Periodic("prune", at=time(3, 20)),
     Periodic("look.mirrors", at=time(3, 40)),
 )
@@ -98,7 +101,7 @@ def prune(claim: Claim, desk: Desk) -> None:
     """Throw away what nobody needs any more."""
     now = clock.now()
     outbox.prune(now - KEEP_DONE)
-    outbox.prune(now - KEEP_TICKS, kinds=[one.kind for one in PERIODIC])
+    outbox.prune(now - KEEP_TICKS, kinds=[*(one.kind for one in PERIODIC), "members.check"])
     forget_sign_ins(now - timedelta(days=1))
     forget_set_ups(now - KEEP_SET_UPS)
     forget_former(now)
@@ -127,7 +130,9 @@ def _corps() -> Iterator[int]:
 
 HANDLERS: dict[str, Handler] = {
     "sweep.reminders": sweep_reminders,
+    "sweep.members": rechecking.sweep_members,
     "close.visits": close_visits,
+    "directory.nightly": directory.nightly,
     "prune": prune,
     "look.mirrors": look_at_mirrors,
 }
