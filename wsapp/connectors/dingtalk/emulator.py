@@ -21,9 +21,17 @@ from wsapp.connectors.dingtalk.emulator_gate import (
 )
 from wsapp.connectors.dingtalk.emulator_oapi import OAPI
 from wsapp.connectors.dingtalk.emulator_pages import WEST_LAKE, Pages
+from wsapp.connectors.dingtalk.emulator_robots import Robots
+from wsapp.connectors.dingtalk.emulator_robots import add_routes as add_robot_routes
 from wsapp.connectors.dingtalk.emulator_stream import OPEN_PATH, Streams
+from wsapp.connectors.dingtalk.emulator_talk import Talk
+from wsapp.connectors.dingtalk.emulator_talk import add_routes as add_talk_routes
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Template, World
 from wsapp.connectors.emulator import Emulator
+from wsapp.connectors.emulator_groups import Groups
+
+ROBOT_TOKEN = "5d1c8e70b94f4a2f9e63d7a15c08b2e4" * 2
+ROBOT_SECRET = "SEC9b7e2a40c8d15f36e0a7c4d2b9f81356"
 
 
 class DingTalkEmulator(Emulator):
@@ -52,6 +60,7 @@ class DingTalkEmulator(Emulator):
         "duplicate_rule": True,  # same content, same person, same day: dropped
         "per_day": 500,
         "per_minute": 5000,
+        "robot_minute": 20,  # posts of one group robot
         "card_delivery": "ok",  # else the errorMsg of every space, inside HTTP 200
         "press_params": True,  # a press carries the template's parameter "action", or only the button's id
         "press_seconds": 2.0,
@@ -70,6 +79,9 @@ class DingTalkEmulator(Emulator):
         self.world = World()
         self.gate = Gate(self)
         self.chat = Chat(self)
+        self.groups = Groups(self)
+        self.robots = Robots(self)
+        self.talk = Talk(self)
         self.events = Events(self)
         self.streams = Streams(self)
         self.people = People(self)
@@ -80,6 +92,7 @@ class DingTalkEmulator(Emulator):
         """Add organisations, see `World.load`."""
         with self.lock:
             self.world.load(org)
+            self.groups.load({"corps": org.get("corps") or [org]})
 
     def set_template(self, app: App, template_id: str, published: bool, remove: bool = False) -> None:
         if remove:
@@ -99,10 +112,15 @@ class DingTalkEmulator(Emulator):
         return legacy_error("/topapi" if code in PLATFORM_CODES else "", error)
 
     def chats(self, user: str = "") -> list[dict[str, Any]]:
-        return self.chat.items(user)
+        said = self.groups.items(user) if user else []
+        own = self.chat.items(user)
+        return sorted([*own, *said], key=lambda one: one["at"]) if said else own
 
     def forget(self) -> None:
         self.chat.forget()
+        self.groups.forget()
+        self.robots.forget()
+        self.talk.forget()
         self.events.forget()
         self.streams.forget()
         self.gate.forget()
@@ -121,6 +139,8 @@ class DingTalkEmulator(Emulator):
         app.before_request(self._banned)
         TokenApi(self).add_to(app)
         self.pages.add_to(app)
+        add_robot_routes(self, app)
+        add_talk_routes(self, app)
         app.get("/gettoken")(self._old_token)
         app.post(OPEN_PATH)(self.streams.open)
         app.post("/_emulator/stream")(self.streams.switch)
@@ -197,6 +217,7 @@ def demo_org(public_url: str) -> dict[str, Any]:
         "agent_id": 836390886,
         "name": "客户管理",
         "home_url": f"{public_url}/h5/",
+        "robot_url": f"{public_url}/callbacks/dingtalk/{corp_id}/robot",
         "redirect_urls": [public_url],
         "visible": {"departments": [2, 4], "users": []},
         "templates": {"4f0c2a9e-demo-card.schema": {"published": True}},
@@ -217,6 +238,14 @@ def demo_org(public_url: str) -> dict[str, Any]:
         ],
         "users": users,
         "apps": [app],
+        "groups": [
+            {
+                "id": "cidLanhaiSales0001",
+                "name": "华东一组战报群",
+                "members": ["zhouxiaoyu", "wulei", "sunlihua"],
+                "robots": [{"key": ROBOT_TOKEN, "name": "客户动态", "secret": ROBOT_SECRET}],
+            }
+        ],
     }
     return {"corps": [corp]}
 

@@ -1,7 +1,7 @@
 """DingTalk's group robots: posts by webhook with signature, or by the app's own robot in a group.
 
-Pages custom-robots-send-group-messages (2026-07-14) and robot groupMessages/send. A robot takes 20 posts a minute; more,
-and it is blocked for ten.
+Pages custom-robots-send-group-messages (2026-07-14) and robot groupMessages/send. A robot takes 20 posts a minute;
+beyond that it is blocked for ten.
 """
 
 import base64

@@ -24,12 +24,14 @@ from urllib.parse import urlsplit
 from flask import Response, has_request_context, jsonify, request
 
 from wsapp.connectors.emulator import Emulator
+from wsapp.connectors.emulator_groups import Groups
 from wsapp.connectors.wecom import (
     emulator_access,
     emulator_contacts,
     emulator_messages,
     emulator_pages,
     emulator_phone,
+    emulator_robots,
 )
 from wsapp.connectors.wecom.emulator_access import Access, Grant, Refusal, refusal_answer
 from wsapp.connectors.wecom.emulator_callbacks import Callbacks
@@ -39,6 +41,7 @@ from wsapp.connectors.wecom.emulator_messages import Post
 from wsapp.connectors.wecom.emulator_org import App, Corp, corp_from
 from wsapp.connectors.wecom.emulator_pages import SignIn
 from wsapp.connectors.wecom.emulator_phone import POSITION, Phones
+from wsapp.connectors.wecom.emulator_robots import Webhooks
 
 __all__ = ["EMULATOR", "KNOBS", "WeComEmulator", "demo_corp", "demo_org"]
 
@@ -70,6 +73,7 @@ KNOBS: dict[str, Any] = {
     "response_code_hours": 72,
     "person_minute": 30,
     "person_hour": 1000,
+    "robot_minute": 20,  # posts of one group robot
     "sends_per_day": 0,  # heads per app; 0: no limit
     # callbacks
     "apps_get_change_contact": False,
@@ -112,11 +116,13 @@ class WeComEmulator(Emulator):
         self.card_changed = threading.Condition(self.lock)
         self.access = Access(self)
         self.post = Post(self)
+        self.groups = Groups(self)
+        self.webhooks = Webhooks(self)
         self.callbacks = Callbacks(self)
         self.contacts = Contacts(self)
         self.sign_in = SignIn(self)
         self.phones = Phones(self)
-        parts = (emulator_access, emulator_contacts, emulator_messages, emulator_pages, emulator_phone)
+        parts = (emulator_access, emulator_contacts, emulator_messages, emulator_pages, emulator_phone, emulator_robots)
         for part in parts:
             part.add_routes(self, self.app)
         self.app.register_error_handler(Refusal, self._refused)
@@ -125,6 +131,7 @@ class WeComEmulator(Emulator):
     def load(self, org: dict[str, Any]) -> None:
         """Take in companies, in the shape of `demo_org`; one with a known corp id replaces the old, tokens and all."""
         with self.lock:
+            self.groups.load(org)
             for row in org["corps"]:
                 corp = corp_from(row, self.clock.time())
                 self.corps[corp.corp_id] = corp
@@ -145,10 +152,13 @@ class WeComEmulator(Emulator):
         return refusal_answer(int(code), message, "127.0.0.1")
 
     def chats(self, user: str = "") -> list[dict[str, Any]]:
-        return list(self.post.chats(user))
+        said = self.groups.items(user) if user else []
+        own = list(self.post.chats(user))
+        return sorted([*own, *said], key=lambda one: one["at"]) if said else own
 
     def forget(self) -> None:
         self.post.forget()
+        self.groups.forget()
         self.access.forgive()
 
     def trust(self, origin: str) -> None:
