@@ -17,9 +17,13 @@ def upgrade() -> None:
     _add_directory()
     _add_bot_drafts()
     _add_mirrors()
+    _add_streams()
+    _add_doctor()
 
 
 def downgrade() -> None:
+    _drop_doctor()
+    _drop_streams()
     _drop_mirrors()
     _drop_bot_drafts()
     _drop_set_up()
@@ -293,3 +297,58 @@ def _drop_mirrors() -> None:
     op.drop_index("ix_task_mirror_host", "task_mirror")
     op.drop_table("task_mirror")
     op.drop_table("mirror_choice")
+
+
+# --- streams ------------------------------------------------------------------------------------------------------
+
+
+def _add_streams() -> None:
+    op.create_table(
+        "host_stream",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.String(80), nullable=True),
+        sa.Column("held_until", MOMENT, nullable=True),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("reason", sa.String(300), nullable=False),
+        sa.Column("since", MOMENT, nullable=True),
+        sa.Column("opened", sa.Integer(), nullable=False),
+        sa.Column("last_event_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_host_stream_corp_id_corp"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("corp_id", name=op.f("pk_host_stream")),
+    )
+
+
+def _drop_streams() -> None:
+    op.drop_table("host_stream")
+
+
+# --- doctor -------------------------------------------------------------------------------------------------------
+
+
+def _add_doctor() -> None:
+    op.create_table(
+        "doctor_result",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("data", JSON, nullable=False),
+        sa.Column("checked_at", MOMENT, nullable=False),
+        sa.Column("last_ok_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_doctor_result_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_doctor_result")),
+    )
+    op.create_table(
+        "callback_heard",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("verified_at", MOMENT, nullable=True),
+        sa.Column("refused_at", MOMENT, nullable=True),
+        sa.Column("reason", sa.String(40), nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_callback_heard_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_callback_heard")),
+    )
+
+
+def _drop_doctor() -> None:
+    op.drop_table("callback_heard")
+    op.drop_table("doctor_result")

@@ -10,6 +10,9 @@ from wsapp.db import Base, CorpScoped, Json, Moment, corp_key, new_id
 
 ACTIVE, DISABLED, LEFT = "active", "disabled", "left"
 SELLER, ADMIN = "seller", "admin"
+# Of a stream: nobody has taken it up · being opened · open · broken, and tried again soon · the host refuses the app
+STREAM_WAITING, STREAM_OPENING, STREAM_OPEN = "waiting", "opening", "open"
+STREAM_BROKEN, STREAM_REFUSED = "broken", "refused"
 
 
 class Corp(Base):
@@ -277,6 +280,21 @@ class SeenCallback(Base):
     corp_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"), primary_key=True)
     digest: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class HostStream(Base):
+    """The stream of a corp whose host pushes over one: which process holds it, and how it is."""
+
+    __tablename__ = "host_stream"
+
+    corp_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str | None] = mapped_column(sa.String(80))
+    held_until: Mapped[datetime | None] = mapped_column(Moment)  # another process may take it over after that
+    state: Mapped[str] = mapped_column(sa.String(12), default="waiting")  # see STREAM_…
+    reason: Mapped[str] = mapped_column(sa.String(300), default="")  # why it is not open, in the host's words
+    since: Mapped[datetime | None] = mapped_column(Moment)  # of the state
+    opened: Mapped[int] = mapped_column(default=0)  # connections so far
+    last_event_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Idempotency(CorpScoped, Base):

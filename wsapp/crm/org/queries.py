@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, Member, Membership
+from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, HostStream, Member, Membership
 from wsapp.db import db, first, rows
 
 ROOT_DEPTH = 1
@@ -181,6 +181,18 @@ def admin_names(limit: int = 3) -> Sequence[str]:
     )
 
 
+def first_admin_userid() -> str:
+    """Return the userid of the administrator of this corp who came first, empty when there is none."""
+    wanted = sa.select(Member.userid).where(Member.role == ADMIN, Member.status == ACTIVE)
+    return first(wanted.order_by(Member.created_at, Member.id).limit(1)) or ""
+
+
 def has_admin() -> bool:
     """Say whether any member of the current corp is an active administrator."""
     return first(sa.select(Member.id).where(Member.role == ADMIN, Member.status == ACTIVE).limit(1)) is not None
+
+
+def stream_of(corp_id: int) -> HostStream | None:
+    """Return how a corp's stream is; None where no process ever took one up. Before `held_until` it is watched."""
+    found: HostStream | None = first(sa.select(HostStream).where(HostStream.corp_id == corp_id))
+    return found
