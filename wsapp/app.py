@@ -20,6 +20,7 @@ from wsapp.vault import Vault
 MODELS = (
     "wsapp.outbox",
     "wsapp.files",
+    "wsapp.doctor.models",
     "wsapp.crm.org.models",
     "wsapp.crm.events.models",
     "wsapp.crm.customers.models",

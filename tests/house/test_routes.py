@@ -67,6 +67,7 @@ ROUTES: dict[str, Route] = {
     # --- everybody
     "GET /": Route(PUBLIC),
     "GET /healthz": Route(PUBLIC),
+    "GET /healthz/mark": Route(PUBLIC),
     "GET /readyz": Route(PUBLIC),
     "GET /metrics": Route(PUBLIC),
     "GET /static/<path:name>": Route(PUBLIC),

@@ -6,9 +6,11 @@ from flask import Blueprint, Response, request
 
 from wsapp import hosts, inbox, logs, metrics
 from wsapp.connectors.base import BadCallback, CallbackReply, CallbackRequest
+from wsapp.connectors.checks import OWN_NONCE
 from wsapp.crm.org.models import Corp
 from wsapp.crm.org.queries import corp_at_host
 from wsapp.db import corp_scope, db
+from wsapp.doctor import heard
 
 bp = Blueprint("callbacks", __name__, url_prefix="/callbacks")
 log = logs.get_logger()
@@ -33,9 +35,18 @@ def receive(host: str, corp_id: str, kind: str) -> Any:
     except BadCallback as error:
         metrics.CALLBACKS.labels(host, "badsig").inc()
         log.info("callback refused", host=host, corp=corp.id, reason=error.reason)
+        _note(corp, kind, error.reason)
         return REFUSED
+    _note(corp, kind)
     with corp_scope(corp.id), metrics.CALLBACK_SECONDS.labels(host).time():
         return _answer(inbox.take(corp, connector, callback, once=request.method != "GET"))
+
+
+def _note(corp: Corp, kind: str, reason: str = "") -> None:
+    """Tell the doctor who knocked; our own tests of the address do not count."""
+    if not request.args.get("nonce", "").startswith(OWN_NONCE):
+        with corp_scope(corp.id):
+            heard.note(kind, reason)
 
 
 def _corp(host: str, corp_id: str) -> Corp | None:

@@ -7,14 +7,14 @@ Texts are lazy: they are translated when they are shown.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from flask_babel.speaklater import LazyString
 
 from wsapp.texts import lazy
 
 State = Literal["ok", "warn", "fail", "skip"]
-Text = str | LazyString
+Text: TypeAlias = str | LazyString
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class Check:
     place: Text = ""
     sends: bool = False
 
+
+OWN_NONCE = "wsappdoctor"  # how the nonces of callbacks that we send to ourselves begin: they prove nothing of the host
 
 UNKNOWN = lazy("这个错误码不在本系统的对照表里。请按平台的原话和查询链接处理；联系我们时附上请求编号。")
 

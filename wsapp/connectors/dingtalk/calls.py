@@ -103,9 +103,9 @@ class Calls:
 
     def token(self, stale: str = "") -> str:
         """Return the app's access token from the shared store; `stale` is a value that the host just refused."""
-        return self.tokens.get(TOKEN_KIND, self._fetch_token, stale=stale)
+        return self.tokens.get(TOKEN_KIND, self.fetch_token, stale=stale)
 
-    def _fetch_token(self) -> tuple[str, float]:
+    def fetch_token(self) -> tuple[str, float]:
         """POST /v1.0/oauth2/accessToken (page obtain-the-access-token-of-an-internal-app)."""
         body = {"appKey": self.account["client_id"], "appSecret": self.account["client_secret"]}
         return token_and_life(self.plain("/v1.0/oauth2/accessToken", body), "accessToken")

@@ -29,7 +29,8 @@ from wsapp.connectors.base import (
     SilentSignIn,
 )
 from wsapp.connectors.channels import FileKind
-from wsapp.connectors.dingtalk import conversations, media, messages, setup
+from wsapp.connectors.checks import Check, Instruction
+from wsapp.connectors.dingtalk import checks, conversations, instructions, media, messages, setup
 from wsapp.connectors.dingtalk.allowance import DingTalkAllowances
 from wsapp.connectors.dingtalk.calendar import Calendar
 from wsapp.connectors.dingtalk.callbacks import JSON_TYPE, CallbackReader
@@ -77,6 +78,7 @@ class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirecto
     userid_case = "exact"
     recall_within = 86_400.0
     folder = Path(__file__).parent
+    lookup_url = instructions.LOOKUP
 
     def __init__(self, account: Account, **services: Any) -> None:
         super().__init__(account, **services)
@@ -117,6 +119,15 @@ class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirecto
             raise Refused("no department is visible", code="no_range")
         next(iter(self.members(department.id)), None)
         return Proof()
+
+    # --- checks ----------------------------------------------------------------------------------------------
+
+    def checks(self) -> Sequence[Check]:
+        return checks.checks(self)
+
+    @classmethod
+    def instruction(cls, code: str) -> Instruction | None:
+        return instructions.instruction(code)
 
     # --- signing in ------------------------------------------------------------------------------------------
 
@@ -181,7 +192,7 @@ class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirecto
     def js_config(self, url: str) -> dict[str, Any]:
         """Parameters of `dd.config` (jsapi-authentication), all from the server."""
         nonce, timestamp = secrets.token_hex(8), str(int(self.now().timestamp() * 1000))
-        ticket = self.tokens.get(TICKET_KIND, self._fetch_ticket)
+        ticket = self.tokens.get(TICKET_KIND, self.fetch_ticket)
         digest = self.account["jsapi_hash"] or "sha256"
         return {
             "corpId": self.account.corp_id,
@@ -192,7 +203,7 @@ class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirecto
             "signature": jsapi_signature(ticket, nonce, timestamp, url, digest),
         }
 
-    def _fetch_ticket(self) -> tuple[str, float]:
+    def fetch_ticket(self) -> tuple[str, float]:
         """POST /v1.0/oauth2/jsapiTickets (create-a-jsapi-ticket)."""
         ticket, life = token_and_life(self.calls.api("POST", "/v1.0/oauth2/jsapiTickets", {}), "jsapiTicket")
         return ticket, min(life, TICKET_LIFE)

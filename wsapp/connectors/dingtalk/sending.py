@@ -135,7 +135,7 @@ class Sender:
         track = str(card["outTrackId"])
         handle = {"out_track_id": track}
         try:
-            route = self.tokens.get(self._route_kind(), self._register_route)
+            route = self.tokens.get(self.route_kind(), self.register_route)
             if route == CARDS_OFF:
                 return None
             answer = self.calls.api("POST", f"{CARDS}/createAndDeliver", card, write=True)
@@ -145,22 +145,22 @@ class Sender:
             logger.warning("dingtalk card refused with %s, sending a notice instead", error.code)
             return None
         people = str(notice["userid_list"]).split(",")
-        dropped = _undelivered(answer, people)
+        dropped = undelivered(answer, people)
         if len(dropped) == len(people):
-            return self._notice_for_undelivered(notice, route)
+            return self._notice_forundelivered(notice, route)
         return Receipt(host_id=track, handle=handle, dropped=dropped)
 
-    def _notice_for_undelivered(self, notice: Mapping[str, Any], route: str) -> Receipt:
+    def _notice_forundelivered(self, notice: Mapping[str, Any], route: str) -> Receipt:
         """The card exists but reached nobody. Its id is spent, so a retry must not take "exists" for "arrived":
         when the notice cannot go out now either, cards stay off for the corp until the retries are through."""
         try:
             return self._send_notice(notice)
         except TryLater as error:
-            self.tokens.get(self._route_kind(), lambda: (CARDS_OFF, CARDS_OFF_LIFE), stale=route)
+            self.tokens.get(self.route_kind(), lambda: (CARDS_OFF, CARDS_OFF_LIFE), stale=route)
             after = max(error.after, COPIES_AGE)
             raise TryLater(error.reason, after=after, code=error.code, ambiguous=error.ambiguous) from None
 
-    def _register_route(self) -> tuple[str, float]:
+    def register_route(self) -> tuple[str, float]:
         """POST /v1.0/card/callbacks/register: where presses go, and the secret that signs them. A stream needs none."""
         key = self._route_key()
         if not key:
@@ -174,7 +174,7 @@ class Sender:
         self.calls.api("POST", "/v1.0/card/callbacks/register", body, write=True)
         return key, ROUTE_LIFE
 
-    def _route_kind(self) -> str:
+    def route_kind(self) -> str:
         where = self.public_url if self._route_key() else OVER_STREAM
         digest = hashlib.sha256(f"{where}\n{self.account['client_secret']}".encode()).hexdigest()
         return f"{ROUTE_KIND}.{digest[:8]}"
@@ -236,7 +236,7 @@ class Sender:
             raise Refused("an interactive card cannot be taken back", code="unsupported")
 
 
-def _undelivered(answer: Mapping[str, Any], people: Sequence[str]) -> dict[str, str]:
+def undelivered(answer: Mapping[str, Any], people: Sequence[str]) -> dict[str, str]:
     """Return who got no card, with the host's word for it: HTTP 200 hides failures person by person."""
     rows = [as_dict(row) for row in as_list(as_dict(answer.get("result")).get("deliverResults"))]
     failed = [row for row in rows if not as_bool(row.get("success"))]

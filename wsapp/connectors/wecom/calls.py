@@ -82,12 +82,12 @@ class Calls:
 
     def token(self, family: str = "app", *, stale: str = "") -> str:
         """The access token of the app or, with `family` "contacts", of contact sync (通讯录同步)."""
-        return self.tokens.get(family, lambda: self._fetch_token(family), stale=stale)
+        return self.tokens.get(family, lambda: self.fetch_token(family), stale=stale)
 
     def _url(self, api: str) -> str:
         return f"{self.base}/cgi-bin/{api}"
 
-    def _fetch_token(self, family: str) -> tuple[str, float]:
+    def fetch_token(self, family: str) -> tuple[str, float]:
         secret = self.account[SECRET_OF[family]]
         if not secret:
             raise BadCredentials(f"{SECRET_OF[family]} is not set")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wsapp.connectors.base import BadCredentials, Button, HostError, Message, Person, Refused
-from wsapp.connectors.checks import Check, Ground, Result, Text, fail, ok, skip, warn
+from wsapp.connectors.checks import OWN_NONCE, Check, Ground, Result, Text, fail, ok, skip, warn
 from wsapp.connectors.wecom import crypto, people
 from wsapp.connectors.wecom import instructions as place
 from wsapp.connectors.wecom.callbacks import KINDS
@@ -73,7 +73,7 @@ class _Questions:
     # --- credentials and the app -----------------------------------------------------------------------------
 
     def token(self, ground: Ground) -> Result:
-        ground.renew("app", lambda: self.calls._fetch_token("app"))
+        ground.renew("app", lambda: self.calls.fetch_token("app"))
         return ok(lazy("平台发放了令牌"))
 
     def _agent(self, ground: Ground) -> dict[str, Any]:
@@ -197,11 +197,11 @@ class _Questions:
     # --- script of the pages ---------------------------------------------------------------------------------
 
     def ticket_corp(self, ground: Ground) -> Result:
-        ground.renew("ticket.corp", lambda: self.connector._fetch_ticket("get_jsapi_ticket", {}))
+        ground.renew("ticket.corp", lambda: self.connector.fetch_ticket("get_jsapi_ticket", {}))
         return ok(lazy("平台发放了票据；请再用手机扫码验证签名"))
 
     def ticket_app(self, ground: Ground) -> Result:
-        ground.renew("ticket.app", lambda: self.connector._fetch_ticket("ticket/get", {"type": "agent_config"}))
+        ground.renew("ticket.app", lambda: self.connector.fetch_ticket("ticket/get", {"type": "agent_config"}))
         return ok(lazy("平台发放了票据"))
 
     # --- callbacks -------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class _Questions:
 
     def _echo(self, ground: Ground, door: str) -> Result:
         token, key = (str(self.account[name]) for name in KINDS[door])
-        echo, nonce = secrets.token_hex(8), secrets.token_hex(8)
+        echo, nonce = secrets.token_hex(8), OWN_NONCE + secrets.token_hex(8)
         timestamp = str(int(self.connector.now().timestamp()))
         sealed = crypto.encrypt(key, echo.encode(), self.account.corp_id)
         params = {
@@ -259,7 +259,7 @@ class _Questions:
         if not self.account["contacts_secret"]:
             return skip(lazy("没有填写（可选）：离职和调岗要等下次同步才知道"))
         try:
-            ground.renew("contacts", lambda: self.calls._fetch_token("contacts"))
+            ground.renew("contacts", lambda: self.calls.fetch_token("contacts"))
         except BadCredentials as error:
             return fail(
                 lazy("平台拒绝了通讯录同步的 Secret"),
@@ -302,7 +302,7 @@ class _Questions:
         if not ground.me:
             return skip(lazy("还没有管理员登录过，登录后再检查"))
         found = self._post(ground, "message", button=False)
-        dropped = self.connector._receipt(found, "template_card", (ground.me,)).dropped
+        dropped = self.connector.receipt(found, "template_card", (ground.me,)).dropped
         if code := next(iter(dropped.values()), ""):
             return fail(lazy("平台接受了消息但没有送给您"), code=code)
         return ok(lazy("已发送，请看企业微信"))
@@ -326,7 +326,7 @@ def _private(found: Person) -> tuple[tuple[Text, str], ...]:
 
 
 def _heard(ground: Ground, door: str, wanted: bool) -> Result:
-    """What really came from the host. A refusal proves nothing once the host has been verified: anybody can send one."""
+    """What really came from the host. Once it was verified, a refusal proves nothing: anybody can send one."""
     heard = ground.heard.get(door)
     if not wanted:
         return skip(lazy("没有填写 Token"))

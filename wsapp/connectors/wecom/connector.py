@@ -31,9 +31,10 @@ from wsapp.connectors.base import (
     TryLater,
 )
 from wsapp.connectors.channels import FileKind
+from wsapp.connectors.checks import Check, Instruction
 from wsapp.connectors.setup import Proof
 from wsapp.connectors.todos import Keeper
-from wsapp.connectors.wecom import callbacks, crypto, media, people, setup
+from wsapp.connectors.wecom import callbacks, checks, crypto, instructions, media, people, setup
 from wsapp.connectors.wecom.calendar import Calendar
 from wsapp.connectors.wecom.calls import Calls, lasting
 from wsapp.connectors.wecom.codes import CardRefused, ContentRefused, TaskIdReused
@@ -72,6 +73,7 @@ class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
     recall_within = 86_400.0
     media_life = 3 * 86_400.0
     folder = Path(__file__).parent
+    lookup_url = instructions.LOOKUP
 
     def __init__(
         self,
@@ -125,6 +127,15 @@ class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
                 raise BadCredentials(error.reason, code="contacts_secret") from None
         return Proof()
 
+    # --- checks ----------------------------------------------------------------------------------------------
+
+    def checks(self) -> Sequence[Check]:
+        return checks.checks(self)
+
+    @classmethod
+    def instruction(cls, code: str) -> Instruction | None:
+        return instructions.instruction(code)
+
     # --- signing in (pages 91022, 91023, 98152) --------------------------------------------------------------
 
     def silent_sign_in(self, back: str, state: str) -> SilentSignIn:
@@ -174,8 +185,8 @@ class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
     def js_config(self, url: str) -> dict[str, Any]:
         """Page 90506: the corp's ticket signs for config, the app's for agentConfig."""
         self.calls.token()  # so that fetching a ticket does not have to fetch a token inside
-        corp_ticket = self.tokens.get("ticket.corp", lambda: self._fetch_ticket("get_jsapi_ticket", {}))
-        app_ticket = self.tokens.get("ticket.app", lambda: self._fetch_ticket("ticket/get", {"type": "agent_config"}))
+        corp_ticket = self.tokens.get("ticket.corp", lambda: self.fetch_ticket("get_jsapi_ticket", {}))
+        app_ticket = self.tokens.get("ticket.app", lambda: self.fetch_ticket("ticket/get", {"type": "agent_config"}))
         timestamp, nonce = int(self.now().timestamp()), secrets.token_hex(8)
         return {
             "corp_id": self.account.corp_id,
@@ -186,7 +197,7 @@ class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
             "agent_signature": crypto.page_signature(app_ticket, nonce, timestamp, url),
         }
 
-    def _fetch_ticket(self, api: str, params: Mapping[str, str]) -> tuple[str, float]:
+    def fetch_ticket(self, api: str, params: Mapping[str, str]) -> tuple[str, float]:
         return lasting(self.calls.get(api, params, proof="ticket"), "ticket")
 
     # --- people ----------------------------------------------------------------------------------------------
@@ -272,7 +283,7 @@ class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
             except (CardRefused, ContentRefused) as error:
                 refusal = error
                 continue
-            return self._receipt(found, channel, parcel.to)
+            return self.receipt(found, channel, parcel.to)
         raise refusal or Refused("nothing to send")
 
     def _attempts(self, parcel: Parcel) -> Iterator[tuple[str, bytes]]:
@@ -283,7 +294,7 @@ class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
         for envelope in json.loads(parcel.body)["tries"]:
             yield envelope["msgtype"], dump(envelope)
 
-    def _receipt(self, found: Mapping[str, Any], channel: str, to: Sequence[str]) -> Receipt:
+    def receipt(self, found: Mapping[str, Any], channel: str, to: Sequence[str]) -> Receipt:
         handle: dict[str, Any] = {"channel": channel}
         if isinstance(code := found.get("response_code"), str) and code:
             handle["response_code"] = code

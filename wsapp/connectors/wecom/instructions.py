@@ -86,14 +86,16 @@ INSTRUCTIONS: Mapping[str, Instruction] = {
     ),
     "43012": _row(
         lazy(
-            "应用没有设置接收消息的地址，卡片上的按钮无法使用。请先在本系统保存 Token 与 EncodingAESKey，再到控制台保存。"
+            "应用没有设置接收消息的地址，卡片上的按钮无法使用。"
+            "请先在本系统保存 Token 与 EncodingAESKey，再到控制台保存。"
         ),
         APP_RECEIVE,
         "card",
     ),
     "40057": _row(
         lazy(
-            "回调地址校验失败：先在本系统保存 Token 和 EncodingAESKey，再到控制台点保存；地址须公网可达并在 1 秒内应答。"
+            "回调地址校验失败：先在本系统保存 Token 和 EncodingAESKey，再到控制台点保存；"
+            "地址须公网可达并在 1 秒内应答。"
         ),
         APP_RECEIVE,
         "callback",

@@ -136,14 +136,16 @@ def visible_members(actor: Member) -> sa.ColumnElement[bool]:
 
 def visible_departments(actor: Member) -> sa.ColumnElement[bool]:
     """Return the condition for the departments that the actor may look up: their own, those they lead and all below."""
+    here = Department.gone_at.is_(None)
     if actor.role == ADMIN:
-        return sa.true()
+        return here
     belongs = sa.exists().where(
         Membership.corp_id == Department.corp_id,
         Membership.member_id == actor.id,
         Membership.department_id == Department.id,
     )
-    return sa.or_(belongs, *(Department.path.startswith(path, autoescape=True) for path in _led_paths(actor)))
+    below = (Department.path.startswith(path, autoescape=True) for path in _led_paths(actor))
+    return sa.and_(here, sa.or_(belongs, *below))
 
 
 def department_names(person: Member) -> Sequence[str]:
@@ -185,6 +187,11 @@ def first_admin_userid() -> str:
     """Return the userid of the administrator of this corp who came first, empty when there is none."""
     wanted = sa.select(Member.userid).where(Member.role == ADMIN, Member.status == ACTIVE)
     return first(wanted.order_by(Member.created_at, Member.id).limit(1)) or ""
+
+
+def administrators(limit: int = 50) -> Sequence[Member]:
+    """Return this corp's active administrators, for what concerns them all."""
+    return rows(sa.select(Member).where(Member.role == ADMIN, Member.status == ACTIVE).order_by(Member.id).limit(limit))
 
 
 def has_admin() -> bool:
