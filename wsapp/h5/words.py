@@ -101,6 +101,9 @@ MESSAGE_KINDS = {
     "task.assigned": lazy("待办交办"),
     "team.overdue": lazy("下属逾期"),
     "visit.checked_in": lazy("拜访动态"),
+    "directory.held": lazy("大量离职"),
+    "directory.asking": lazy("通讯录待确认"),
+    "directory.failed": lazy("通讯录同步失败"),
 }
 MESSAGE_STATES = {
     "planned": lazy("等待发送"),

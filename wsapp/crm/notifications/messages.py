@@ -3,7 +3,7 @@
 A card: {"title", "text", "lines": [[label, value]], "url", "buttons": [{"key", "text", "style"}], "source", "state"}.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -170,6 +170,29 @@ def handed_over_card(task: Task, *, giver: str, taker: str) -> Card:
     card["buttons"] = []
     card["source"] = _("待办转交")
     return card
+
+
+def directory_card(kind: str, data: Mapping[str, Any]) -> Card:
+    """Return the card that tells an administrator what is wrong with the directory."""
+    titles = {
+        "directory.held": _("短时间内大量成员离职，已暂停标记"),
+        "directory.asking": _("通讯录同步需要确认：%(n)s 名成员将标记为离职", n=data.get("leavers", 0)),
+        "directory.failed": _("通讯录同步失败"),
+    }
+    texts = {
+        "directory.held": _("相关人员已退出登录。系统即将完整同步一次通讯录，请核对结果。"),
+        "directory.asking": _("占成员的两成以上。请先检查应用的可见范围；没有标记任何人。"),
+        "directory.failed": _("成员和部门保持上次同步的样子，请查看原因。"),
+    }
+    return {
+        "title": titles[kind],
+        "text": texts[kind],
+        "lines": [],
+        "url": link("/admin/directory"),
+        "buttons": [],
+        "source": _("通讯录"),
+        "state": "",
+    }
 
 
 def in_language_of(reader: Member) -> Any:

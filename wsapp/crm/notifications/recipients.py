@@ -5,10 +5,17 @@ import sqlalchemy as sa
 from wsapp.crm.customers.queries import names_of
 from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.actions import tell
-from wsapp.crm.notifications.messages import handed_over_card, in_language_of, overdue_card, task_card, visit_card
+from wsapp.crm.notifications.messages import (
+    directory_card,
+    handed_over_card,
+    in_language_of,
+    overdue_card,
+    task_card,
+    visit_card,
+)
 from wsapp.crm.notifications.reminders import refresh_task_cards
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import manager_of, member
+from wsapp.crm.org.queries import administrators, manager_of, member
 from wsapp.crm.tasks.models import Task
 from wsapp.db import first
 
@@ -24,6 +31,20 @@ def on_event(event: Event) -> None:
             _tell_manager_of_overdue(event)
         case "task.done" | "task.cancelled" | "task.snoozed":
             refresh_task_cards(_task(event))
+        case "directory.held" | "directory.asking":
+            _tell_administrators(event)
+        case "directory.failed" if event.data.get("cause") not in WAITED_FOR:
+            _tell_administrators(event)
+
+
+WAITED_FOR = ("console", "command")  # directory runs that somebody looks on at
+
+
+def _tell_administrators(event: Event) -> None:
+    for reader in administrators():
+        with in_language_of(reader):
+            card = directory_card(event.kind, event.data)
+        tell(reader, event.kind, card, key=f"event:{event.id}:{reader.id}", subject_id=event.subject_id)
 
 
 def _task(event: Event) -> Task:
