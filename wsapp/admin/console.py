@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask import Blueprint, g
 
 from wsapp import clock, hosts, outbox
-from wsapp.admin import firstrun
+from wsapp.admin import directory, firstrun
 from wsapp.admin.firstrun import announce_first_run
 from wsapp.admin.gate import require_admin, show
 from wsapp.admin.work import of_corp
@@ -40,6 +40,7 @@ def _overview() -> str:
         "overview.html",
         "console",
         corp=corp,
+        directory_run=directory.needs_a_look(),
         host_label=_(hosts.connector_class(corp.host).label),  # `host` is the client's, see base.html
         since=local(corp.created_at),
         members=_count_members(Member.status == ACTIVE),

@@ -44,7 +44,9 @@ def show(template: str, here: str, **values: Any) -> str:
 def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
     found = (
         ("/admin/", _("概览"), "console"),
+        ("/admin/corps", _("企业"), "corps"),
         ("/admin/members", _("成员"), "members"),
+        ("/admin/directory", _("通讯录"), "directory"),
         ("/admin/work", _("后台任务"), "work"),
         ("/admin/deliveries", _("消息"), "deliveries"),
         ("/admin/tokens", _("API 令牌"), "tokens"),

@@ -6,6 +6,7 @@ KINDS: dict[str, str] = {
     "member.left": "成员离职或停用",
     "member.returned": "成员恢复",
     "directory.synced": "同步通讯录",
+    "directory.accepted": "确认大量离职",
     "directory.asking": "通讯录同步等待确认",
     "directory.failed": "通讯录同步失败",
     "directory.held": "短时间内大量成员离职",
