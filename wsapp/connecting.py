@@ -59,6 +59,7 @@ class Draft:
     checks: list[str] = field(default_factory=list)
     verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
     app: str = ""  # the app's name, as the host told it
+    reached: str = ""  # the step to go on with
 
     @classmethod
     def open(cls, row: CorpSetUp) -> "Draft":
@@ -69,7 +70,7 @@ class Draft:
 
     def keep(self) -> None:
         """Seal the present state into the row. Does not commit."""
-        kept = {name: getattr(self, name) for name in ("typed", "shown", "checks", "verdicts", "app")}
+        kept = {name: getattr(self, name) for name in ("typed", "shown", "checks", "verdicts", "app", "reached")}
         self.row.sealed = house().vault.seal(json.dumps(kept), corp=f"set-up/{self.row.id}", field="typed")
         self.row.touched_at = clock.now()
 
@@ -130,6 +131,8 @@ class Draft:
         Returns what is wrong with it at sight, by key; everything else is kept.
         """
         for one in self.fields(step):
+            if one.choices and one.key not in typed:
+                continue  # nothing chosen: a value of the settings file that is none of the choices stays
             text = typed.get(one.key, "").strip()
             if text or not one.secret or one.key in cleared:
                 self.typed[one.key] = text

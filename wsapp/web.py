@@ -17,14 +17,15 @@ from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals
+from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals, sessions
 from wsapp.connectors import connector_class, connector_classes
 from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, find_session, touch_session
 from wsapp.crm.org.models import Corp, LoginSession, Member
 from wsapp.crm.org.queries import corp_at_host
 from wsapp.db import db, enter_corp, start_reading, writing
 from wsapp.house import house
-from wsapp.texts import LOCALES
+from wsapp.problems import Forbidden
+from wsapp.texts import LOCALES, _
 
 log = logs.get_logger()
 babel = Babel()
@@ -37,6 +38,8 @@ MAX_NEXT = 900
 RECHECK_AFTER = timedelta(minutes=15)
 GZIP_FROM = 900  # bytes
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+KEPT_AT_SIGN_IN = ("connected",)  # of the cookie: in which set-ups this browser connected a corp
 
 View = Callable[..., Any]
 
@@ -165,7 +168,11 @@ def require_member() -> BaseResponse | None:
     member = load_member()
     wanted = request.args.get("corp", "")
     if member is not None and (not wanted or wanted == current_corp_row().host_corp_id):
+        if not member.corp.enabled:
+            raise Forbidden(_("“%(corp)s”已停用，请联系管理员", corp=member.corp_name))
         return None
+    if wanted and request.method in SAFE_METHODS and sessions.switch_to(wanted):
+        return redirect(request.full_path)
     if request.method not in SAFE_METHODS or request.headers.get("HX-Request"):
         abort(401)
     g.member = None
@@ -201,9 +208,13 @@ def browser_nonce() -> str:
 
 
 def start_session(corp: Corp, token: str) -> None:
-    """Put a fresh session into the cookie; whatever was there before is gone."""
+    """Put a fresh session into the cookie; those of the same person in other corps stay beside it (see `sessions`)."""
+    held = sessions.beside(corp, token)
+    kept = {name: session[name] for name in KEPT_AT_SIGN_IN if name in session}
     session.clear()
+    session.update(kept)
     session["corp"], session["token"] = corp.id, token
+    sessions.hold(held)
     session.permanent = True
 
 

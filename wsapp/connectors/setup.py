@@ -28,7 +28,7 @@ class CredentialField:
 
     `hint` says where in the host's console it stands, `example` how it looks, `step` on which page of the wizard it
     is asked for. With `made` we make the value ourselves and the administrator pastes it into the console; with
-    `choices` (value, words) it is chosen, not typed.
+    `choices` (value, words) it is chosen, not typed; other values that fit `pattern` may still come from config.toml.
     """
 
     key: str
@@ -178,8 +178,6 @@ def wrong_format(one: CredentialField, value: str) -> str:
         return mark("含有空格或换行，请重新复制")
     if len(value) > MAX_VALUE:
         return mark("太长了，请重新复制")
-    if one.choices and value not in {key for key, _words in one.choices}:
-        return mark("请从列表中选择")
     if one.pattern and not one.secret and not re.fullmatch(one.pattern, value):
         return mark("格式不对，请对照示例重新复制")
     return ""

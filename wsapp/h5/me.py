@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, g, redirect, url_for
+from flask import Blueprint, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from wsapp import hosts, sessions
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.access import end_session, sessions_of
 from wsapp.crm.org.actions import preferences
@@ -38,6 +39,8 @@ def _show(form: Form) -> str:
         languages=list(words.LANGUAGES.items()),
         devices=[_device(one) for one in sessions_of(g.member)],
         leads=leads_others(g.member),
+        others=[(one.corp.host_corp_id, one.corp_name, one.name) for one in sessions.others()],
+        may_add=len(hosts.enabled_corps()) > 1,
     )
 
 
@@ -50,6 +53,15 @@ def _device(login: LoginSession) -> rows.Row:
         "here": login.id == g.login.id,
         "end_url": url_for("me.end_device", session_id=login.id),
     }
+
+
+@bp.post("/corp")
+def switch_corp() -> BaseResponse:
+    """Go on in another corp in which this browser is signed in, too."""
+    wanted = request.form.get("corp", "")
+    if not sessions.switch_to(wanted):
+        return redirect(url_for("signin.choose", corp=wanted[:64] or None, next="/h5/"), 303)
+    return redirect("/h5/", 303)
 
 
 @bp.post("/language")

@@ -88,6 +88,7 @@ FIELDS = (
         pattern=r"[0-9]{1,9}",
         hint=mark("留空为标准版的 5000 次；专业版 200000，增购包另加"),
         step="card",
+        choices=(("", mark("标准版：5,000 次")), ("200000", mark("专业版：200,000 次"))),
     ),
     CredentialField(
         "jsapi_hash",

@@ -79,6 +79,11 @@ def find_session(token: str) -> tuple[LoginSession, Member] | None:
     return (session, member) if alive and member.is_active else None
 
 
+def holder_of(token: str) -> str | None:
+    """Return the member id of a session, alive or not, as long as it is remembered."""
+    return first(sa.select(LoginSession.member_id).where(LoginSession.id == digest(token)[:40]))
+
+
 def touch_session(session: LoginSession) -> bool:
     """Slide the idle end; says whether there was anything to write (at most every five minutes)."""
     now = clock.now()

@@ -38,18 +38,24 @@ def begin_set_up(host: str, *, actor: Member | None, corp: Corp | None = None) -
     return row
 
 
-def set_up_for(set_up_id: str, *, actor: Member | None, holds_code: bool) -> CorpSetUp | None:
-    """Return a set-up that this person may go on with, else None (see `open_set_ups`)."""
+def set_up_for(
+    set_up_id: str, *, actor: Member | None, holds_code: bool, connected_here: bool = False
+) -> CorpSetUp | None:
+    """Return a set-up that this person may go on with, else None (see `open_set_ups`).
+
+    `connected_here`: this browser connected its corp, so whoever signs in to that corp in it may go on, too.
+    """
     row = first(sa.select(CorpSetUp).where(CorpSetUp.id == set_up_id))
-    return row if row is not None and _may_go_on(row, actor, holds_code) else None
+    return row if row is not None and _may_go_on(row, actor, holds_code, connected_here) else None
 
 
-def _may_go_on(row: CorpSetUp, actor: Member | None, holds_code: bool) -> bool:
+def _may_go_on(row: CorpSetUp, actor: Member | None, holds_code: bool, connected_here: bool = False) -> bool:
     """An administrator of the connected corp always; who began it, as long as that corp has no administrator."""
     if actor is not None and actor.is_admin and row.connected_id == actor.corp_id:
         return True
     began = actor is not None and actor.is_admin and row.owner_id == actor.corp_id
-    if not began and not (holds_code and row.owner_id is None):
+    arrived = connected_here and actor is not None and row.connected_id == actor.corp_id
+    if not began and not arrived and not (holds_code and row.owner_id is None):
         return False
     return row.connected_id is None or not administered(row.connected_id)
 
