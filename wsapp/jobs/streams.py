@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -165,7 +166,8 @@ class StreamKeeper:
 
     def tell(self) -> None:
         """Ask it to stop; returns at once."""
-        self.loop.call_soon_threadsafe(self.told.set)
+        with suppress(RuntimeError):  # it has stopped before
+            self.loop.call_soon_threadsafe(self.told.set)
 
     def stop(self) -> None:
         """Close all streams, acknowledge what was under way, and let other processes have them."""
