@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -84,8 +85,15 @@ class Emulator:
         self.webview_aliases: dict[str, str] = {}  # origin of an app → the one under which the phone opens it
         self.app = Flask(f"emulator-{self.host}", static_folder=None)
         self.app.wsgi_app = _FaultGate(self, self.app.wsgi_app)  # type: ignore[method-assign]
+        self.app.after_request(self._tell_time)
         self._add_switches()
         add_phone(self, self.app)
+
+    def _tell_time(self, answer: Response) -> Response:
+        """A clock that was moved shows in the Date of every answer; else the server writes it."""
+        if self.clock.offset:
+            answer.date = datetime.fromtimestamp(self.clock.time(), UTC)
+        return answer
 
     # --- subclasses answer these -----------------------------------------------------------------------------
 
@@ -96,6 +104,15 @@ class Emulator:
     def chats(self, user: str = "") -> list[dict[str, Any]]:
         """What people see, newest last: {"id", "user", "at", "kind", "title", "text", "buttons", "url", "state", …}."""
         raise NotImplementedError
+
+    def agenda(self, user: str) -> list[dict[str, Any]]:
+        """A person's to-dos and calendar: {"list" ("todo", "entry"), "id", "title", "at" (seconds), "all_day",
+        "minutes", "done", "url", "acts" (of "complete", "reopen", "move", "delete")}."""
+        return []
+
+    def act_on_item(self, user: str, kind: str, item_id: str, act: str, at: float) -> bool:
+        """A person's tap on one item of their agenda (`at`: where it is moved to); says whether it did anything."""
+        return False
 
     def forget(self) -> None:
         """Drop messages and other traffic, keep people and apps."""

@@ -3,6 +3,7 @@
     GET  /phone            ?user=  whose phone it is; else the cookie's, else the first person's; &bare= without chooser
     GET  /phone/state      ?user=  {"now": seconds, "chats": […]}: what the phone shows, asked every second
     POST /phone/holder     {"user"}: hand the phone to somebody else
+    GET  /phone/agenda     ?user=  the person's to-dos and calendar;  POST: a tap on one of them
 
 The product's own address may be mapped to another one, under which it behaves as inside this host
 (`Emulator.webview_aliases`): that is the phone's name service.
@@ -62,6 +63,24 @@ def add_phone(emulator: "Emulator", app: Flask) -> None:
         answer = jsonify({"now": emulator.clock.time(), "chats": chats})
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+    @app.get("/phone/agenda")
+    def phone_agenda() -> Response:
+        user = request.args.get("user", "")
+        with emulator.lock:
+            items = emulator.agenda(user) if user else []
+        answer = jsonify({"items": sorted(items, key=lambda one: (one["done"], one["at"]))})
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @app.post("/phone/agenda")
+    def phone_tap() -> tuple[Response, int]:
+        """{"user", "list", "id", "act", "at"}: complete, reopen, move or delete an item."""
+        body = request.get_json(force=True)
+        names = [str(body.get(name) or "") for name in ("user", "list", "id", "act")]
+        with emulator.lock:
+            did = emulator.act_on_item(*names, float(body.get("at") or 0))
+        return jsonify({"done": did}), 200 if did else 409
 
     @app.post("/phone/holder")
     def phone_holder() -> Response:

@@ -9,7 +9,9 @@ from typing import Any
 
 from flask import Response, request
 
+from wsapp.connectors.dingtalk.emulator_agenda import agenda
 from wsapp.connectors.dingtalk.emulator_api import API, TokenApi
+from wsapp.connectors.dingtalk.emulator_calendar import Calendars
 from wsapp.connectors.dingtalk.emulator_chat import Chat
 from wsapp.connectors.dingtalk.emulator_events import Events, People
 from wsapp.connectors.dingtalk.emulator_gate import (
@@ -26,6 +28,7 @@ from wsapp.connectors.dingtalk.emulator_robots import add_routes as add_robot_ro
 from wsapp.connectors.dingtalk.emulator_stream import OPEN_PATH, Streams
 from wsapp.connectors.dingtalk.emulator_talk import Talk
 from wsapp.connectors.dingtalk.emulator_talk import add_routes as add_talk_routes
+from wsapp.connectors.dingtalk.emulator_todos import Todos
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Template, World
 from wsapp.connectors.emulator import Emulator
 from wsapp.connectors.emulator_groups import Groups
@@ -72,6 +75,11 @@ class DingTalkEmulator(Emulator):
         "monthly_limit": 0,  # billable calls of an organisation; the standard edition has 5,000
         "ip_calls": 0,  # calls from one address in 20 s before it is banned for 5 minutes; the host has 10,000
         "ban_page": "json",  # html
+        "todos_tick": True,  # can an app's to-do be ticked in the list? Some clients only open its page
+        "entries_per_day": 100,  # new calendar entries of one person
+        "deleted_entry": "missing",  # when asked for; or "cancelled"
+        "callback_copies": 1,
+        "callbacks_to_lose": 0,
     }
 
     def __init__(self) -> None:
@@ -86,6 +94,8 @@ class DingTalkEmulator(Emulator):
         self.streams = Streams(self)
         self.people = People(self)
         self.pages = Pages(self)
+        self.todos = Todos(self)
+        self.calendars = Calendars(self)
         self._add_routes()
 
     def load(self, org: Mapping[str, Any]) -> None:
@@ -116,11 +126,24 @@ class DingTalkEmulator(Emulator):
         own = self.chat.items(user)
         return sorted([*own, *said], key=lambda one: one["at"]) if said else own
 
+    def agenda(self, user: str) -> list[dict[str, Any]]:
+        found = self.world.member(user)
+        return agenda(self, found[1].unionid) if found else []
+
+    def act_on_item(self, user: str, kind: str, item_id: str, act: str, at: float) -> bool:
+        found = self.world.member(user)
+        if found is None or (act in ("complete", "reopen") and not self.knobs["todos_tick"]):
+            return False
+        book = self.todos if kind == "todo" else self.calendars
+        return book.act(found[1].unionid, item_id, act, at)
+
     def forget(self) -> None:
         self.chat.forget()
         self.groups.forget()
         self.robots.forget()
         self.talk.forget()
+        self.todos.forget()
+        self.calendars.forget()
         self.events.forget()
         self.streams.forget()
         self.gate.forget()
@@ -139,6 +162,8 @@ class DingTalkEmulator(Emulator):
         app.before_request(self._banned)
         TokenApi(self).add_to(app)
         self.pages.add_to(app)
+        self.todos.add_to(app)
+        self.calendars.add_to(app)
         add_robot_routes(self, app)
         add_talk_routes(self, app)
         app.get("/gettoken")(self._old_token)

@@ -27,13 +27,16 @@ from wsapp.connectors.emulator import Emulator
 from wsapp.connectors.emulator_groups import Groups
 from wsapp.connectors.wecom import (
     emulator_access,
+    emulator_calendar,
     emulator_contacts,
     emulator_messages,
     emulator_pages,
     emulator_phone,
     emulator_robots,
+    emulator_talk,
 )
 from wsapp.connectors.wecom.emulator_access import Access, Grant, Refusal, refusal_answer
+from wsapp.connectors.wecom.emulator_calendar import Calendars
 from wsapp.connectors.wecom.emulator_callbacks import Callbacks
 from wsapp.connectors.wecom.emulator_contacts import Contacts
 from wsapp.connectors.wecom.emulator_demo import demo_corp, demo_org
@@ -42,6 +45,7 @@ from wsapp.connectors.wecom.emulator_org import App, Corp, corp_from
 from wsapp.connectors.wecom.emulator_pages import SignIn
 from wsapp.connectors.wecom.emulator_phone import POSITION, Phones
 from wsapp.connectors.wecom.emulator_robots import Webhooks
+from wsapp.connectors.wecom.emulator_talk import Talk
 
 __all__ = ["EMULATOR", "KNOBS", "WeComEmulator", "demo_corp", "demo_org"]
 
@@ -85,6 +89,9 @@ KNOBS: dict[str, Any] = {
     "callback_copies": 1,
     "callbacks_to_lose": 0,
     "callback_clock_error": 0,  # seconds that the host's clock is ahead
+    # calendar
+    "deleted_schedule": "status",  # when asked for; or "absent", "code"
+    "schedules_per_day": 20_000,
     # answers
     "omit_errcode": False,
     "extra_fields": False,
@@ -118,12 +125,14 @@ class WeComEmulator(Emulator):
         self.post = Post(self)
         self.groups = Groups(self)
         self.webhooks = Webhooks(self)
+        self.talk = Talk(self)
         self.callbacks = Callbacks(self)
         self.contacts = Contacts(self)
         self.sign_in = SignIn(self)
         self.phones = Phones(self)
+        self.calendars = Calendars(self)
         parts = (emulator_access, emulator_contacts, emulator_messages, emulator_pages, emulator_phone, emulator_robots)
-        for part in parts:
+        for part in (*parts, emulator_calendar, emulator_talk):
             part.add_routes(self, self.app)
         self.app.register_error_handler(Refusal, self._refused)
         self._add_own_switches()
@@ -153,12 +162,20 @@ class WeComEmulator(Emulator):
 
     def chats(self, user: str = "") -> list[dict[str, Any]]:
         said = self.groups.items(user) if user else []
-        own = list(self.post.chats(user))
+        own = sorted([*self.post.chats(user), *self.talk.items(user)], key=lambda one: one["at"])
         return sorted([*own, *said], key=lambda one: one["at"]) if said else own
 
+    def agenda(self, user: str) -> list[dict[str, Any]]:
+        return self.calendars.agenda(user)
+
+    def act_on_item(self, user: str, kind: str, item_id: str, act: str, at: float) -> bool:
+        return kind == "entry" and act in ("move", "rename", "delete") and self.calendars.act(user, item_id, act, at)
+
     def forget(self) -> None:
+        self.calendars.forget()
         self.post.forget()
         self.groups.forget()
+        self.talk.forget()
         self.access.forgive()
 
     def trust(self, origin: str) -> None:

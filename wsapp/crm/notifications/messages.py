@@ -195,6 +195,19 @@ def directory_card(kind: str, data: Mapping[str, Any]) -> Card:
     }
 
 
+def unlinked_card(task: Task, *, in_calendar: bool) -> Card:
+    """Return the card that asks what is to become of a task that was deleted in the host's own list."""
+    card = task_card(task, kind="unlinked")
+    card["text"] = (
+        _("您在日程里删除了它，待办本身还在。点开可以重新放回日程，或不再同步这一条。")
+        if in_calendar
+        else _("您在平台的待办里删除了它，待办本身还在。点开可以重新创建，或不再同步这一条。")
+    )
+    card["buttons"] = []
+    card["source"] = _("待办同步")
+    return card
+
+
 def in_language_of(reader: Member) -> Any:
     """Return the context in which a message to `reader` is written."""
     return speaking(reader.language)

@@ -31,6 +31,8 @@ def on_event(event: Event) -> None:
             _tell_manager_of_overdue(event)
         case "task.done" | "task.cancelled" | "task.snoozed":
             refresh_task_cards(_task(event))
+        case "task.unlinked":
+            _ask_about_deletion(event)
         case "directory.held" | "directory.asking":
             _tell_administrators(event)
         case "directory.failed" if event.data.get("cause") not in WAITED_FOR:
@@ -91,3 +93,13 @@ def _tell_manager_of_overdue(event: Event) -> None:
         card = overdue_card(task, assignee=assignee.name)
     # A kind of its own: "task.overdue" is the assignee's reminder, and goes to nobody else.
     tell(manager, "team.overdue", card, key=f"event:{event.id}", subject_id=task.id)
+
+
+def _ask_about_deletion(event: Event) -> None:
+    """The assignee deleted the task in the host's own list: it stays, and the page asks what they want."""
+    task, reader = _task(event), member(event.actor_id)
+    if reader is None or not task.is_open or task.assignee_id != reader.id:
+        return
+    with in_language_of(reader):
+        card = unlinked_card(task, in_calendar=event.data.get("list") == "entry")
+    tell(reader, event.kind, card, key=f"event:{event.id}", subject_id=task.id)
