@@ -21,6 +21,7 @@ from wsapp.house import house
 from wsapp.jobs.pace import PACE, Pace
 from wsapp.jobs.queue import Queue
 from wsapp.jobs.runner import Desk, Runner
+from wsapp.jobs.streams import StreamKeeper
 from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot
 
 THREADS = 8
@@ -301,10 +302,14 @@ def _listen(reader: socket.socket, told: threading.Event) -> None:
 
 
 def main(app: Any, *, threads: int = THREADS, pace: Pace = PACE) -> int:
-    """Execute background work until SIGTERM or SIGINT; returns 0, also when work had to be given back."""
+    """Execute background work, and hold streams, until SIGTERM or SIGINT; returns 0, also when work was given back."""
     engine = Engine(app, threads=threads, pace=pace)
+    streams = StreamKeeper(app)
     with until_told() as told:
         engine.start()
+        streams.start()
         told.wait()
+        streams.tell()
         engine.stop()
+        streams.stop()
     return 0
