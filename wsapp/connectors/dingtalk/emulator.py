@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response, request
 
 from wsapp.connectors.dingtalk.emulator_agenda import agenda
+from wsapp.connectors.dingtalk import emulator_console
 from wsapp.connectors.dingtalk.emulator_api import API, TokenApi
 from wsapp.connectors.dingtalk.emulator_calendar import Calendars
 from wsapp.connectors.dingtalk.emulator_chat import Chat
@@ -162,6 +163,7 @@ class DingTalkEmulator(Emulator):
         app.before_request(self._banned)
         TokenApi(self).add_to(app)
         self.pages.add_to(app)
+        emulator_console.add_routes(self, app)
         self.todos.add_to(app)
         self.calendars.add_to(app)
         add_robot_routes(self, app)

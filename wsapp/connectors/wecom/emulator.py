@@ -27,6 +27,7 @@ from wsapp.connectors.emulator import Emulator
 from wsapp.connectors.emulator_groups import Groups
 from wsapp.connectors.wecom import (
     emulator_access,
+    emulator_console,
     emulator_calendar,
     emulator_contacts,
     emulator_messages,
@@ -132,7 +133,7 @@ class WeComEmulator(Emulator):
         self.phones = Phones(self)
         self.calendars = Calendars(self)
         parts = (emulator_access, emulator_contacts, emulator_messages, emulator_pages, emulator_phone, emulator_robots)
-        for part in (*parts, emulator_calendar, emulator_talk):
+        for part in (*parts, emulator_calendar, emulator_talk, emulator_console):
             part.add_routes(self, self.app)
         self.app.register_error_handler(Refusal, self._refused)
         self._add_own_switches()
