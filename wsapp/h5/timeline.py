@@ -37,6 +37,7 @@ LOOKS = {
     "task.snoozed": ("snooze", "quiet"),
     "task.cancelled": ("close", "quiet"),
     "task.overdue": ("alert", ""),
+    "task.unlinked": ("info", "quiet"),
 }
 
 
@@ -152,6 +153,8 @@ def _task_words(event: Event, who: str, people: dict[str, str]) -> str:
             return _("%(who)s 把待办推迟到 %(until)s", who=who, until=moment(until))
         case "task.cancelled":
             return _("%(who)s 取消了待办：%(title)s", who=who, title=title)
+        case "task.unlinked":
+            return _("%(who)s 在平台的列表里删除了这条待办", who=who)
         case "task.overdue":
             return _("待办已逾期：%(title)s", title=title)
         case _:

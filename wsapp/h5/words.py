@@ -99,6 +99,7 @@ MESSAGE_KINDS = {
     "task.overdue": lazy("逾期提醒"),
     "task.bundle": lazy("汇总提醒"),
     "task.assigned": lazy("待办交办"),
+    "task.unlinked": lazy("待办同步"),
     "team.overdue": lazy("下属逾期"),
     "visit.checked_in": lazy("拜访动态"),
     "directory.held": lazy("大量离职"),

@@ -44,12 +44,24 @@ TOPICS = (
     ),
     Topic("assigned", lazy("有人把待办交给我，或从我这里转走"), lazy("新的待办、待办转交"), ("task.assigned",)),
     Topic("overdue", lazy("我的待办逾期"), lazy("到期一天后仍未处理时提醒一次"), ("task.overdue",)),
+    Topic(
+        "unlinked",
+        lazy("待办在平台里被我删除"),
+        lazy("问一声要不要重新创建，待办本身不受影响"),
+        ("task.unlinked",),
+    ),
     Topic("team_overdue", lazy("下属的待办逾期"), lazy("发给直接主管"), ("team.overdue",)),
     Topic(
         "directory",
         lazy("通讯录异常"),
         lazy("发给管理员：大量成员离职、同步失败或等待确认"),
         ("directory.held", "directory.asking", "directory.failed"),
+    ),
+    Topic(
+        "allowance",
+        lazy("平台调用额度将用完"),
+        lazy("发给管理员：用到 70% 和 90% 时各提醒一次"),
+        ("allowance.low",),
     ),
     Topic("team_visits", lazy("下属的拜访动态"), lazy("下属签到拜访后告诉直接主管"), ("visit.checked_in",)),
 )

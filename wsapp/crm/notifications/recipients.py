@@ -11,6 +11,7 @@ from wsapp.crm.notifications.messages import (
     in_language_of,
     overdue_card,
     task_card,
+    unlinked_card,
     visit_card,
 )
 from wsapp.crm.notifications.reminders import refresh_task_cards
