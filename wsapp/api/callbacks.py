@@ -45,7 +45,9 @@ def receive(host: str, corp_id: str, kind: str) -> Any:
 def _note(corp: Corp, kind: str, reason: str = "") -> None:
     """Tell the doctor who knocked; our own tests of the address do not count."""
     if not request.args.get("nonce", "").startswith(OWN_NONCE):
-        with corp_scope(corp.id):
+        corp_id = corp.id
+        db.session.rollback()  # it is written apart, and must not wait for a transaction of our own
+        with corp_scope(corp_id):
             heard.note(kind, reason)
 
 

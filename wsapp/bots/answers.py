@@ -185,7 +185,7 @@ def for_group(answer: Card) -> Card:
 
 
 def masked(text: str) -> str:
-    """Mask what may be a telephone number: 138****8000."""
+    """Mask what may be a telephone number: 138····8000."""
     return _PHONE.sub(_mask, text)
 
 
@@ -193,7 +193,7 @@ def _mask(match: re.Match[str]) -> str:
     digits = re.sub(r"[^0-9]", "", match.group())
     if len(digits) < 7:
         return match.group()
-    return f"{digits[:3] if len(digits) > 9 else ''}****{digits[-4:]}"
+    return f"{digits[:3] if len(digits) > 9 else ''}····{digits[-4:]}"
 
 
 def _short(text: str) -> str:
