@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from tests.cast import CORP, WECOM_AGENT, Cast
 from wsapp import clock, outbox
+from wsapp.bots.models import BotDraft
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
@@ -117,6 +118,8 @@ ROUTES: dict[str, Route] = {
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
     "GET /h5/team": Route(MEMBER),
     "GET /h5/team/<key:member_id>": Route(MEMBER),
+    "GET /h5/drafts/<key:draft_id>": Route(MEMBER),
+    "POST /h5/drafts/<key:draft_id>/answer": Route(MEMBER, form={"answer": "confirm"}),
     "GET /h5/me": Route(MEMBER),
     "POST /h5/me/language": Route(MEMBER, form={"language": "zh"}),
     "GET /h5/me/messages": Route(MEMBER),
@@ -138,6 +141,13 @@ ROUTES: dict[str, Route] = {
     "GET /admin/work": Route(ADMIN, query={"state": "dead"}),
     "POST /admin/work/<int:work_id>/revival": Route(ADMIN),
     "GET /admin/deliveries": Route(ADMIN, query={"person": "{member}"}),
+    "GET /admin/robots": Route(ADMIN),
+    "POST /admin/robots": Route(ADMIN, form={"name": "探", "events": "customer.created", "department": "2"}),
+    "POST /admin/robots/<key:robot_id>/test": Route(ADMIN),
+    "POST /admin/robots/<key:robot_id>/switch": Route(ADMIN, form={"on": "0"}),
+    "POST /admin/robots/<key:robot_id>/removal": Route(ADMIN),
+    "GET /admin/deliveries/<key:message_id>/recall": Route(ADMIN),
+    "POST /admin/deliveries/<key:message_id>/recall": Route(ADMIN),
     "GET /admin/tokens": Route(ADMIN),
     "POST /admin/tokens": Route(ADMIN, form={"scope": "read", "days": "30", "member": "{member}"}),
     "POST /admin/tokens/<token_id>/revocation": Route(ADMIN),
@@ -274,6 +284,13 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     card = {"title": "催一催报价", "text": "", "lines": [], "url": "", "buttons": [], "source": "", "state": ""}
     tell(owner, "task.due", card, key="secret", subject_id=task.id)
     db.session.add(Department(id="77", name="机密事业部", parent_id="1", path="/1/77/", sort=0, checked_at=now))
+    dictated = BotDraft(
+        member_id=owner.id,
+        kind="log",
+        content={"text": "老板要换供应商", "at": None, "is_day": False, "action": "", "customers": [customer.id]},
+        created_at=now,
+    )
+    db.session.add(dictated)
     outbox.enqueue("card.update", {})
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
@@ -284,6 +301,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "visit": visit.id,
         "follow_up": follow_up.id,
         "task": task.id,
+        "draft": dictated.id,
         "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).one(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
         "work": str(work.id),

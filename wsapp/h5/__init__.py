@@ -6,7 +6,20 @@ from flask import Flask
 
 from wsapp.h5 import pages
 
-PAGES = ("signin", "files", "today", "customers", "followups", "visits", "tasks", "taskform", "team", "me", "device")
+PAGES = (
+    "signin",
+    "files",
+    "today",
+    "customers",
+    "followups",
+    "visits",
+    "tasks",
+    "taskform",
+    "team",
+    "drafts",
+    "me",
+    "device",
+)
 
 
 def install(app: Flask) -> None:

@@ -102,6 +102,8 @@ MESSAGE_KINDS = {
     "task.unlinked": lazy("待办同步"),
     "team.overdue": lazy("下属逾期"),
     "visit.checked_in": lazy("拜访动态"),
+    "bot.answer": lazy("机器人回复"),
+    "bot.confirm": lazy("机器人待确认"),
     "directory.held": lazy("大量离职"),
     "directory.asking": lazy("通讯录待确认"),
     "directory.failed": lazy("通讯录同步失败"),
