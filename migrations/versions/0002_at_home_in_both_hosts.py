@@ -312,6 +312,7 @@ def _add_streams() -> None:
         sa.Column("reason", sa.String(300), nullable=False),
         sa.Column("since", MOMENT, nullable=True),
         sa.Column("opened", sa.Integer(), nullable=False),
+        sa.Column("listened_at", MOMENT, nullable=True),
         sa.Column("last_event_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_host_stream_corp_id_corp"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("corp_id", name=op.f("pk_host_stream")),

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,42 @@ def running_at(firm: Firm, url: str) -> Iterator[None]:
     finally:
         house.settings.hosts["dingtalk"] = before
         house.lines.made.clear()
+
+
+def test_after_a_long_gap_the_directory_is_read_anew_once_an_hour(firm: Firm, keeper: StreamKeeper) -> None:
+    def runs() -> list[Any]:
+        with firm.app.app_context():
+            return list(
+                db.session.scalars(sa.select(Outbox).where(Outbox.kind == "directory.start").order_by(Outbox.id))
+            )
+
+    comes(lambda: stored(firm).listened_at)
+    firm.emulator.streams.live()[0].cut()  # a short one: the host tells again what was missed
+    comes(lambda: stored(firm).opened == 2)
+    assert runs() == []
+    for number in (3, 4, 5):
+        with gateway_down(firm):
+            missed_since(firm, clock.now() - timedelta(minutes=2))
+        comes(lambda number=number: stored(firm).opened == number)
+    first, second = runs()
+    assert first.payload == second.payload == {"cause": "stream"}
+    assert first.due_at <= clock.now() < second.due_at
+
+
+@contextmanager
+def gateway_down(firm: Firm) -> Iterator[None]:
+    """Cut the stream, and let no other one open meanwhile."""
+    firm.fault("status", api=OPEN_PATH, status=503, times=10**6)
+    firm.emulator.streams.live()[0].cut()
+    comes(lambda: stored(firm).state != STREAM_OPEN)
+    yield
+    firm.emulator.faults.clear()
+
+
+def missed_since(firm: Firm, moment: datetime) -> None:
+    with firm.app.app_context():
+        db.session.execute(sa.update(HostStream).values(listened_at=moment))
+        db.session.commit()
 
 
 def test_wrong_secrets_are_tried_seldom_and_right_ones_at_once(firm: Firm, host_app: App) -> None:

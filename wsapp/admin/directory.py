@@ -102,6 +102,7 @@ def cause_text(cause: str) -> str:
         "command": _("命令行同步"),
         "range": _("可见范围变更"),
         "burst": _("大量离职后的核对"),
+        "stream": _("事件连接中断后的核对"),
     }
     return words.get(cause, cause)
 

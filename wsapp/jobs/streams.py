@@ -24,7 +24,7 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts, inbox, logs, metrics
+from wsapp import clock, hosts, inbox, logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, Callback, CallbackReply, Connector, Refused, TryLater
 from wsapp.connectors.streams import NotKept
 from wsapp.crm.org.models import (
@@ -39,6 +39,7 @@ from wsapp.crm.org.models import (
 from wsapp.db import corp_scope, database_now, db, dialect_insert, reading, rows
 
 MOST = 100  # streams that one process holds
+REPEATED_WITHIN = timedelta(seconds=60)  # what is told later than this after it was missed, is not told again
 TAKERS, ASKERS = 2, 4  # threads that write down what arrives, and that ask hosts for a connection
 
 log = logs.get_logger()
@@ -262,6 +263,10 @@ class StreamKeeper:
             values["opened"] = HostStream.opened + opens
             if line.last_event_at is not None:
                 values["last_event_at"] = line.last_event_at
+            if line.state == STREAM_OPEN:
+                values["listened_at"] = clock.now()
+            if opens:
+                _repair_after_gap(corp_id)
         return _update(sa.and_(HostStream.corp_id == corp_id, HostStream.holder == self.holder), **values)
 
     def _take_over(self, corp_id: int) -> bool:
@@ -318,6 +323,20 @@ def _wanted() -> Mapping[int, Connector]:
         if connector.streams:
             found[corp.id] = connector
     return found
+
+
+def _repair_after_gap(corp_id: int) -> None:
+    """Have the directory read anew, at most once an hour, when nobody listened for longer than hosts repeat themselves."""
+    listened_at = db.session.scalar(sa.select(HostStream.listened_at).where(HostStream.corp_id == corp_id))
+    now = clock.now()
+    if listened_at is None or now - listened_at <= REPEATED_WITHIN:
+        return
+    next_hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    with corp_scope(corp_id):
+        for due_at in (now, next_hour):
+            key = f"directory.start:{corp_id}:stream:{due_at:%Y-%m-%dT%H}"
+            if outbox.enqueue("directory.start", {"cause": "stream"}, key=key, due_at=due_at):
+                return
 
 
 def _update(condition: sa.ColumnElement[bool], **values: Any) -> bool:

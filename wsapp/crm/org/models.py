@@ -294,6 +294,7 @@ class HostStream(Base):
     reason: Mapped[str] = mapped_column(sa.String(300), default="")  # why it is not open, in the host's words
     since: Mapped[datetime | None] = mapped_column(Moment)  # of the state
     opened: Mapped[int] = mapped_column(default=0)  # connections so far
+    listened_at: Mapped[datetime | None] = mapped_column(Moment)  # when it was last known to be open
     last_event_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
