@@ -19,13 +19,17 @@ Text: TypeAlias = str | LazyString
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found. `evidence` holds no secret; `fix` and `place` replace those of the check and the code."""
+    """What one check found. `evidence` holds no secret; `fix` and `place` replace those of the check and the code.
+
+    `mine` says that the code is this check's own matter, whatever the table says of it.
+    """
 
     state: State
     evidence: Text = ""
     fix: Text = ""
     place: Text = ""
     code: str = ""
+    mine: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -85,15 +84,9 @@ class Emulator:
         self.webview_aliases: dict[str, str] = {}  # origin of an app → the one under which the phone opens it
         self.app = Flask(f"emulator-{self.host}", static_folder=None)
         self.app.wsgi_app = _FaultGate(self, self.app.wsgi_app)  # type: ignore[method-assign]
-        self.app.after_request(self._tell_time)
+        self.app.extensions["clock"] = self.clock
         self._add_switches()
         add_phone(self, self.app)
-
-    def _tell_time(self, answer: Response) -> Response:
-        """A clock that was moved shows in the Date of every answer; else the server writes it."""
-        if self.clock.offset:
-            answer.date = datetime.fromtimestamp(self.clock.time(), UTC)
-        return answer
 
     # --- subclasses answer these -----------------------------------------------------------------------------
 
@@ -280,6 +273,11 @@ class _Handler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date of every answer: by the emulated clock."""
+        clock: VirtualClock = self.server.app.extensions["clock"]  # type: ignore[attr-defined]
+        return super().date_time_string(int(clock.time() if timestamp is None else timestamp))
 
     def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
         self.close_connection = True  # else a connection that was reset on demand waits for its next request

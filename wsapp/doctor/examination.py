@@ -169,7 +169,9 @@ class _Run:
                 self._keep(self._finding(by_key[key], because, one.seconds), told)
 
     def _owner(self, one: Finding) -> str:
-        told = self._kind.instruction(one.code) if self._kind and one.code else None
+        if one.mine or not one.code or not self._kind:
+            return ""
+        told = self._kind.instruction(one.code)
         return told.check if told else ""
 
 

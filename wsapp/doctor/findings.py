@@ -31,6 +31,7 @@ class Finding:
     seconds: float = 0.0
     last_ok: datetime | None = None
     sends: bool = False
+    mine: bool = False
 
     def as_data(self) -> dict[str, Any]:
         """Return what is stored and printed: texts in Chinese and English. Needs an app context."""
@@ -65,6 +66,7 @@ def finding(check: Check, result: Result, kind: type[Connector] | None, seconds:
         lookup=kind.lookup(result.code) if kind and not told else "",
         seconds=seconds,
         sends=check.sends,
+        mine=result.mine,
     )
 
 

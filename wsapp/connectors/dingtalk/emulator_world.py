@@ -87,6 +87,7 @@ class App:
     visible: dict[str, list[Any]] | None = None  # {"departments": […], "users": […]}; None: everybody
     ips: list[str] = field(default_factory=list)
     missing_permissions: set[str] = field(default_factory=set)
+    stopped: bool = False  # switched off in the console
     templates: dict[str, Template] = field(default_factory=dict)
     routes: dict[str, tuple[str, str]] = field(default_factory=dict)  # route key → (URL, api secret)
     token: str = ""

@@ -45,8 +45,8 @@ def checks(connector: "WeComConnector") -> Sequence[Check]:
         Check("members", lazy("权限：读取成员"), ask.members, ("range",), place.APP_RANGE),
         Check("sign_in", lazy("权限：免登"), lambda ground: ask.permission("auth/getuserinfo"), app, place.APP_PAGE),
         Check("media", lazy("权限：读取照片"), lambda ground: ask.permission("media/get"), app, place.APP_PAGE),
-        Check("home_url", lazy("应用主页"), ask.home_url, app, place.APP_HOME),
-        Check("trusted_domain", lazy("可信域名"), ask.trusted_domain, app, place.APP_DOMAIN),
+        Check("home_url", lazy("应用主页"), ask.home_url, (*app, "own.public"), place.APP_HOME),
+        Check("trusted_domain", lazy("可信域名"), ask.trusted_domain, (*app, "own.public"), place.APP_DOMAIN),
         Check("domain_file", lazy("域名校验文件"), ask.domain_file, ("own.public",), place.APP_DOMAIN),
         Check("ticket_corp", lazy("页面脚本票据（企业）"), ask.ticket_corp, app, place.APP_DOMAIN),
         Check("ticket_app", lazy("页面脚本票据（应用）"), ask.ticket_app, app, place.APP_DOMAIN),
@@ -54,10 +54,10 @@ def checks(connector: "WeComConnector") -> Sequence[Check]:
         Check("callback", lazy("回调地址自测"), ask.callback, ("own.public", "callback_keys"), place.APP_RECEIVE),
         Check("callback_heard", lazy("平台的真实回调"), ask.callback_heard, ("callback",), place.APP_RECEIVE),
         Check("contacts", lazy("通讯录同步 Secret"), ask.contacts, ("ip",), place.CONTACT_SYNC),
-        Check("contacts_heard", lazy("通讯录回调"), ask.contacts_heard, ("own.public",), place.CONTACT_SYNC),
+        Check("contacts_heard", lazy("通讯录回调"), ask.contacts_heard, ("own.public", "callback"), place.CONTACT_SYNC),
         Check("quota", lazy("调用与消息额度"), ask.quota, ("agent", "range_admin"), sends=True),
         Check("message", lazy("给自己发一条消息"), ask.message, ("agent", "range_admin"), place.APP_PAGE, sends=True),
-        Check("card", lazy("卡片按钮"), ask.card, ("agent", "range_admin"), place.APP_RECEIVE, sends=True),
+        Check("card", lazy("卡片按钮"), ask.card, ("message",), place.APP_RECEIVE, sends=True),
     )
 
 
@@ -266,6 +266,7 @@ class _Questions:
                 lazy("请重新复制通讯录同步的 Secret，它与应用的 Secret 不同。"),
                 place=place.CONTACT_SYNC,
                 code=error.code,
+                mine=True,
             )
         try:
             self.calls.get("department/list", {"id": DEPARTMENT_WANTED}, proof="department", family="contacts")
