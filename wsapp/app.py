@@ -25,6 +25,8 @@ MODELS = (
     "wsapp.crm.events.models",
     "wsapp.crm.customers.models",
     "wsapp.crm.tasks.models",
+    "wsapp.crm.groups.models",
+    "wsapp.usage",
     "wsapp.crm.followups.models",
     "wsapp.crm.visits.models",
     "wsapp.crm.notifications.models",

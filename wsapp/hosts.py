@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,14 +27,18 @@ from wsapp.connectors.base import (
     Person,
     TryLater,
 )
+from wsapp.connectors.channels import Article, Attachment, Question
+from wsapp.connectors.grouprobots import RobotAddress
 from wsapp.connectors.http import HttpTransport
 from wsapp.crm.events.actions import record
+from wsapp.crm.groups.models import GroupRobot
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import LEFT, Corp, Department, HostToken, Member
 from wsapp.crm.org.queries import corp_at_host, corps, member_by_userid
-from wsapp.db import corp_scope, db, dialect_insert, first, separate
+from wsapp.db import corp_scope, current_corp, db, dialect_insert, first, separate
 from wsapp.house import house
 from wsapp.logs import register_secret
+from wsapp.usage import Usage
 from wsapp.vault import digest
 
 REFRESH_AT = 0.8  # of a token's life
@@ -55,6 +60,7 @@ class Lines:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.lock = threading.Lock()
+        self.usage = Usage()
         self.made: dict[int, tuple[str, Connector]] = {}  # corp → (what it was made of, the connector)
 
     def of(self, corp: Corp) -> Connector:
@@ -76,7 +82,7 @@ class Lines:
         register_credentials(kind, values)
         settings = house().settings
         transport = GuardedTransport(HttpTransport(pool=32, observe=metrics.host_observer(corp.host)))
-        return kind(
+        made = kind(
             Account(corp.host_corp_id, corp.name, values, former_values(corp)),
             bases=settings.hosts.get(corp.host, {}),
             http=transport,
@@ -84,17 +90,31 @@ class Lines:
             now=clock.now,
             public_url=settings.server.public_url,
         )
+        if made.meters:
+            transport.count = partial(self._count, corp.id, made)
+        return made
+
+    def _count(self, corp_id: int, connector: Connector, api: str) -> None:
+        if meter := connector.meter_of(api):
+            self.usage.add(corp_id, meter)
 
 
 class GuardedTransport:
-    """A transport that refuses to talk to a host while a transaction is open: it would hold locks for seconds."""
+    """A transport that refuses to talk to a host while a transaction is open: it would hold locks for seconds.
+
+    `count` hears of each call that the host answered: those are the ones that hosts bill.
+    """
 
     def __init__(self, inner: HttpTransport) -> None:
         self.inner = inner
+        self.count: Callable[[str], None] = lambda api: None
 
     def request(self, method: str, url: str, **options: Any) -> Answer:
         refuse_in_transaction()
-        return self.inner.request(method, url, **options)
+        answer = self.inner.request(method, url, **options)
+        if answer.status < 400:
+            self.count(str(options.get("api", "")))
+        return answer
 
 
 def refuse_in_transaction() -> None:
@@ -126,6 +146,22 @@ def register_credentials(kind: type[Connector], values: Mapping[str, Any]) -> No
     for field in kind.credential_fields:
         if field.secret and values.get(field.key):
             register_secret(str(values[field.key]))
+
+
+def seal_robot_address(robot_id: str, address: RobotAddress) -> str:
+    """Seal where a group robot of the current corp posts."""
+    text = json.dumps(address.values())
+    return house().vault.seal(text, corp=str(current_corp()), field=f"group_robot.{robot_id}")
+
+
+def open_robot_address(robot: GroupRobot) -> RobotAddress:
+    """Open where a group robot posts; what is secret of it is kept out of logs from here on."""
+    text = house().vault.open(robot.address, corp=str(robot.corp_id), field=f"group_robot.{robot.id}")
+    address = RobotAddress(**json.loads(text))
+    for secret in (address.key, address.secret):
+        if secret:
+            register_secret(secret)
+    return address
 
 
 def connect_configured_corps() -> None:
@@ -228,6 +264,17 @@ def message_of(card: Mapping[str, Any]) -> Message:
         buttons=tuple(Button(**button) for button in card.get("buttons", ())),
         source=card.get("source", ""),
         state=card.get("state", ""),
+        figure=tuple(card.get("figure", ("", ""))),
+        questions=tuple(
+            Question(
+                one["key"], one["title"], tuple((key, text) for key, text in one["options"]), one.get("many", False)
+            )
+            for one in card.get("questions", ())
+        ),
+        articles=tuple(Article(**article) for article in card.get("articles", ())),
+        attachment=Attachment(**card["attachment"]) if card.get("attachment") else None,
+        form=card.get("form", "card"),
+        frugal=card.get("frugal", False),
     )
 
 

@@ -38,6 +38,8 @@ HOST_KINDS = frozenset(
         "department.check",
         "directory.walk",
         "media.fetch",
+        "group.post",
+        "message.recall",
         "robot.reply",
         "mirror",
         "mirror.look",
@@ -131,6 +133,11 @@ def ensure(kind: str, payload: dict[str, Any], *, key: str, due_at: datetime) ->
 def is_waiting(key: str) -> bool:
     """Say whether work with this key is in line, and not begun."""
     return db.session.scalar(sa.select(Outbox.state).where(Outbox.key == key)) == READY
+
+
+def waits_until(key: str) -> datetime | None:
+    """Return when work with this key is due, None when it does not wait (it runs, is over, or was never put in)."""
+    return db.session.scalar(sa.select(Outbox.due_at).where(Outbox.key == key, Outbox.state == READY))
 
 
 _listeners: list[Callable[[], None]] = []

@@ -19,9 +19,13 @@ def upgrade() -> None:
     _add_mirrors()
     _add_streams()
     _add_doctor()
+    _add_groups()
+    _add_message_care()
 
 
 def downgrade() -> None:
+    _drop_message_care()
+    _drop_groups()
     _drop_doctor()
     _drop_streams()
     _drop_mirrors()
@@ -353,3 +357,102 @@ def _add_doctor() -> None:
 def _drop_doctor() -> None:
     op.drop_table("callback_heard")
     op.drop_table("doctor_result")
+
+
+# --- groups -------------------------------------------------------------------------------------------------------
+
+
+def _add_groups() -> None:
+    op.create_table(
+        "group_robot",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("name", sa.String(60), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("department_id", sa.String(40), nullable=True),
+        sa.Column("events", JSON, nullable=False),
+        sa.Column("hours", sa.String(11), nullable=False),
+        sa.Column("language", sa.String(5), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("fault", sa.String(300), nullable=False),
+        sa.Column("busy_until", MOMENT, nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_group_robot_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_group_robot")),
+    )
+    op.create_table(
+        "group_note",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("robot_id", sa.String(40), nullable=False),
+        sa.Column("key", sa.String(120), nullable=False),
+        sa.Column("kind", sa.String(30), nullable=False),
+        sa.Column("message", JSON, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("post_id", sa.String(40), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_group_note_corp_id_corp")),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "robot_id"],
+            ["group_robot.corp_id", "group_robot.id"],
+            name=op.f("fk_group_note_corp_id_robot_id_group_robot"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_group_note")),
+        sa.UniqueConstraint("corp_id", "robot_id", "key", name=op.f("uq_group_note_corp_id_robot_id_key")),
+    )
+    op.create_index("ix_group_note_waiting", "group_note", ["corp_id", "robot_id", "state", "created_at"])
+    op.create_table(
+        "group_post",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("robot_id", sa.String(40), nullable=False),
+        sa.Column("notes", sa.Integer(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("unknown", sa.Boolean(), nullable=False),
+        sa.Column("host_code", sa.String(60), nullable=False),
+        sa.Column("reason", sa.String(300), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("tried_at", MOMENT, nullable=True),
+        sa.Column("sent_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_group_post_corp_id_corp")),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "robot_id"],
+            ["group_robot.corp_id", "group_robot.id"],
+            name=op.f("fk_group_post_corp_id_robot_id_group_robot"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_group_post")),
+    )
+    op.create_index("ix_group_post_robot", "group_post", ["corp_id", "robot_id", "created_at"])
+    op.create_index("ix_group_post_tried", "group_post", ["corp_id", "robot_id", "tried_at"])
+
+
+def _drop_groups() -> None:
+    op.drop_table("group_post")
+    op.drop_table("group_note")
+    op.drop_table("group_robot")
+
+
+# --- recall, allowances -------------------------------------------------------------------------------------------
+
+
+def _add_message_care() -> None:
+    op.add_column("notification", sa.Column("recalled_at", MOMENT, nullable=True))
+    op.create_table(
+        "host_usage",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("month", sa.String(7), nullable=False),
+        sa.Column("meter", sa.String(20), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_host_usage_corp_id_corp"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("corp_id", "month", "meter", name=op.f("pk_host_usage")),
+    )
+
+
+def _drop_message_care() -> None:
+    op.drop_table("host_usage")
+    with op.batch_alter_table("notification") as batch:
+        batch.drop_column("recalled_at")

@@ -23,6 +23,7 @@ from wsapp.bots.models import BotDraft
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
+from wsapp.crm.groups.models import GroupRobot
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org import access
@@ -115,6 +116,10 @@ ROUTES: dict[str, Route] = {
     "POST /h5/tasks/<key:task_id>/snooze": Route(MEMBER, form={"until": "1h"}),
     "POST /h5/tasks/<key:task_id>/assignment": Route(MEMBER, form={"assignee": "{member}"}),
     "POST /h5/tasks/<key:task_id>/cancellation": Route(MEMBER),
+    "POST /h5/tasks/<key:task_id>/mirrors/<key:mirror_id>": Route(MEMBER, form={"answer": "off"}),
+    "GET /h5/me/mirrors": Route(MEMBER),
+    "POST /h5/me/mirrors": Route(MEMBER),
+    "POST /h5/me/mirrors/look": Route(MEMBER),
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
     "GET /h5/team": Route(MEMBER),
     "GET /h5/team/<key:member_id>": Route(MEMBER),
@@ -146,8 +151,8 @@ ROUTES: dict[str, Route] = {
     "POST /admin/robots/<key:robot_id>/test": Route(ADMIN),
     "POST /admin/robots/<key:robot_id>/switch": Route(ADMIN, form={"on": "0"}),
     "POST /admin/robots/<key:robot_id>/removal": Route(ADMIN),
-    "GET /admin/deliveries/<key:message_id>/recall": Route(ADMIN),
-    "POST /admin/deliveries/<key:message_id>/recall": Route(ADMIN),
+    "GET /admin/deliveries/<key:notification_id>/recall": Route(ADMIN),
+    "POST /admin/deliveries/<key:notification_id>/recall": Route(ADMIN),
     "GET /admin/tokens": Route(ADMIN),
     "POST /admin/tokens": Route(ADMIN, form={"scope": "read", "days": "30", "member": "{member}"}),
     "POST /admin/tokens/<token_id>/revocation": Route(ADMIN),
@@ -291,6 +296,8 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         created_at=now,
     )
     db.session.add(dictated)
+    robot = GroupRobot(name="机密群", address="x", department_id=None, events=["customer.created"], created_at=now)
+    db.session.add(robot)
     outbox.enqueue("card.update", {})
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
@@ -302,6 +309,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "follow_up": follow_up.id,
         "task": task.id,
         "draft": dictated.id,
+        "robot": robot.id,
         "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).one(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
         "work": str(work.id),

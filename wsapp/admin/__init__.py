@@ -14,6 +14,7 @@ PAGES = (
     "directory",
     "work",
     "deliveries",
+    "robots",
     "tokens",
 )
 

@@ -25,6 +25,10 @@ class RobotAddress:
         return {"kind": self.kind, "key": self.key, "secret": self.secret}
 
 
+class RobotGone(Refused):
+    """The robot was removed or switched off at the host, or its address or signature is wrong: post no more."""
+
+
 class GroupRobots:
     """Hosts whose groups have robots."""
 
@@ -48,7 +52,7 @@ class GroupRobots:
     def post(self, address: RobotAddress, body: bytes) -> Mapping[str, Any]:
         """Post into the group; returns the host's handle of the post, perhaps empty.
 
-        Raises TryLater (too fast, busy, perhaps ambiguous), Refused (robot gone, content refused), BadCredentials
-        never: a robot's wrong secret is the robot's own fault, so it is Refused with the host's code.
+        Raises TryLater (too fast, busy, perhaps ambiguous), RobotGone, Refused (content refused). BadCredentials only
+        where the app itself posts: a robot's own wrong secret is RobotGone.
         """
         raise Refused("this host has no group robots", code="unsupported")

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from wsapp import clock, hosts, metrics, outbox, rechecks
 from wsapp.connectors.base import Delivery, Receipt, Refused
 from wsapp.crm.notifications.actions import as_data
-from wsapp.crm.notifications.models import ACCEPTED, DELIVERED, FAILED, READ, SUPPRESSED, Notification
+from wsapp.crm.notifications.models import ACCEPTED, ACTED, DELIVERED, FAILED, READ, SUPPRESSED, Notification
 from wsapp.crm.org.models import Member
 from wsapp.db import current_corp, db, first
 from wsapp.files import StoredFile, fill_photo, read_photo
@@ -13,6 +13,9 @@ from wsapp.jobs.delivery import drop, line_of_corp, locked, look_up_result
 from wsapp.jobs.runner import Desk
 from wsapp.outbox import Claim
 from wsapp.problems import Invalid
+from wsapp.texts import _
+
+SENT_STATES = (ACCEPTED, DELIVERED, READ, ACTED)
 
 
 def look_up(claim: Claim, desk: Desk) -> None:
@@ -71,6 +74,25 @@ def update_card(claim: Claim, desk: Desk) -> None:
     except Refused as error:
         outbox.finish(claim, note=f"the card stays as it was: {error}")
         db.session.commit()
+
+
+def recall(claim: Claim, desk: Desk) -> None:
+    """Take a message out of the chat again. Where the host does not, the ledger says why."""
+    message = _message(claim)
+    if message is None or message.recalled_at or message.state not in SENT_STATES:
+        return
+    _corp, connector = line_of_corp()
+    receipt = Receipt(message.host_id, message.handle)
+    db.session.commit()
+    try:
+        with desk.calling(current_corp()):
+            connector.recall(receipt)
+    except Refused as error:
+        message = locked([claim.payload["notification"]])[claim.payload["notification"]]
+        message.reason = _("平台没有撤回：%(reason)s", reason=error.reason)[:300]
+        return
+    message = locked([claim.payload["notification"]])[claim.payload["notification"]]
+    message.recalled_at, message.reason = clock.now(), _("已从会话中撤回")
 
 
 def check_member(claim: Claim, desk: Desk) -> None:

@@ -33,6 +33,7 @@ from wsapp.crm.notifications.reminders import catch_up, unwanted
 from wsapp.crm.org.models import Corp, Member
 from wsapp.db import current_corp, db, is_postgresql, rows
 from wsapp.house import local
+from wsapp.jobs.allowances import runs_low
 from wsapp.jobs.limits import Limits
 from wsapp.jobs.pace import HOURS_72
 from wsapp.jobs.runner import Desk, clear_fault, note_fault
@@ -77,6 +78,7 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
     recipients = sorted({one.recipient_id for one in messages.values()})
     readers = {one.id: one for one in rows(sa.select(Member).where(Member.id.in_(recipients)))}
     limits = Limits(connector.quota(), list(readers))
+    frugal = runs_low(corp, connector)
     going = [one for one in messages.values() if _may_go(one)]
     reasons = {**unwanted(going), **switched_off(going)}
     quiet = quiet_until(going)
@@ -96,7 +98,7 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
             outbox.retry(claim, (until - clock.now()).total_seconds(), "quiet hours", counted=False)
         elif _is_too_old(message, claim, desk):
             _give_up(claim, message, _("72 小时内未能送达"))
-        elif letter := _ready(claim, message, readers[message.recipient_id], connector, limits, desk):
+        elif letter := _ready(claim, message, readers[message.recipient_id], connector, limits, desk, frugal):
             letters.append(letter)
     if settled:
         outbox.finish(*settled)
@@ -149,7 +151,13 @@ def bury_message(claim: Claim, reason: str) -> None:
 
 
 def _ready(
-    claim: Claim, message: Notification, reader: Member, connector: Connector, limits: Limits, desk: Desk
+    claim: Claim,
+    message: Notification,
+    reader: Member,
+    connector: Connector,
+    limits: Limits,
+    desk: Desk,
+    frugal: bool,
 ) -> Letter | None:
     """Freeze and mark a message; None when a limit makes it wait or it cannot be composed."""
     seconds, limit = limits.take(message)
@@ -161,7 +169,7 @@ def _ready(
         return None
     if message.payload is None:
         try:
-            parcel = connector.compose(hosts.message_of(as_data(message)), (reader.userid,))
+            parcel = connector.compose(hosts.message_of({**as_data(message), "frugal": frugal}), (reader.userid,))
         except Exception as error:  # noqa: BLE001 - one message that cannot be drawn must not hold up the batch
             _write_mistake(claim, message, error, desk)
             return None

@@ -3,7 +3,7 @@
 from wsapp import outbox
 from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
-from wsapp.jobs import aftercare, conversations, delivery, directory, dispatcher, mirror, periodic, rechecking
+from wsapp.jobs import aftercare, conversations, delivery, directory, dispatcher, groups, mirror, periodic, rechecking
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
 from wsapp.outbox import Claim
 
@@ -42,6 +42,8 @@ HANDLERS: dict[str, Handler] = {
     "directory.start": directory.start,  # {"cause": …}
     "directory.walk": directory.walk,  # {"run": id}
     "media.fetch": aftercare.fetch_photo,  # {"file": id}
+    "message.recall": aftercare.recall,  # {"notification": id}
+    "group.post": groups.post,  # {"robot": id}
     "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
     "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
     "mirror": mirror.sync,  # {"mirror": id}

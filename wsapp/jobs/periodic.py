@@ -19,7 +19,7 @@ from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
-from wsapp.jobs import directory, rechecking
+from wsapp.jobs import allowances, directory, rechecking
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -49,6 +49,7 @@ class Periodic:
 
 PERIODIC = (
     Periodic("sweep.reminders"),
+    Periodic("check.allowances"),
     Periodic("sweep.members"),
     Periodic("close.visits", at=time(0, 5)),
     Periodic("directory.nightly", at=time(2, 30)),
@@ -130,6 +131,7 @@ def _corps() -> Iterator[int]:
 
 HANDLERS: dict[str, Handler] = {
     "sweep.reminders": sweep_reminders,
+    "check.allowances": allowances.check,
     "sweep.members": rechecking.sweep_members,
     "close.visits": close_visits,
     "directory.nightly": directory.nightly,

@@ -19,13 +19,15 @@ from wsapp.connectors.dingtalk.allowance import ROBOT_API
 from wsapp.connectors.dingtalk.calls import Calls
 from wsapp.connectors.dingtalk.codes import NOT_UNDERSTOOD, as_text, error, normalise
 from wsapp.connectors.dingtalk.messages import cut, dump, escape, one_line, own_url, utf8
-from wsapp.connectors.grouprobots import GroupRobots, RobotAddress
+from wsapp.connectors.grouprobots import GroupRobots, RobotAddress, RobotGone
 from wsapp.texts import mark
 
 TOKEN = re.compile(r"[0-9A-Za-z]{16,128}")
 CONVERSATION = re.compile(r"cid[0-9A-Za-z+/=_-]{8,128}")
 SECRET = re.compile(r"SEC[0-9A-Za-z]{8,128}")
 MINUTE = 20
+# Signature, keyword or address refused; token unknown; robot stopped, not in the group; group dissolved.
+GONE = ("310000", "300005", "400101", "400102", "400106", "400013")
 MAX_POST = 15_000  # bytes: what the app's robot takes; the webhook takes 20,000
 MAX_TITLE, MAX_ROW = 60, 200  # characters
 OPEN, NO_TITLE = "查看详情", "通知"
@@ -120,9 +122,9 @@ class DingTalkGroupRobots(GroupRobots):
         reply = normalise(answer)
         if reply.code:
             found = error(reply, write=True, status=answer.status)
-            if isinstance(found, TryLater | Refused):
-                raise found
-            raise Refused(found.reason, code=found.code)  # the robot's own token, not the app's
+            if found.code in GONE or not isinstance(found, TryLater | Refused):  # the robot's own, not the app's
+                raise RobotGone(found.reason, code=found.code)
+            raise found
         if "errcode" not in reply.data:
             raise TryLater("the answer carries no errcode", code=NOT_UNDERSTOOD, ambiguous=True)
         return {}

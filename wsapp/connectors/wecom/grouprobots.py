@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from wsapp.connectors.base import BadCredentials, CredentialField, Message, Refused, Transport
-from wsapp.connectors.grouprobots import GroupRobots, RobotAddress
+from wsapp.connectors.grouprobots import GroupRobots, RobotAddress, RobotGone
 from wsapp.connectors.wecom.calls import judge
 from wsapp.connectors.wecom.codes import ContentRefused
 from wsapp.connectors.wecom.formats import OPEN
@@ -24,6 +24,7 @@ API = "webhook/send"
 PATH = "/cgi-bin/webhook/send"
 KEY = re.compile(r"[0-9A-Za-z_-]{8,64}")
 MINUTE = 20
+GONE = ("93000", "93004", "93008")  # bad key or robot removed, switched off, not in the group
 MARKDOWN_BODY, TEXT_BODY = 4096, 2048  # bytes
 TITLE, ROW = 120, 200  # characters of one message among several
 
@@ -83,8 +84,10 @@ class WeComGroupRobots(GroupRobots):
         answer = self.http.request("POST", url, params={"key": address.key}, data=body, api=API)
         try:
             judge(answer, API, proof="", writes=True)
-        except BadCredentials as error:  # the robot's own, not the app's
-            raise Refused(error.reason, code=error.code) from None
+        except (Refused, BadCredentials) as error:
+            if error.code in GONE or isinstance(error, BadCredentials):  # the robot's own, not the app's
+                raise RobotGone(error.reason, code=error.code) from None
+            raise
 
 
 def _markdown(writer: Writer, messages: Sequence[Message], heading: str) -> str:

@@ -7,9 +7,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
+from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.hours import after
-from wsapp.crm.notifications.messages import Card
-from wsapp.crm.notifications.models import ACTED, DIGEST, PLANNED, QUIET, SUPPRESSED, Notification
+from wsapp.crm.notifications.messages import Card, in_language_of, test_card
+from wsapp.crm.notifications.models import (
+    ACCEPTED,
+    ACTED,
+    DELIVERED,
+    DIGEST,
+    PLANNED,
+    QUIET,
+    READ,
+    SUPPRESSED,
+    Notification,
+)
 from wsapp.crm.notifications.preferences import Wishes, wishes_of
 from wsapp.crm.org.models import Member
 from wsapp.db import current_corp, db, dialect_insert, first, new_id
@@ -111,6 +122,17 @@ def enqueue_release(reader_id: str, due_at: datetime) -> None:
     outbox.ensure("messages.release", {"member": reader_id}, key=key, due_at=due_at)
 
 
+def send_test(reader: Member) -> str:
+    """Send somebody the message by which they see whether messages reach them; returns its id."""
+    now = clock.now()
+    with in_language_of(reader):
+        card = test_card(now)
+    notification_id = write(reader, "test", card, key=f"test:{new_id()}", due_at=now, chosen=True)
+    assert notification_id is not None  # the key is new
+    enqueue_send(notification_id, now)
+    return notification_id
+
+
 # --- whether, and when --------------------------------------------------------------------------------------------
 
 
@@ -197,6 +219,23 @@ def refresh_card(notification: Notification, state: str) -> None:
     """Have the card at the host show `state` (after commit), unless it does already."""
     if notification.message.get("buttons") and notification.host_id and set_shown(notification, state):
         outbox.enqueue("card.update", {"notification": notification.id, "state": state})
+
+
+def may_take_back(notification: Any, *, within: float) -> bool:
+    """Say whether the host may still take a message back: sent, not yet recalled, not older than `within` seconds.
+
+    Interactive cards cannot be: they are changed instead.
+    """
+    sent = notification.state in (ACCEPTED, DELIVERED, READ, ACTED) and notification.sent_at and notification.host_id
+    if not sent or notification.recalled_at or notification.channel == "card":
+        return False
+    return (clock.now() - notification.sent_at).total_seconds() < within
+
+
+def take_back(notification: Notification, *, actor: Member) -> None:
+    """Have a sent message taken out of the chat again (after commit)."""
+    record("message.recalled", notification, actor=actor, title=notification.message.get("title", ""))
+    outbox.enqueue("message.recall", {"notification": notification.id}, key=f"recall:{notification.id}")
 
 
 def as_data(notification: Notification) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Notification(CorpScoped, Base):
     tried_at: Mapped[datetime | None] = mapped_column(Moment)  # the last try; the hosts' rates are counted by it
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
     settled_at: Mapped[datetime | None] = mapped_column(Moment)
+    recalled_at: Mapped[datetime | None] = mapped_column(Moment)  # taken out of the chat again
 
     def advance(self, state: str) -> None:
         """Move forward along planned → … → acted, never back (a late "delivered" does not undo a press)."""
