@@ -246,7 +246,7 @@ class Walker:
         lost = leavers.count_missing(run)
         if run.stage != directory.LEAVERS:
             run.stage = directory.LEAVERS
-            if leavers.is_too_many(run, lost) and not run.accept_leavers:
+            if leavers.is_too_many(run, lost) and not run.accept_leavers and not run.refused:
                 self._ask_whether(run, lost)
                 return
             if 0 < lost <= max(CONFIRM_LEAST, run.calls // CONFIRM_SHARE):
