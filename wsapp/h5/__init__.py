@@ -18,6 +18,8 @@ PAGES = (
     "team",
     "drafts",
     "me",
+    "channels",
+    "mirrors",
     "device",
 )
 

@@ -11,7 +11,7 @@ from wsapp.crm.tasks.actions import assign_task, cancel_task, complete_task, sno
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import SORTS, find_task
 from wsapp.db import db
-from wsapp.h5 import lists, rows, timeline, words
+from wsapp.h5 import lists, mirrors, rows, timeline, words
 from wsapp.h5.forms import Form, once, save
 from wsapp.h5.pages import PAGE_SIZE, came_from, choice, cursor, go, here_with, is_partial, next_page, part, show
 from wsapp.h5.taskform import assignees
@@ -73,6 +73,7 @@ def _show(task: Task, form: Form) -> str:
         if task.is_open
         else [],
         history=timeline.of_task(task.id),
+        questions=mirrors.questions(task) if task.is_open and task.assignee_id == g.member.id else [],
     )
 
 

@@ -107,6 +107,13 @@ MESSAGE_KINDS = {
     "directory.held": lazy("大量离职"),
     "directory.asking": lazy("通讯录待确认"),
     "directory.failed": lazy("通讯录同步失败"),
+    "digest": lazy("消息汇总"),
+    "test": lazy("测试消息"),
+}
+MIRROR_KINDS = {"todo": lazy("平台待办"), "entry": lazy("平台日程")}
+MIRROR_HINTS = {
+    "todo": lazy("出现在平台的待办列表里，在那里打勾也算完成"),
+    "entry": lazy("出现在平台的日历里，拖动即改期"),
 }
 MESSAGE_STATES = {
     "planned": lazy("等待发送"),
