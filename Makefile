@@ -1,6 +1,7 @@
 # Everything starts here. Needed: Python 3.11 or newer, make and the package registries; the rest is installed.
 #
-#   make demo          the product with both hosts' emulators, at http://127.0.0.1:8000/demo (PORT=… for another port)
+#   make demo          the product with both hosts' emulators, at http://127.0.0.1:8000/demo (PORT=… for another port,
+#                      STREAM=1 for DingTalk's Stream mode)
 #   make test          every check and test
 #   make help          all targets
 
@@ -41,7 +42,7 @@ $(DEV): $(BASE) requirements-dev.lock
 # --- running ------------------------------------------------------------------------------------------------------
 
 demo: install ## the product, seeded, with the emulators of both hosts; Ctrl-C stops everything
-	@exec $(BIN)/wsapp demo --port $(PORT)
+	@exec $(BIN)/wsapp demo --port $(PORT) $(if $(STREAM),--stream)
 
 dev: $(DEV) ## the demo, started again whenever a source file changes
 	@exec $(BIN)/python scripts/dev.py --port $(PORT)
