@@ -21,6 +21,7 @@ from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today
 from wsapp.crm.visits.figures import todays_figures
 from wsapp.db import db, first, rows
+from wsapp.house import local
 from wsapp.texts import _
 
 LINKS = 3  # as many jumps as every host's card has
@@ -109,12 +110,19 @@ def today(*, actor: Member) -> Card:
     ).one()
     visits, logs, _overdue = todays_figures([actor.id])[actor.id]
     customers = names_of([task.customer_id for task in mine])
-    lines = [(when(task.due_at, all_day=task.all_day), _about(task, customers)) for task in mine]
+    lines = [(_due(task), _about(task, customers)) for task in mine]
     text = _("今天已拜访 %(visits)d 次，跟进 %(logs)d 次", visits=visits, logs=logs)
     if total > len(mine):
         text += "\n" + _("还有 %(count)d 条，点开查看", count=total - len(mine))
     title = _("今天 %(due)d 条待办，%(overdue)d 条逾期", due=total - overdue, overdue=overdue)
     return card(title if total else _("今天没有待办"), text=text, lines=lines, path="/h5/")
+
+
+def _due(task: Task) -> str:
+    """When, in five characters: labels are no longer on every host."""
+    if local(task.due_at) < start_of_today():
+        return _("逾期")
+    return _("全天") if task.all_day else f"{local(task.due_at):%H:%M}"
 
 
 def _about(task: Task, customers: dict[str, str]) -> str:

@@ -71,6 +71,7 @@ class Emulator:
     host = ""
     knobs: dict[str, Any] = {}
     phone_agent = ""  # the User-Agent of the host's client on a phone
+    hears_groups = False  # whether apps are told what is said to them in group chats
     here = (0.0, 0.0)  # where phones are unless told otherwise: latitude and longitude, GCJ-02
 
     def __init__(self) -> None:
@@ -93,6 +94,10 @@ class Emulator:
     def error_answer(self, code: str, message: str) -> Response:
         """The host's own error envelope for the fault kind "code"."""
         raise NotImplementedError
+
+    def group_chats(self, user: str) -> list[dict[str, str]]:
+        """The group chats that a person is in: [{"id", "name"}]."""
+        return []
 
     def chats(self, user: str = "") -> list[dict[str, Any]]:
         """What people see, newest last: {"id", "user", "at", "kind", "title", "text", "buttons", "url", "state", …}."""

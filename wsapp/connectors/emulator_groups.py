@@ -109,6 +109,14 @@ class Groups:
         group.said.append(said)
         return said
 
+    def of(self, user: str) -> list[dict[str, str]]:
+        """The groups that a person is in."""
+        return [
+            {"id": group.id, "name": group.name}
+            for group in self.groups.values()
+            if user.lower() in {one.lower() for one in group.members}
+        ]
+
     def items(self, user: str) -> list[dict[str, Any]]:
         """What one person sees in their groups; nothing of groups for nobody in particular."""
         return [

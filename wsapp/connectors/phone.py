@@ -1,7 +1,8 @@
 """An employee's phone as a page of the emulator: chats with working cards, the workbench, a web view around the app.
 
     GET  /phone            ?user=  whose phone it is; else the cookie's, else the first person's; &bare= without chooser
-    GET  /phone/state      ?user=  {"now": seconds, "chats": […]}: what the phone shows, asked every second
+    GET  /phone/state      ?user=  {"now": seconds, "chats": […], "groups": [{"id", "name"}]}: what the phone shows,
+                           asked every second
     POST /phone/holder     {"user"}: hand the phone to somebody else
     GET  /phone/agenda     ?user=  the person's to-dos and calendar;  POST: a tap on one of them
 
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parent
 PARTS = {"phone.css": "text/css; charset=utf-8", "phone.js": "text/javascript; charset=utf-8"}
 LABELS = {"wecom": "企业微信", "dingtalk": "钉钉"}
 READ_ROUTE = "/phone/read"  # of hosts that tell the app what was read
+SAY_ROUTE = "/phone/say"  # of hosts whose app can be written to
 
 
 def holder_cookie(host: str) -> str:
@@ -60,7 +62,8 @@ def add_phone(emulator: "Emulator", app: Flask) -> None:
         user = request.args.get("user", "")
         with emulator.lock:
             chats = emulator.chats(user) if user else []
-        answer = jsonify({"now": emulator.clock.time(), "chats": chats})
+            groups = emulator.group_chats(user) if user else []
+        answer = jsonify({"now": emulator.clock.time(), "chats": chats, "groups": groups})
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
@@ -96,8 +99,15 @@ def _hand_over(answer: Response, emulator: "Emulator", user: str) -> None:
 
 def _config(emulator: "Emulator", app: Flask, user: str) -> dict[str, Any]:
     aliases = {_origin(url): _origin(alias) for url, alias in emulator.webview_aliases.items()}
-    reads = any(rule.rule == READ_ROUTE for rule in app.url_map.iter_rules())
-    return {"host": emulator.host, "user": user, "aliases": aliases, "reads": reads}
+    routes = {rule.rule for rule in app.url_map.iter_rules()}
+    return {
+        "host": emulator.host,
+        "user": user,
+        "aliases": aliases,
+        "reads": READ_ROUTE in routes,
+        "says": SAY_ROUTE in routes,
+        "says_in_groups": emulator.hears_groups,
+    }
 
 
 def _origin(url: str) -> str:

@@ -42,6 +42,7 @@ class DingTalkEmulator(Emulator):
     """An emulated DingTalk with any number of organisations and apps."""
 
     host = "dingtalk"
+    hears_groups = True
     here = (WEST_LAKE["lat"], WEST_LAKE["lng"])
     phone_agent = (
         "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -121,6 +122,9 @@ class DingTalkEmulator(Emulator):
         if not code.lstrip("-").isdigit():
             return new_error(error)
         return legacy_error("/topapi" if code in PLATFORM_CODES else "", error)
+
+    def group_chats(self, user: str) -> list[dict[str, str]]:
+        return self.groups.of(user)
 
     def chats(self, user: str = "") -> list[dict[str, Any]]:
         said = self.groups.items(user) if user else []

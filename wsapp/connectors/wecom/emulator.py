@@ -161,6 +161,9 @@ class WeComEmulator(Emulator):
     def error_answer(self, code: str, message: str) -> Response:
         return refusal_answer(int(code), message, "127.0.0.1")
 
+    def group_chats(self, user: str) -> list[dict[str, str]]:
+        return self.groups.of(user)
+
     def chats(self, user: str = "") -> list[dict[str, Any]]:
         said = self.groups.items(user) if user else []
         own = sorted([*self.post.chats(user), *self.talk.items(user)], key=lambda one: one["at"])
