@@ -396,6 +396,7 @@ byId("banner").addEventListener("click", () => {
   close();
   openTalk(bannerTalk.id, bannerTalk.name);
 });
+document.addEventListener("phone-open", (event) => open(event.detail.url));
 byId("view-close").addEventListener("click", close);
 byId("view-back").addEventListener("click", () => frame && frame.contentWindow.postMessage({ phone: "back" }, "*"));
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from wsapp.connectors.emulator import Emulator
 
 FOLDER = Path(__file__).parent
-PARTS = {"phone.css": "text/css; charset=utf-8", "phone.js": "text/javascript; charset=utf-8"}
+CSS, SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
+PARTS = {"phone.css": CSS, "phone.js": SCRIPT, "phone_agenda.css": CSS, "phone_agenda.js": SCRIPT}
 LABELS = {"wecom": "企业微信", "dingtalk": "钉钉"}
 READ_ROUTE = "/phone/read"  # of hosts that tell the app what was read
 SAY_ROUTE = "/phone/say"  # of hosts whose app can be written to
@@ -51,7 +52,7 @@ def add_phone(emulator: "Emulator", app: Flask) -> None:
             _hand_over(answer, emulator, user)
         return answer
 
-    @app.get("/phone/<any('phone.css', 'phone.js'):name>")
+    @app.get("/phone/<any('phone.css', 'phone.js', 'phone_agenda.css', 'phone_agenda.js'):name>")
     def phone_part(name: str) -> Response:
         answer = Response((FOLDER / name).read_bytes(), content_type=PARTS[name])
         answer.headers["Cache-Control"] = "no-cache"
