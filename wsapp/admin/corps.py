@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, g, redirect, request, session, url_for
 
 from wsapp import connecting, hosts
-from wsapp.admin import firstrun
+from wsapp.admin import firstrun, streams
 from wsapp.admin.gate import go, require_admin, show
 from wsapp.connecting import Draft
 from wsapp.connectors import connector_classes
@@ -75,6 +75,7 @@ def _corp(corp: Corp) -> dict[str, Any]:
         "mark": "" if not corp.enabled else "overdue" if corp.fault else "done",
         "members": setups.active_members(corp),
         "called": local(called) if called else None,
+        "stream": streams.facts(corp),
         "former": [
             (_(one.label), local(dates[one.key][0]), local(dates[one.key][1]))
             for one in kind.credential_fields

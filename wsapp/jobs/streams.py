@@ -326,7 +326,7 @@ def _wanted() -> Mapping[int, Connector]:
 
 
 def _repair_after_gap(corp_id: int) -> None:
-    """Have the directory read anew, at most once an hour, when nobody listened for longer than hosts repeat themselves."""
+    """Have the directory read anew, once an hour at most, when nobody listened for longer than hosts repeat."""
     listened_at = db.session.scalar(sa.select(HostStream.listened_at).where(HostStream.corp_id == corp_id))
     now = clock.now()
     if listened_at is None or now - listened_at <= REPEATED_WITHIN:

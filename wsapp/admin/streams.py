@@ -1,0 +1,32 @@
+"""How the stream of a corp is, for the console: open or not, since when, and when something last came over it."""
+
+from wsapp import clock, hosts
+from wsapp.crm.org.models import STREAM_OPEN, STREAM_REFUSED, Corp, HostStream
+from wsapp.crm.org.queries import stream_of
+from wsapp.house import local
+from wsapp.texts import _
+
+MOMENT = "%Y-%m-%d %H:%M"
+
+
+def facts(corp: Corp) -> list[tuple[str, str]]:
+    """Return (label, value) rows; none where the host sends to an address."""
+    if not hosts.lines().of(corp).streams:
+        return []
+    stream = stream_of(corp.id)
+    last = stream.last_event_at if stream else None
+    return [
+        (_("事件连接（Stream）"), _state(stream)),
+        (_("最近一次推送"), local(last).strftime(MOMENT) if last else _("还没有收到")),
+    ]
+
+
+def _state(stream: HostStream | None) -> str:
+    if stream is None or not stream.held_until or stream.held_until < clock.wall():
+        return _("没有后台进程在保持连接")
+    since = local(stream.since).strftime(MOMENT) if stream.since else ""
+    if stream.state == STREAM_OPEN:
+        return _("已连接，自 %(since)s", since=since)
+    if stream.state == STREAM_REFUSED:
+        return _("被拒绝：%(reason)s", reason=stream.reason)
+    return _("正在重新连接：%(reason)s", reason=stream.reason) if stream.reason else _("正在连接")
