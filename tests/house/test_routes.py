@@ -142,6 +142,8 @@ ROUTES: dict[str, Route] = {
     ),
     "GET /h5/host-config": Route(MEMBER, query={"url": "http://evil.example/h5/"}),
     "POST /h5/photos": Route(MEMBER),
+    "GET /h5/probe/<token>": Route(MEMBER),
+    "POST /h5/probe/<token>": Route(MEMBER, body={"worked": True}),
     # --- the console
     "GET /admin/": Route(ADMIN),
     "GET /admin/corps": Route(ADMIN),
@@ -178,6 +180,9 @@ ROUTES: dict[str, Route] = {
     "POST /admin/deliveries/<key:notification_id>/recall": Route(ADMIN),
     "GET /admin/notifications": Route(ADMIN),
     "POST /admin/notifications": Route(ADMIN, form={"quiet": "off", "digest_after": "0"}),
+    "GET /admin/doctor": Route(ADMIN),
+    "POST /admin/doctor/rounds": Route(ADMIN, form={"sends": "1"}),
+    "POST /admin/doctor/checks/<check>": Route(ADMIN),
     "GET /admin/tokens": Route(ADMIN),
     "POST /admin/tokens": Route(ADMIN, form={"scope": "read", "days": "30", "member": "{member}"}),
     "POST /admin/tokens/<token_id>/revocation": Route(ADMIN),
