@@ -33,6 +33,7 @@ HOST_KINDS = frozenset(
         "send",
         "send.result",
         "card.update",
+        "doctor.card",
         "member.check",
         "members.check",
         "department.check",

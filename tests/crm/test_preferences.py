@@ -26,7 +26,7 @@ from wsapp.problems import Forbidden, Invalid
 
 HERE = ZoneInfo("Asia/Shanghai")
 EVENING, NIGHT, MORNING = "2031-03-05 20:00", "2031-03-05 22:00", "2031-03-06 08:00"
-UNCHOSEN = {"due", "task.bundle", "digest", "test"}
+UNCHOSEN = {"digest", "test", "bot.answer", "bot.confirm"}
 
 
 def there(text: str) -> datetime:

@@ -265,7 +265,7 @@ class World:
 
     def path(self, line: str) -> str:
         rule = line.partition(" ")[2]
-        names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json"}
+        names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json", "check": "own.disk"}
         names |= {"step": "app", "name": "WW_verify_0123456789abcdef"}
         if rule.startswith("/api/"):
             names["member"] = "ali"

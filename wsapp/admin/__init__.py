@@ -14,7 +14,9 @@ PAGES = (
     "directory",
     "work",
     "deliveries",
+    "notifications",
     "robots",
+    "doctor",
     "tokens",
 )
 

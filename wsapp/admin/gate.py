@@ -49,7 +49,9 @@ def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
         ("/admin/directory", _("通讯录"), "directory"),
         ("/admin/work", _("后台任务"), "work"),
         ("/admin/deliveries", _("消息"), "deliveries"),
+        ("/admin/notifications", _("通知"), "notifications"),
         ("/admin/robots", _("群机器人"), "robots"),
+        ("/admin/doctor", _("体检"), "doctor"),
         ("/admin/tokens", _("API 令牌"), "tokens"),
     )
     return [(url, text, name == here, None) for url, text, name in found]

@@ -21,6 +21,7 @@ PAGES = (
     "channels",
     "mirrors",
     "device",
+    "probe",
 )
 
 

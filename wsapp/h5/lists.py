@@ -234,10 +234,21 @@ def message_list(member: Member) -> Rows:
         Notification.reason,
         Notification.host_code,
         Notification.attempts,
+        Notification.unknown,
+        Notification.held,
+        Notification.merged_into,
         Notification.due_at,
+        Notification.created_at,
+        Notification.tried_at,
         Notification.sent_at,
+        Notification.settled_at,
     )
     return sa.select(*columns).where(Notification.recipient_id == member.id)
+
+
+def message_of(member: Member, notification_id: str) -> Any | None:
+    """Return one message to a member, None when there is none of theirs."""
+    return db.session.execute(message_list(member).where(Notification.id == notification_id)).first()
 
 
 # --- single facts -------------------------------------------------------------------------------------------------

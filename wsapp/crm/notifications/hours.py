@@ -36,3 +36,11 @@ def after(hours: Hours | None, moment: datetime) -> datetime:
         return moment
     ends = there.replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)
     return ends if ends > there else ends + timedelta(days=1)
+
+
+def typed_hours(choice: str, start: str, end: str) -> str | None:
+    """Return quiet hours as kept from what a form posts: "own" with a start and an end, "off", anything else: as above.
+
+    What is typed is not checked: `preferences.choose` does.
+    """
+    return f"{start}-{end}" if choice == "own" else "" if choice == "off" else None

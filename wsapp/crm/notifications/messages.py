@@ -135,7 +135,9 @@ def test_card(at: datetime) -> Card:
 def allowance_card(meter: str, count: int, most: int, mark: int) -> Card:
     """Return the card that warns administrators: the host's monthly allowance is running out."""
     advice = (
-        _("从现在起改用最省的消息形式：不再查询送达结果，卡片改为普通通知。用完后平台会拒绝发送，请购买增购包或升级版本。")
+        _(
+            "从现在起改用最省的消息形式：不再查询送达结果，卡片改为普通通知。用完后平台会拒绝发送，请购买增购包或升级版本。"
+        )
         if mark >= 90
         else _("到 90% 时系统会自动改用最省的消息形式。")
     )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.hours import Hours, hours_of, hours_text
-from wsapp.crm.notifications.kinds import MESSAGE, TOPIC_OF, TOPICS, choice_key
+from wsapp.crm.notifications.kinds import MESSAGE, TOPIC_OF, TOPICS, Topic, choice_key
 from wsapp.crm.notifications.models import OF_THE_CORP, Preference
 from wsapp.crm.org.models import Member
 from wsapp.db import current_corp, db, dialect_insert, first, rows
@@ -22,6 +22,7 @@ from wsapp.texts import _
 
 DIGEST_AFTER = 10  # messages a day to one person; the further ones come together
 MOST_DIGEST_AFTER = 200
+DIGEST_CHOICES = (0, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,13 @@ def choose(
         return
     _keep(own.id, owner, values)
     record("preference.changed", own, actor=actor, changes=changes)
+
+
+def ticked(keys: Iterable[str], topics: Iterable[Topic], before: Wishes) -> dict[str, bool]:
+    """Return a complete choice out of the ticked boxes of a page that showed `topics`; others stay as `before`."""
+    chosen = set(keys)
+    shown = {choice_key(topic.key, channel) for topic in topics for channel in topic.channels}
+    return {**before.channels, **{key: key in chosen for key in shown}, **dict.fromkeys(chosen - shown, True)}
 
 
 def _check(above: Wishes, channels: Mapping[str, bool], quiet_hours: str | None, digest_after: int | None) -> None:
