@@ -390,3 +390,26 @@ def test_default_times_take_a_dead_holders_stream_over_within_thirty_seconds() -
     even = PACE.compressed(1, jitter=0)
     assert [even.pause(failures) for failures in (1, 2, 3, 9)] == [1, 2, 4, 30]
     assert even.pause(1, after=300) == 300
+
+
+# --- as a worker --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.server
+def test_a_worker_holds_the_stream_and_lets_it_go_when_it_is_told_to_stop(firm: Firm, tmp_path: Path) -> None:
+    streams = firm.emulator.streams
+    command = [sys.executable, "-m", "tests.soak.processes", "worker", str(tmp_path / "data" / "config.toml"), "{}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        assert streams.wait_for(1)
+        answer = requests.post(f"{firm.running.url}/phone/say", json={"user": "zhouxiaoyu", "text": "今天"}, timeout=20)
+        assert answer.json()["status"] == 200
+        comes(lambda: [one for one in firm.chat() if not one.get("mine")])  # the robot's answer
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert streams.wait_for(0)
+        assert (stored(firm).holder, stored(firm).state) == (None, STREAM_WAITING)
+    finally:
+        process.kill()
+        process.wait(10)

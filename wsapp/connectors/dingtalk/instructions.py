@@ -49,6 +49,7 @@ _OURS = _row(lazy("平台不接受这次请求的内容，这是本系统的问�
 INSTRUCTIONS: Mapping[str, Instruction] = {
     "40089": _SECRET,
     "40096": _SECRET,
+    "authFailed": _SECRET,
     "invalidClientIdOrSecret": _SECRET,
     "invalid.client": _SECRET,
     "unauthorized.client": _SECRET,

@@ -144,6 +144,7 @@ STEPS = (
         place=mark("开发配置 › 事件与回调"),
         text=mark(
             "HTTP 推送：以下三项已在本系统保存，逐项复制到后台后点“保存”，钉钉会立即校验。"
+            "Stream：在后台选择 Stream 推送并保存即可，机器人的消息接收模式也选 Stream，以下三项都不用填。"
             "订阅通讯录用户增加、更改、离职、激活，部门创建、修改、删除，设为或取消管理员，应用可见范围变更。"
         ),
         pastes=(Paste(mark("请求网址"), "{public_url}/callbacks/dingtalk/{corp_id}"),),
@@ -167,6 +168,7 @@ STEPS = (
 AT_FAULT = {
     "40089": "client_secret",
     "40096": "client_secret",
+    "authFailed": "client_secret",
     "invalidClientIdOrSecret": "client_secret",
     "invalid.client": "client_secret",
     "corp_id": "corp_id",
