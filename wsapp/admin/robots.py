@@ -8,7 +8,7 @@ from flask import g, request
 from wsapp import hosts
 from wsapp.admin.gate import go, pages, show, storable
 from wsapp.connectors.base import Connector, Refused
-from wsapp.crm.groups.actions import MAX_NAME, add_robot, remove_robot, switch_robot, test_robot
+from wsapp.crm.groups.actions import MAX_NAME, add_robot, remove_robot, switch_robot, try_out
 from wsapp.crm.groups.models import GroupPost, GroupRobot
 from wsapp.crm.groups.queries import EVENTS, find_robot, robots
 from wsapp.crm.org.models import Department
@@ -133,7 +133,7 @@ def create() -> Any:
     except Invalid as problem:
         db.session.rollback()
         return _show(errors=problem.fields, typed=typed), 422
-    test_robot(robot, actor=g.member)
+    try_out(robot, actor=g.member)
     db.session.commit()
     return go("/admin/robots", _("群机器人已添加，测试消息正在发往群里"))
 
@@ -150,7 +150,7 @@ def test(robot_id: str) -> Any:
     robot = find_robot(robot_id)
     if not robot.enabled:
         return go("/admin/robots", _("请先启用这个机器人"))
-    test_robot(robot, actor=g.member)
+    try_out(robot, actor=g.member)
     db.session.commit()
     return go("/admin/robots", _("测试消息正在发往群里，稍后刷新可看到结果"))
 

@@ -85,7 +85,7 @@ def remove_robot(robot: GroupRobot, *, actor: Member) -> None:
     db.session.delete(robot)
 
 
-def test_robot(robot: GroupRobot, *, actor: Member) -> None:
+def try_out(robot: GroupRobot, *, actor: Member) -> None:
     """Have a robot say something at once, whatever its hours."""
     with speaking(robot.language):
         card: Card = {
