@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -217,6 +218,34 @@ def test_what_makes_no_sense_or_is_another_corps_has_no_effect(
     assert [event.id for callback in port.callbacks for event in callback.events][-1] == "after"
     assert len(port.callbacks) == (1 if reason else 2)
     assert emulator.streams.live(app) == [connection]  # it takes more than that to lose the connection
+
+
+@pytest.mark.usefixtures("line")
+def test_no_bytes_whatever_end_the_connection(
+    emulator: DingTalkEmulator, app: App, port: Port, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Real frames with pieces cut out, doubled, swapped and replaced."""
+    chance = random.Random(7)
+    event = {"EventType": "user_modify_org", "eventId": "e-9", "CorpId": app.corp.corp_id, "UserId": ["wulei"]}
+    good = json.dumps(event_frame(app, event, 1.0), ensure_ascii=False)
+    (connection,) = emulator.streams.live(app)
+    for _number in range(400):
+        text = good
+        for _change in range(chance.randint(1, 4)):
+            start = chance.randrange(len(text))
+            end = min(len(text), start + chance.randint(0, 40))
+            piece = chance.choice(
+                ["", '"', "}", "null", "[[[", "\\u0000", "\\ud83d", "\U0001f600", text[start:end] * 2, "9" * 400]
+            )
+            text = text[:start] + piece + text[end:]
+        connection.socket.send(text)
+    emulator.streams.push(app, {"EventType": "user_add_org", "eventId": "after", "UserId": ["wulei"]}).join(20)
+    assert [event.id for callback in port.callbacks for event in callback.events][-1] == "after"
+    assert emulator.streams.live(app) == [connection]
+    assert emulator.streams.opened == 1
+    assert len(port.refusals) > 200
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "wulei" not in caplog.text
 
 
 @pytest.mark.usefixtures("line")
