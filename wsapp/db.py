@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask_migrate import Migrate
@@ -28,9 +28,11 @@ from sqlalchemy.orm import (
     ORMExecuteState,
     Session,
     declared_attr,
+    make_transient_to_detached,
     mapped_column,
     with_loader_criteria,
 )
+from sqlalchemy.orm.util import identity_key
 from sqlalchemy.sql.base import ExecutableOption
 
 BUSY_MILLISECONDS = 20_000
@@ -100,6 +102,9 @@ class CorpScoped:
     @declared_attr
     def id(cls) -> Mapped[str]:
         return mapped_column(sa.String(40), primary_key=True, default=new_id, sort_order=-19)
+
+
+Model = TypeVar("Model", bound=Base)
 
 
 def corp_key(
@@ -207,6 +212,22 @@ def insert_rows(model: type[CorpScoped], rows: Iterable[Mapping[str, Any]], *, i
     return max(result.rowcount, 0)
 
 
+def insert_unless_there(model: type[Base], row: Mapping[str, Any]) -> bool:
+    """Insert one row, unless it breaks a unique key; says whether it went in. Goes beside the ORM, which is not told.
+
+    A row of a corp's table names its corp itself, and must be of the current one.
+    """
+    if issubclass(model, CorpScoped) and row.get("corp_id") != current_corp():
+        raise NoCorp("a row of one corp is written in another")
+    done: Any = db.session.execute(_unless_there(model, db.engine.dialect.name), dict(row))
+    return bool(done.rowcount == 1)
+
+
+@lru_cache
+def _unless_there(model: type[Base], dialect: str) -> Any:
+    return dialect_insert(sa.inspect(model).local_table).on_conflict_do_nothing()
+
+
 def dialect_insert(model: Any) -> Any:
     """Return the dialect's own `insert`, which knows `on_conflict_do_nothing` and `on_conflict_do_update`.
 
@@ -236,6 +257,13 @@ def reading() -> Iterator[None]:
 def start_reading(value: bool) -> None:
     """Say for the rest of this unit of work whether it only reads (a door says so for GET and HEAD)."""
     _reading.set(value)
+
+
+def flush_if_written() -> None:
+    """Write down what this unit of work changed, so that a statement beside the ORM sees it."""
+    session = db.session()
+    if session.new or session.dirty or session.deleted:
+        session.flush()
 
 
 @contextmanager
@@ -376,6 +404,21 @@ def check(app: Any) -> list[str]:
 
 def _compared(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
     return not (kind == "table" and name is not None and name.startswith("sqlite_"))
+
+
+def as_loaded(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Return the object of the session for a row that was read beside the ORM, as if the ORM had loaded it.
+
+    `values` holds the primary key, and of the other columns those that need not be asked for again.
+    """
+    keys = tuple(values[str(column.key)] for column in sa.inspect(model).primary_key)
+    present: Model | None = db.session().identity_map.get(identity_key(model, keys))
+    if present is not None:
+        return present
+    fresh = model(**values)
+    make_transient_to_detached(fresh)
+    db.session.add(fresh)
+    return fresh
 
 
 def first(statement: Any) -> Any:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from wsapp import clock
 from wsapp.db import Base, CorpScoped, Moment, db, first, new_id, rows
 from wsapp.house import house
+from wsapp.kept import Kept, columns_of, one_of
 from wsapp.problems import Invalid, NotFound
 from wsapp.texts import _
 
@@ -181,17 +182,16 @@ def find_file(file_id: str) -> StoredFile:
     return stored
 
 
-_FILES = (
-    sa.select(StoredFile).where(StoredFile.record_id.in_(sa.bindparam("ids", expanding=True))).order_by(StoredFile.id)
-)
+_FILES = Kept(sa.select(*columns_of(StoredFile)).where(one_of(StoredFile.record_id, "ids")))
 
 
-def files_of(record_ids: Sequence[str]) -> dict[str, list[StoredFile]]:
-    """Return the files of records by record id, oldest first, in one query."""
-    found: dict[str, list[StoredFile]] = {one: [] for one in record_ids}
+def files_of(record_ids: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the columns of the files of records by record id, oldest first, in one query."""
+    found: dict[str, list[Any]] = {one: [] for one in record_ids}
     if record_ids:
-        for stored in db.session.scalars(_FILES, {"ids": list(record_ids)}):
-            found[str(stored.record_id)].append(stored)
+        # Sorted here: asked to sort by its key, SQLite reads through all files of the corp.
+        for stored in sorted(_FILES.all(ids=list(record_ids)), key=lambda one: str(one.id)):
+            found[stored.record_id].append(stored)
     return found
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.org.models import Idempotency, Member
-from wsapp.db import current_corp, db, dialect_insert, first
+from wsapp.db import current_corp, db, first, insert_unless_there
 from wsapp.vault import digest
 
 LIFE = timedelta(hours=24)
@@ -81,6 +81,4 @@ def _insert(key_id: str, request_hash: str) -> bool:
         "answer": {},
         "created_at": clock.now(),
     }
-    statement = dialect_insert(Idempotency).values(**row).on_conflict_do_nothing()
-    done = db.session.execute(statement, execution_options={"stamped": True})
-    return done.rowcount == 1  # type: ignore[attr-defined]
+    return insert_unless_there(Idempotency, row)

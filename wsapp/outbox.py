@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from wsapp import clock
-from wsapp.db import Base, BigId, Json, Moment, current_corp, database_now, db, dialect_insert, is_postgresql
+from wsapp.db import Base, BigId, Json, Moment, current_corp, database_now, db, insert_unless_there, is_postgresql
 
 LEASE = timedelta(seconds=60)
 CRASH_PAUSE = timedelta(minutes=5)
@@ -103,21 +103,21 @@ def enqueue(
     Work whose `key` was ever enqueued is left alone: it happens once. Says whether the work is new.
     """
     now = clock.now()
-    statement = dialect_insert(Outbox).values(
-        corp_id=current_corp() if corp else None,
-        kind=kind,
-        lane=HOST if kind in HOST_KINDS else HOME,
-        key=key or f"{kind}:{secrets.token_hex(12)}",
-        payload=payload,
-        due_at=due_at or now,
-        state=READY,
-        attempts=0,
-        crashes=0,
-        created_at=now,
-    )
-    done = db.session.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+    row = {
+        "corp_id": current_corp() if corp else None,
+        "kind": kind,
+        "lane": HOST if kind in HOST_KINDS else HOME,
+        "key": key or f"{kind}:{secrets.token_hex(12)}",
+        "payload": payload,
+        "due_at": due_at or now,
+        "state": READY,
+        "attempts": 0,
+        "crashes": 0,
+        "created_at": now,
+    }
+    is_new = insert_unless_there(Outbox, row)
     db.session().info["enqueued"] = True
-    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
+    return is_new
 
 
 def ensure(kind: str, payload: dict[str, Any], *, key: str, due_at: datetime) -> None:

@@ -4,42 +4,76 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from wsapp.db import Moment, db
+from wsapp.kept import Kept
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
+Rows = sa.Select[*tuple[Any, ...]]
 Sorts = Mapping[str, tuple[Any, bool]]  # name → (column, descending)
 
 
 def page(
-    statement: sa.Select[*tuple[Any, ...]], *, sorts: Sorts, sort: str, id_column: Any, limit: int, cursor: str = ""
+    statement: Rows,
+    *,
+    sorts: Sorts,
+    sort: str,
+    id_column: Any,
+    limit: int,
+    cursor: str = "",
+    values: Mapping[str, Any] | None = None,
 ) -> tuple[list[Any], str | None]:
     """Return up to `limit` rows after `cursor` and the cursor of the next page (None: that was all).
 
-    `statement` must select the sort's column and `id_column`. Raises Invalid for an unknown sort or a cursor that is
-    not of this sort.
+    `statement` must select the sort's column and `id_column`. With `values`, it is one of few statements that live as
+    long as the program, and these are its parameters: its pages are kept (see `wsapp.kept`). Raises Invalid for an
+    unknown sort or a cursor that is not of this sort.
     """
     if sort not in sorts:
         raise Invalid({"sort": _("不支持按“%(sort)s”排序", sort=sort[:40])})
     column, descending = sorts[sort]
-    if cursor:
-        value, last_id = _read_cursor(cursor, sort, column)
-        after = (
-            sa.tuple_(column, id_column) < sa.tuple_(value, last_id)
-            if descending
-            else (sa.tuple_(column, id_column) > sa.tuple_(value, last_id))
-        )
-        statement = statement.where(after)
-    order = (column.desc(), id_column.desc()) if descending else (column.asc(), id_column.asc())
-    rows = list(db.session.execute(statement.order_by(*order).limit(limit + 1)).all())
+    after = _read_cursor(cursor, sort, column) if cursor else None
+    if values is None:
+        ordered = _ordered(statement, column, descending, id_column, after)
+        rows = list(db.session.execute(ordered.limit(limit + 1)).all())
+    else:
+        kept = _kept_page(statement, column, descending, id_column, after is not None)
+        value, last_id = after or (None, None)
+        rows = kept.all(**values, page_rows=limit + 1, page_value=value, page_id=last_id)
     if len(rows) <= limit:
         return rows, None
     rows = rows[:limit]
     return rows, _make_cursor(sort, _value_of(rows[-1], column), _value_of(rows[-1], id_column))
+
+
+def _ordered(statement: Rows, column: Any, descending: bool, id_column: Any, after: tuple[Any, Any] | None) -> Rows:
+    if after is not None:
+        value, last_id = sa.literal(after[0], column.type), sa.literal(after[1])
+        statement = statement.where(_is_after(column, descending, id_column, value, last_id))
+    return statement.order_by(*_order(column, descending, id_column))
+
+
+def _is_after(column: Any, descending: bool, id_column: Any, value: Any, last_id: Any) -> sa.ColumnElement[bool]:
+    here, there = sa.tuple_(column, id_column), sa.tuple_(value, last_id)
+    return here < there if descending else here > there
+
+
+def _order(column: Any, descending: bool, id_column: Any) -> tuple[Any, Any]:
+    return (column.desc(), id_column.desc()) if descending else (column.asc(), id_column.asc())
+
+
+@lru_cache(maxsize=512)
+def _kept_page(statement: Rows, column: Any, descending: bool, id_column: Any, goes_on: bool) -> Kept:
+    if goes_on:
+        value, last_id = sa.bindparam("page_value", type_=column.type), sa.bindparam("page_id", type_=sa.String)
+        statement = statement.where(_is_after(column, descending, id_column, value, last_id))
+    ordered = statement.order_by(*_order(column, descending, id_column))
+    return Kept(ordered.limit(sa.bindparam("page_rows", type_=sa.Integer)))
 
 
 def _value_of(row: Any, column: Any) -> Any:
@@ -67,7 +101,7 @@ def _read_cursor(cursor: str, sort: str, column: Any) -> tuple[Any, Any]:
         value = _read_value(value, column.type)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise problem from None
-    return sa.literal(value, column.type), sa.literal(last_id)
+    return value, last_id
 
 
 def _read_value(value: Any, kind: Any) -> Any:

@@ -3,7 +3,7 @@
 Pages say a hundred texts each, so the language's catalogue is looked up once a unit of work, not once a text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -32,6 +32,11 @@ def lazy(text: str, /, **values: Any) -> LazyString:
 def mark(text: str) -> str:
     """Return a text as it is: it goes into the catalogue and is translated where it is shown."""
     return text
+
+
+def language() -> Hashable:
+    """Return what tells the languages apart, for what is drawn once for each of them."""
+    return _lookup()
 
 
 def _lookup() -> Callable[[str], str]:

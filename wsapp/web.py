@@ -19,10 +19,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals, sessions
 from wsapp.connectors import connector_class, connector_classes
-from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, find_session, touch_session
-from wsapp.crm.org.models import Corp, LoginSession, Member
+from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, Login, find_session, touch_session
+from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import corp_at_host
-from wsapp.db import db, enter_corp, start_reading, writing
+from wsapp.db import enter_corp, start_reading, writing
 from wsapp.house import house
 from wsapp.problems import Forbidden
 from wsapp.texts import LOCALES, _
@@ -30,7 +30,17 @@ from wsapp.texts import LOCALES, _
 log = logs.get_logger()
 babel = Babel()
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address, default_limits=[], storage_uri="memory://")
+
+
+class LimiterOfViews(Limiter):
+    """A limiter that looks only at the views that carry a limit: there are no limits for all, to be checked before."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        if not in_middleware:
+            super()._check_request_limit(callable_name, in_middleware)
+
+
+limiter = LimiterOfViews(get_remote_address, storage_uri="memory://")
 
 MAX_BODY = 16 * 1024 * 1024
 MAX_JSON = 64 * 1024
@@ -150,7 +160,7 @@ def load_member() -> Member | None:
     return row[1]
 
 
-def _keep_alive(login: LoginSession, member: Member) -> None:
+def _keep_alive(login: Login, member: Member) -> None:
     """Slide the session, and have the host asked again whether the member is still there: rarely, in the background."""
     now = clock.now()
     recheck = now - member.checked_at > RECHECK_AFTER
@@ -181,10 +191,8 @@ def require_member() -> BaseResponse | None:
 
 def current_corp_row() -> Corp:
     """Return the corp of the signed-in member."""
-    if "corp_row" not in g:
-        g.corp_row = db.session.get(Corp, g.member.corp_id)
-    found: Corp = g.corp_row
-    return found
+    corp: Corp = g.member.corp
+    return corp
 
 
 def sign_in_address(wanted: str = "") -> str:

@@ -458,6 +458,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_task_assignee_due", "task", ["corp_id", "assignee_id", "state", "due_at", "id"], unique=False)
     op.create_index("ix_task_customer", "task", ["corp_id", "customer_id", "due_at", "id"], unique=False)
+    op.create_index(
+        "ix_task_open",
+        "task",
+        ["corp_id", "assignee_id", "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
     op.create_index("ix_task_done", "task", ["corp_id", "assignee_id", "done_at"], unique=False)
     op.create_index("ix_task_due", "task", ["corp_id", "state", "due_at", "id"], unique=False)
 

@@ -1,15 +1,19 @@
 """What is kept between requests for speed: it must never show one person what is another's, or in another language."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from jinja2 import DictLoader
 
 from tests.cast import Cast
-from wsapp import texts
-from wsapp.crm.org.models import Member
-from wsapp.db import NoCorp, corp_scope, db
+from wsapp import clock, texts
+from wsapp.crm.org.models import Member, Membership
+from wsapp.db import Moment, NoCorp, as_loaded, corp_scope, db, first
+from wsapp.kept import Kept, columns_of, one_of
 from wsapp.texts import _, lazy, speaking
 
 EVERYBODY = sa.select(Member.userid).order_by(Member.userid)
@@ -75,3 +79,69 @@ def test_a_part_is_drawn_once_for_each_language_and_set_of_arguments(app: Flask)
         with speaking("zh"):
             assert page.render(count=1, name="阿丽") == "客户 阿丽 1"
         assert texts._drawn.cache_info().misses == before
+
+
+# --- kept statements ----------------------------------------------------------------------------------------------
+
+KEPT = Kept(
+    sa.select(Member.userid, Member.checked_at, Membership.leads)
+    .outerjoin(Membership, sa.and_(Membership.corp_id == Member.corp_id, Membership.member_id == Member.id))
+    .where(one_of(Member.userid, "userids"), Member.checked_at <= sa.bindparam("now", type_=Moment))
+    .order_by(Member.userid)
+)
+
+
+def kept_rows(app: Flask, corp_id: int, *userids: str, now: datetime | None = None) -> list[Any]:
+    with app.app_context(), corp_scope(corp_id):
+        return KEPT.all(userids=list(userids), now=now or clock.now())
+
+
+def test_a_kept_statement_shows_each_corp_its_own(app: Flask, cast: Cast) -> None:
+    everybody = ("ali", "bob", "ivy", "nobody")
+    assert [row.userid for row in kept_rows(app, cast.corp_id, *everybody)] == ["ali", "bob"]
+    assert [row.userid for row in kept_rows(app, cast.other_corp_id, *everybody)] == ["ivy"]
+    assert kept_rows(app, cast.corp_id) == []
+
+
+def test_a_kept_statement_puts_the_wall_around_every_table(app: Flask, cast: Cast) -> None:
+    kept_rows(app, cast.corp_id, "ali")
+    with app.app_context():
+        sql = KEPT.ready[db.engine.dialect.name].sql
+    assert sql.count("corp_id =") >= 3  # the join's own, and the wall's for both tables
+
+
+def test_a_kept_statement_raises_without_a_corp_and_without_a_value(app: Flask, cast: Cast) -> None:
+    with app.app_context():
+        with pytest.raises(NoCorp):
+            KEPT.all(userids=["ali"], now=clock.now())
+        with corp_scope(cast.corp_id), pytest.raises(KeyError):
+            KEPT.all(userids=["ali"])
+
+
+def test_a_kept_statement_speaks_of_moments_as_the_models_do(app: Flask, cast: Cast) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        checked_at = first(sa.select(Member.checked_at).where(Member.userid == "ali"))
+    (row,) = kept_rows(app, cast.corp_id, "ali", now=checked_at)
+    assert row.checked_at == checked_at
+    assert row.checked_at.utcoffset() == timedelta(0)
+    assert kept_rows(app, cast.corp_id, "ali", now=checked_at - timedelta(microseconds=1)) == []
+
+
+def test_a_kept_statement_sees_what_the_unit_of_work_changed(app: Flask, cast: Cast) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        ali = first(sa.select(Member).where(Member.userid == "ali"))
+        ali.userid = "alice"
+        assert [row.userid for row in KEPT.all(userids=["ali", "alice"], now=clock.now())] == ["alice"]
+        db.session.rollback()
+
+
+def test_what_was_read_beside_the_orm_is_the_sessions_own_object(app: Flask, cast: Cast) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        row = Kept(sa.select(*columns_of(Member)).where(Member.userid == "bob")).first()
+        bob = as_loaded(Member, row._asdict())
+        assert bob is first(sa.select(Member).where(Member.userid == "bob"))
+        assert not db.session.dirty
+        bob.position = "经理"
+        db.session.commit()
+    with app.app_context(), corp_scope(cast.corp_id):
+        assert first(sa.select(Member.position).where(Member.userid == "bob")) == "经理"

@@ -22,7 +22,7 @@ from limits.strategies import FixedWindowRateLimiter
 from wsapp import clock, idempotency, logs
 from wsapp.api.strict_json import BadJson, is_storable, read_object
 from wsapp.connectors import connector_class
-from wsapp.crm.org.access import corp_of_token, find_token
+from wsapp.crm.org.access import Pass, corp_of_token, find_token
 from wsapp.crm.org.models import ApiToken, Member
 from wsapp.crm.org.queries import may_see_member, member_by_userid
 from wsapp.db import db, enter_corp, writing
@@ -142,7 +142,7 @@ def check_scope() -> Response | None:
     return None
 
 
-def _touch(token: ApiToken) -> None:
+def _touch(token: Pass) -> None:
     now = clock.now()
     if token.used_at is not None and now - token.used_at < TOUCH:
         return
@@ -153,9 +153,6 @@ def _touch(token: ApiToken) -> None:
             .values(used_at=now)
             .execution_options(synchronize_session=False)
         )
-    # writing() ended the transaction, and with it what the session knew of these two.
-    db.session.refresh(g.token)
-    db.session.refresh(g.member)
 
 
 def check_address() -> Response | None:

@@ -1,23 +1,25 @@
 """Customers (客户): the list, the record with its timeline, new, edit."""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from flask import Blueprint, g, request, url_for
+from flask import Blueprint, current_app, g, request, url_for
+from markupsafe import Markup
 
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import SORTS, customers_with_similar_name, find_customer
+from wsapp.crm.customers.queries import customers_with_similar_name, find_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
 from wsapp.h5 import lists, rows, timeline, words
 from wsapp.h5.forms import Form, save
-from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, here_with, is_partial, next_page, show
-from wsapp.paging import page as page_of
+from wsapp.h5.pages import PAGE_SIZE, Query, arg, choice, cursor, here_with, is_partial, next_page, query_values, show
 from wsapp.problems import Duplicate, Problem, Stale
-from wsapp.texts import _
+from wsapp.texts import _, language
 from wsapp.web import require_member
 
 bp = Blueprint("customers", __name__, url_prefix="/h5/customers")
@@ -53,13 +55,8 @@ def index() -> str:
     leads = leads_others(g.member)
     scope = choice("scope", ("mine", "team"), "mine") if leads else "mine"
     stage, level, text = choice("stage", STAGES), choice("level", LEVELS), arg("q")
-    found, after = page_of(
-        lists.customer_list(g.member, mine=scope == "mine", text=text, stage=stage, level=level),
-        sorts=SORTS,
-        sort="-updated_at",
-        id_column=Customer.id,
-        limit=PAGE_SIZE,
-        cursor=cursor(),
+    found, after = lists.customer_page(
+        g.member, mine=scope == "mine", text=text, stage=stage, level=level, limit=PAGE_SIZE, cursor=cursor()
     )
     towards = choice("for", TOWARDS)
     drawn = rows.customer_rows(found, owners=scope == "team", towards=TOWARDS.get(towards, ""))
@@ -67,17 +64,38 @@ def index() -> str:
         "customers/index.html",
         customers=drawn,
         next_url=next_page(after),
-        tabs=_tabs(scope, leads),
-        filters=_filters(stage, level),
-        keep={"scope": scope if leads else "", "stage": stage, "level": level, "for": towards},
+        controls=_controls(Chosen(scope if leads else "", stage, level, towards), query_values(), language()),
         q=text,
         filtered=bool(text or stage or level),
         towards=towards,
     )
 
 
-def _tabs(scope: str, leads: bool) -> list[tuple[str, str, bool, None]]:
-    if not leads:
+class Chosen(NamedTuple):
+    """What the list is narrowed to; `scope` is empty for those who have nobody else's customers to see."""
+
+    scope: str
+    stage: str
+    level: str
+    towards: str
+
+
+@lru_cache(maxsize=512)
+def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
+    """Draw what stands above the list, once for each address."""
+    macros: Any = current_app.jinja_env.get_template("customers/controls.html").module
+    drawn: Markup = macros.controls(
+        action=url_for("customers.index"),
+        q=dict(query).get("q", ""),
+        keep={"scope": chosen.scope, "stage": chosen.stage, "level": chosen.level, "for": chosen.towards},
+        tabs=_tabs(chosen.scope),
+        filters=_filters(chosen.stage, chosen.level),
+    )
+    return drawn
+
+
+def _tabs(scope: str) -> list[tuple[str, str, bool, None]]:
+    if not scope:
         return []
     return [
         (here_with(scope="mine"), _("我负责的"), scope == "mine", None),
@@ -123,10 +141,8 @@ def page(customer_id: str) -> str:
 
 
 def _open_tasks(customer: Customer) -> list[rows.Row]:
-    statement = lists.task_list().where(lists.Task.customer_id == customer.id, lists.are_open())
-    statement = statement.where(lists.visible_tasks(g.member)).order_by(lists.Task.due_at, lists.Task.id).limit(20)
-    drawn = rows.task_rows(db.session.execute(statement).all(), viewer_id=g.member.id, snoozes=True)
-    return [{**row, "customer": ""} for row in drawn]
+    found = lists.open_tasks_about(customer.id, g.member)
+    return [{**row, "customer": ""} for row in rows.task_rows(found, viewer_id=g.member.id, snoozes=True)]
 
 
 def _badges(customer: Customer) -> list[tuple[str, str]]:

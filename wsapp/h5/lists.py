@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,16 +12,19 @@ from sqlalchemy.orm import aliased
 from wsapp import clock
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.customers.queries import LIST_COLUMNS, matching, visible_customers
+from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
-from wsapp.crm.org.queries import names, within_team
+from wsapp.crm.org.queries import VIEWER_ID, Viewer, is_actor, names, viewer_of, viewer_values, within_team
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import Moment, db, first
+from wsapp.kept import Kept
+from wsapp.paging import page
 
 DONE_SORTS = {"-done_at": (Task.done_at, True)}
 MEMBER_SORTS = {"name": (Member.name, False)}
@@ -29,6 +33,7 @@ TODAY_MOST = 60
 A_WHILE = timedelta(days=31)
 
 Rows = sa.Select[*tuple[Any, ...]]
+Filter = str | sa.BindParameter[str] | None
 
 
 # --- customers ----------------------------------------------------------------------------------------------------
@@ -48,18 +53,46 @@ _CUSTOMERS = sa.select(*LIST_COLUMNS, Member.name.label("owner_name"), _FIRST_PH
 )
 
 
-def customer_list(actor: Member, *, mine: bool, text: str = "", stage: str = "", level: str = "") -> Rows:
+def customer_list(
+    actor: Member | Viewer, *, mine: bool, text: str = "", stage: Filter = None, level: Filter = None
+) -> Rows:
     """Return customers with their owner's name and their first phone number."""
     statement = _CUSTOMERS.where(visible_customers(actor))
     if mine:
-        statement = statement.where(Customer.owner_id == actor.id)
+        statement = statement.where(is_actor(Customer.owner_id, actor))
     if text:
         statement = statement.where(matching(text))
-    if stage:
+    if stage is not None:
         statement = statement.where(Customer.stage == stage)
-    if level:
+    if level is not None:
         statement = statement.where(Customer.level == level)
     return statement
+
+
+def customer_page(
+    actor: Member, *, mine: bool, text: str, stage: str, level: str, limit: int, cursor: str
+) -> tuple[list[Any], str | None]:
+    """Return a page of `customer_list`, last changed first, and the cursor of the next one."""
+    if text:
+        statement, values = customer_list(actor, mine=mine, text=text, stage=stage or None, level=level or None), None
+    else:
+        statement = _kept_customers(viewer_of(actor), mine, bool(stage), bool(level))
+        values = {**viewer_values(actor), "stage": stage, "level": level}
+    return page(
+        statement,
+        sorts=CUSTOMER_SORTS,
+        sort="-updated_at",
+        id_column=Customer.id,
+        limit=limit,
+        cursor=cursor,
+        values=values,
+    )
+
+
+@cache
+def _kept_customers(viewer: Viewer, mine: bool, staged: bool, levelled: bool) -> Rows:
+    stage, level = sa.bindparam("stage", type_=sa.String), sa.bindparam("level", type_=sa.String)
+    return customer_list(viewer, mine=mine, stage=stage if staged else None, level=level if levelled else None)
 
 
 def customer_choices(actor: Member, limit: int = 50) -> list[tuple[str, str]]:
@@ -130,8 +163,7 @@ class DayFigures:
 def day_figures(member: Member) -> DayFigures:
     """Return the figures of a member's day, in one statement. Tasks put off beyond now do not count."""
     today = start_of_today()
-    values = {"corp": member.corp_id, "member": member.id, "now": clock.now(), "today": today}
-    row = db.session.execute(_DAY_FIGURES, {**values, "tomorrow": today + timedelta(days=1)}).one()
+    row = _DAY_FIGURES.first(member=member.id, now=clock.now(), today=today, tomorrow=today + timedelta(days=1))
     return DayFigures(row.overdue, row.due - row.overdue, row.logs)
 
 
@@ -140,7 +172,6 @@ def _day_figures() -> Rows:
     awake = sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now)
     overdue = sa.func.count().filter(are_overdue(now, today))
     logs = sa.select(sa.func.count()).where(
-        FollowUp.corp_id == sa.bindparam("corp"),
         FollowUp.author_id == sa.bindparam("member"),
         FollowUp.happened_at >= today,
     )
@@ -151,13 +182,30 @@ def _day_figures() -> Rows:
     )
 
 
-_DAY_FIGURES = _day_figures()
+_DAY_FIGURES = Kept(_day_figures())
 
 
 def my_open_tasks(member: Member) -> Sequence[Any]:
     """Return the member's own open tasks, soonest due first."""
-    statement = task_list().where(Task.assignee_id == member.id, are_open())
-    return db.session.execute(statement.order_by(Task.due_at, Task.id).limit(TODAY_MOST)).all()
+    return _MY_OPEN_TASKS.all(viewer=member.id)
+
+
+_MY_OPEN_TASKS = Kept(
+    # Asked for by what the index of open tasks holds, which also keeps their order.
+    _TASKS.where(Task.assignee_id == VIEWER_ID, Task.done_at.is_(None)).order_by(Task.due_at, Task.id).limit(TODAY_MOST)
+)
+
+
+def open_tasks_about(customer_id: str, actor: Member) -> Sequence[Any]:
+    """Return the open tasks about a customer that the actor may see, soonest due first."""
+    return _open_tasks_about(viewer_of(actor)).all(customer=customer_id, **viewer_values(actor))
+
+
+@cache
+def _open_tasks_about(viewer: Viewer) -> Kept:
+    theirs = Task.customer_id == sa.bindparam("customer", type_=sa.String)
+    found = _TASKS.where(theirs, are_open(), visible_tasks(viewer))
+    return Kept(found.order_by(Task.due_at, Task.id).limit(20))
 
 
 def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
@@ -206,9 +254,17 @@ def my_visits_today(member: Member) -> Sequence[Any]:
     Visits are closed on their day: looking back further than a while would only read through all of them.
     """
     today = start_of_today()
+    return _MY_VISITS_TODAY.all(viewer=member.id, today=today, a_while_ago=today - A_WHILE)
+
+
+def _my_visits_today() -> Rows:
+    today, a_while_ago = sa.bindparam("today", type_=Moment), sa.bindparam("a_while_ago", type_=Moment)
     current = sa.or_(Visit.checked_in_at >= today, Visit.state == IN)
-    statement = visit_list().where(Visit.member_id == member.id, Visit.checked_in_at >= today - A_WHILE, current)
-    return db.session.execute(statement.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(TODAY_MOST)).all()
+    found = _VISITS.where(Visit.member_id == VIEWER_ID, Visit.checked_in_at >= a_while_ago, current)
+    return found.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(TODAY_MOST)
+
+
+_MY_VISITS_TODAY = Kept(_my_visits_today())
 
 
 # --- the team -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from wsapp.web import is_own_origin, safe_path
 
 PAGE_SIZE = 20
 MAX_ARG = 200
+Query = tuple[tuple[str, str], ...]
 
 
 class KeyConverter(BaseConverter):
@@ -87,6 +88,11 @@ def choice(name: str, choices: Any, default: str = "") -> str:
     """Return a query value that is one of `choices`, else the default."""
     value = arg(name)
     return value if value in choices else default
+
+
+def query_values() -> Query:
+    """Return this page's query values as something that can be compared: all that its own links are made of."""
+    return tuple(_here().items())
 
 
 def here_with(**changes: str | None) -> str:

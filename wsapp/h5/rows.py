@@ -1,64 +1,92 @@
 """Rows and timelines as the macros of templates_h5/_ui/rows.html draw them. All moments are on the corp's clock."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from flask import url_for
+from flask import current_app, url_for
+from markupsafe import Markup
 
 from wsapp import clock
 from wsapp.crm.tasks.models import DOING, OPEN
 from wsapp.h5 import words
 from wsapp.house import local, zone
-from wsapp.texts import _
+from wsapp.texts import KEPT, _, language
 
 Row = dict[str, Any]
 ANY_KEY = "0" * 20  # stands for a record's id, which is made of letters and digits and needs no quoting
 
 
-def customer_rows(found: Iterable[Any], *, owners: bool, towards: str = "") -> list[Row]:
-    """Draw customers (see `lists.customer_list`); `towards` is the endpoint that a tap opens, the record by default."""
-    now, there = clock.now(), zone()
-    url = addresses(towards or "customers.page", "customer_id")
-    stages = {stage: str(text) for stage, text in words.STAGES.items()}
-    return [
-        {
-            "url": url(row.id),
-            "name": row.name,
-            "level": row.level or "",
-            "owner": (row.owner_name or "") if owners else "",
-            "stage": stages.get(row.stage, ""),
-            "phone": row.phone or "",
-            "last": row.last_followed_at.astimezone(there) if row.last_followed_at else None,
-            "next": row.next_follow_at.astimezone(there) if row.next_follow_at else None,
-            "next_late": bool(row.next_follow_at and row.next_follow_at < now),
-        }
-        for row in found
-    ]
+def customer_rows(found: Iterable[Any], *, owners: bool, towards: str = "") -> list[Markup]:
+    """Draw customers (see `lists.customer_list`); `towards` is the endpoint that a tap opens, the record by default.
+
+    A row that was drawn before is not drawn again: the same people look at the same rows all day.
+    """
+    now, speech = clock.now(), language()
+    look = _Look(_address(towards or "customers.page", "customer_id", ANY_KEY), owners, not towards)
+    return [_customer_row(row, bool(row.next_follow_at and row.next_follow_at < now), look, speech) for row in found]
 
 
-def addresses(endpoint: str, argument: str) -> Callable[[str], str]:
-    """Return what gives the address of one record after the other: routing is asked once a list, not once a row."""
-    values: dict[str, Any] = {argument: ANY_KEY}
-    before, _mark, after = url_for(endpoint, **values).partition(ANY_KEY)
-    return lambda key: f"{before}{key}{after}"
+class _Look(NamedTuple):
+    """How customers of one list look: where a tap leads, and whether owners and the call button are shown."""
+
+    address: str
+    owners: bool
+    calls: bool
+
+
+@lru_cache(maxsize=KEPT)
+def _customer_row(row: Any, is_late: bool, look: _Look, speech: Hashable) -> Markup:
+    there = zone()
+    drawn: Markup = _macros().customer(
+        url=look.address.replace(ANY_KEY, row.id),
+        name=row.name,
+        level=row.level or "",
+        owner=(row.owner_name or "") if look.owners else "",
+        stage=words.STAGES[row.stage],
+        phone=(row.phone or "") if look.calls else "",
+        last=row.last_followed_at.astimezone(there) if row.last_followed_at else None,
+        next=row.next_follow_at.astimezone(there) if row.next_follow_at else None,
+        next_late=is_late,
+    )
+    return drawn
+
+
+def _macros() -> Any:
+    return current_app.jinja_env.get_template("_ui/rows.html").module
+
+
+def _address(endpoint: str, argument: str, key: str) -> str:
+    """Return the address of one record; with `ANY_KEY`, of any: routing is asked once a list, not once a row."""
+    values: dict[str, Any] = {argument: key}
+    return url_for(endpoint, **values)
 
 
 def task_rows(found: Iterable[Any], *, viewer_id: str, snoozes: bool = False) -> list[Row]:
     """Draw tasks (see `lists.task_list`); with `snoozes`, each row can be put off as well."""
-    return [task_row(row, viewer_id=viewer_id, snoozes=snoozes) for row in found]
+    addresses = [_address(f"tasks.{name}", "task_id", ANY_KEY) for name in ("page", "complete", "snooze")]
+    return [
+        _task_row(row, [one.replace(ANY_KEY, row.id) for one in addresses], viewer_id=viewer_id, snoozes=snoozes)
+        for row in found
+    ]
 
 
 def task_row(row: Any, *, viewer_id: str, snoozes: bool = False) -> Row:
     """Draw one task."""
+    return task_rows([row], viewer_id=viewer_id, snoozes=snoozes)[0]
+
+
+def _task_row(row: Any, addresses: Sequence[str], *, viewer_id: str, snoozes: bool) -> Row:
+    page, complete, snooze = addresses
     is_open = row.state in (OPEN, DOING)
     asleep = is_open and row.snoozed_until is not None and row.snoozed_until > clock.now()
     return {
         "id": row.id,
-        "url": url_for("tasks.page", task_id=row.id),
+        "url": page,
         "title": row.title,
         "state": row.state,
-        "done_url": url_for("tasks.complete", task_id=row.id) if is_open else "",
-        "snooze_url": url_for("tasks.snooze", task_id=row.id) if is_open and snoozes else "",
+        "done_url": complete if is_open else "",
+        "snooze_url": snooze if is_open and snoozes else "",
         "due": local(row.snoozed_until if asleep else row.due_at),
         "all_day": row.all_day and not asleep,
         "due_state": due_state(row),

@@ -11,11 +11,11 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.queries import names
 from wsapp.crm.visits.models import Visit
-from wsapp.db import rows
 from wsapp.files import files_of
 from wsapp.h5 import photos, words
 from wsapp.h5.rows import moment
 from wsapp.house import local
+from wsapp.kept import Kept, columns_of, one_of
 from wsapp.paging import page
 from wsapp.texts import _
 
@@ -43,20 +43,30 @@ LOOKS = {
 
 def of_customer(customer_id: str, *, limit: int, cursor: str) -> tuple[list[Item], str | None]:
     """Return what happened to a customer, newest first, and the cursor of what came before."""
-    statement = sa.select(Event).where(Event.customer_id == customer_id, Event.kind.in_(LOOKS))
-    found, after = page(statement, sorts=SORTS, sort="-at", id_column=Event.id, limit=limit, cursor=cursor)
-    return _items([row[0] for row in found], with_tasks=True), after
+    values = {"customer": customer_id}
+    found, after = page(
+        _OF_CUSTOMER, sorts=SORTS, sort="-at", id_column=Event.id, limit=limit, cursor=cursor, values=values
+    )
+    return _items(found, with_tasks=True), after
+
+
+_EVENTS = sa.select(*columns_of(Event))
+_OF_CUSTOMER = _EVENTS.where(Event.customer_id == sa.bindparam("customer", type_=sa.String), Event.kind.in_(LOOKS))
+_OF_SUBJECT = Kept(
+    _EVENTS.where(Event.subject_id == sa.bindparam("subject", type_=sa.String))
+    .order_by(Event.at.desc(), Event.id.desc())
+    .limit(50)
+)
 
 
 def of_task(task_id: str) -> list[Item]:
     """Return what happened to a task, newest first."""
-    statement = sa.select(Event).where(Event.subject_id == task_id).order_by(Event.at.desc(), Event.id.desc())
-    return _items(rows(statement.limit(50)), with_tasks=False)
+    return _items(_OF_SUBJECT.all(subject=task_id), with_tasks=False)
 
 
-def _items(events: Sequence[Event], *, with_tasks: bool) -> list[Item]:
-    logs = _by_id(FollowUp, events, "follow_up.logged")
-    visits = _by_id(Visit, events, "visit.checked_in")
+def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
+    logs = _by_id(_LOGS, events, "follow_up.logged")
+    visits = _by_id(_VISITS, events, "visit.checked_in")
     pictures = files_of([*logs, *visits])
     people = names(
         [one for event in events for one in (event.actor_id, event.data.get("owner"), event.data.get("assignee"))]
@@ -74,19 +84,25 @@ def _items(events: Sequence[Event], *, with_tasks: bool) -> list[Item]:
     return items
 
 
-def _by_id(model: Any, events: Sequence[Event], kind: str) -> dict[str, Any]:
+_LOGS = Kept(sa.select(FollowUp.id, FollowUp.text, FollowUp.outcome).where(one_of(FollowUp.id, "ids")))
+_VISITS = Kept(
+    sa.select(Visit.id, Visit.note, Visit.trust, Visit.distance, Visit.place_name).where(one_of(Visit.id, "ids"))
+)
+
+
+def _by_id(records: Kept, events: Sequence[Any], kind: str) -> dict[str, Any]:
     ids = [event.subject_id for event in events if event.kind == kind]
-    return {row.id: row for row in rows(sa.select(model).where(model.id.in_(ids)))} if ids else {}
+    return {row.id: row for row in records.all(ids=ids)} if ids else {}
 
 
-def _place(visit: Visit | None) -> Item:
+def _place(visit: Any) -> Item:
     if visit is None:
         return {}
     distance = None if visit.distance is None else round(visit.distance)
     return {"trust": visit.trust, "distance": distance, "place": visit.place_name}
 
 
-def _text(event: Event, logs: dict[str, FollowUp], visits: dict[str, Visit]) -> str:
+def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
     if event.subject_id in logs and event.kind == "follow_up.logged":
         log = logs[event.subject_id]
         return "\n".join(filter(None, (log.text, _("结果：%(text)s", text=log.outcome) if log.outcome else "")))
@@ -101,13 +117,13 @@ def _text(event: Event, logs: dict[str, FollowUp], visits: dict[str, Visit]) -> 
     return ""
 
 
-def _url(event: Event) -> str:
+def _url(event: Any) -> str:
     if event.subject_type == "visit":
         return url_for("visits.page", visit_id=event.subject_id)
     return url_for("tasks.page", task_id=event.subject_id) if event.subject_type == "task" else ""
 
 
-def _what(event: Event, people: dict[str, str]) -> str:
+def _what(event: Any, people: dict[str, str]) -> str:
     """Say who did what, in one line."""
     who = people.get(event.actor_id or "", "") or _("系统")
     data = event.data
@@ -130,13 +146,13 @@ def _what(event: Event, people: dict[str, str]) -> str:
             return _task_words(event, who, people)
 
 
-def _check_out_words(event: Event, who: str) -> str:
+def _check_out_words(event: Any, who: str) -> str:
     if event.data.get("by_system"):
         return _("拜访在当天 23:59 自动签退")
     return _("%(who)s 拜访签退，停留 %(n)s 分钟", who=who, n=event.data.get("minutes", 0))
 
 
-def _task_words(event: Event, who: str, people: dict[str, str]) -> str:
+def _task_words(event: Any, who: str, people: dict[str, str]) -> str:
     data = event.data
     title = data.get("title", "")
     match event.kind:
@@ -161,6 +177,6 @@ def _task_words(event: Event, who: str, people: dict[str, str]) -> str:
             return event.kind
 
 
-def _fields(event: Event, labels: dict[str, Any]) -> str:
+def _fields(event: Any, labels: dict[str, Any]) -> str:
     known = [str(labels[field]) for field in event.changes if field in labels]
     return _("、").join(known) or _("资料")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, g, url_for
+from markupsafe import Markup
 
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.org.queries import leads_others
@@ -17,13 +18,14 @@ bp = Blueprint("today", __name__, url_prefix="/h5")
 bp.before_request(require_member)
 
 FOUND_EACH = 5
+LATER_MOST = 10
 SEARCH_RATE = "60 per minute"
 
 
 @bp.get("/")
 def page() -> str:
     """The first page: my tasks in three groups, my visits under way, the figures of the day."""
-    tasks = rows.task_rows(lists.my_open_tasks(g.member), viewer_id=g.member.id, snoozes=True)
+    tasks = _by_urgency(lists.my_open_tasks(g.member))
     visits = lists.my_visits_today(g.member)
     figures = lists.day_figures(g.member)
     return show(
@@ -32,13 +34,22 @@ def page() -> str:
         task_count=figures.overdue + figures.due,
         greeting=_greeting(),
         day=_day(),
-        overdue=[row for row in tasks if row["due_state"] == "overdue"],
-        due=[row for row in tasks if row["due_state"] == "today"],
-        later=[row for row in tasks if not row["due_state"]],
+        overdue=tasks["overdue"],
+        due=tasks["today"],
+        later=tasks[""],
         under_way=rows.visit_rows([visit for visit in visits if visit.state == "in"], viewer_id=g.member.id),
         figures=_figures(figures, visits),
         leads=leads_others(g.member),
     )
+
+
+def _by_urgency(found: Any) -> dict[str, list[rows.Row]]:
+    """Draw tasks in groups: "overdue", "today", and the first few of the rest under ""."""
+    groups: dict[str, list[Any]] = {"overdue": [], "today": [], "": []}
+    for task in found:
+        groups[rows.due_state(task)].append(task)
+    groups[""] = groups[""][:LATER_MOST]
+    return {name: rows.task_rows(group, viewer_id=g.member.id, snoozes=True) for name, group in groups.items()}
 
 
 def _figures(day: lists.DayFigures, visits: Any) -> list[tuple[int, str, str, bool]]:
@@ -75,7 +86,7 @@ def search() -> str:
     """Customers by name or phone, and tasks by title."""
     text = arg("q")
     enough = len(text) >= 2 or any(ord(char) > 0x2E80 for char in text)
-    customers: list[dict[str, Any]] = []
+    customers: list[Markup] = []
     tasks: list[dict[str, Any]] = []
     more = False
     if enough:

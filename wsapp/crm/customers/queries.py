@@ -1,6 +1,7 @@
 """Which customers a person may see, in one condition for lists and single records alike."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,8 +10,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from wsapp.crm.customers.clean import name_key, normal_phone
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import within_team
-from wsapp.db import db, first, is_postgresql, rows
+from wsapp.crm.org.queries import Viewer, viewer_of, viewer_values, within_team
+from wsapp.db import as_loaded, db, first, is_postgresql, rows
+from wsapp.kept import Kept, columns_of, one_of
 from wsapp.problems import NotFound
 from wsapp.texts import _
 
@@ -38,17 +40,23 @@ SORTS = {
 }
 
 
-def visible_customers(actor: Member) -> sa.ColumnElement[bool]:
+def visible_customers(actor: Member | Viewer) -> sa.ColumnElement[bool]:
     """Return the condition for the customers that the actor may see."""
     return sa.and_(Customer.deleted_at.is_(None), within_team(Customer.owner_id, actor))
 
 
 def find_customer(customer_id: str, *, actor: Member) -> Customer:
     """Return a customer that the actor may see; raises NotFound for all others."""
-    customer = first(sa.select(Customer).where(Customer.id == customer_id, visible_customers(actor)))
-    if customer is None:
+    row = _customer_seen_by(viewer_of(actor)).first(customer=customer_id, **viewer_values(actor))
+    if row is None:
         raise NotFound(_("客户不存在或无权查看"))
-    return customer
+    return as_loaded(Customer, row._asdict())
+
+
+@cache
+def _customer_seen_by(viewer: Viewer) -> Kept:
+    customer_id = sa.bindparam("customer", type_=sa.String)
+    return Kept(sa.select(*columns_of(Customer)).where(Customer.id == customer_id, visible_customers(viewer)))
 
 
 def find_customers(customer_ids: Sequence[str | None], *, actor: Member) -> dict[str, Customer]:
@@ -117,9 +125,9 @@ def customers_with_similar_name(name: str, *, but: str = "") -> Sequence[Any]:
     ).all()
 
 
-_PHONES = (
+_PHONES = Kept(
     sa.select(CustomerPhone.customer_id, CustomerPhone.number)
-    .where(CustomerPhone.customer_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(one_of(CustomerPhone.customer_id, "ids"))
     .order_by(CustomerPhone.customer_id, CustomerPhone.position)
 )
 
@@ -128,7 +136,7 @@ def phones_of(customer_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the phone numbers of customers by id, in one query."""
     found: dict[str, list[str]] = {one: [] for one in customer_ids}
     if customer_ids:
-        for customer_id, number in db.session.execute(_PHONES, {"ids": list(customer_ids)}):
+        for customer_id, number in _PHONES.all(ids=list(customer_ids)):
             found[customer_id].append(number)
     return found
 

@@ -3,13 +3,15 @@
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import joinedload
 
 from wsapp import clock
 from wsapp.crm.org.models import (
+    ACTIVE,
     ADMIN,
     ApiToken,
     Corp,
@@ -18,7 +20,8 @@ from wsapp.crm.org.models import (
     Member,
     SignInState,
 )
-from wsapp.db import current_corp, db, first
+from wsapp.db import as_loaded, current_corp, db, first
+from wsapp.kept import Kept
 from wsapp.problems import Forbidden, Invalid, Problem
 from wsapp.texts import _
 from wsapp.vault import digest
@@ -53,30 +56,65 @@ def open_session(member: Member, *, device: str) -> str:
     return token
 
 
-# Every request asks one of these two: built once, they cost half.
-_SESSION = (
-    sa.select(LoginSession, Member)
-    .join(Member, sa.and_(Member.id == LoginSession.member_id, Member.corp_id == LoginSession.corp_id))
-    .where(LoginSession.id == sa.bindparam("id"))
-    .options(joinedload(Member.corp))  # every page names the corp
-)
-_TOKEN = (
-    sa.select(ApiToken, Member)
-    .join(Member, sa.and_(Member.id == ApiToken.member_id, Member.corp_id == ApiToken.corp_id))
-    .where(ApiToken.id == sa.bindparam("id"))
-    .options(joinedload(Member.corp))
-)
+@dataclass(frozen=True)
+class Login:
+    """The session that a request came with: its id and when it was last written down as seen."""
+
+    id: str
+    seen_at: datetime
 
 
-def find_session(token: str) -> tuple[LoginSession, Member] | None:
-    """Return the live session and its member for a cookie's token: not idle, not ended, same epoch, member active."""
-    row = db.session.execute(_SESSION, {"id": digest(token)[:40]}).first()
+@dataclass(frozen=True)
+class Pass:
+    """The API token that a request came with."""
+
+    id: str
+    scopes: frozenset[str]
+    used_at: datetime | None
+
+
+def _with_member(way_in: type[LoginSession] | type[ApiToken], *columns: Any) -> Kept:
+    """Return what every request asks: a session or token by its id, with the whole member and their corp."""
+    return Kept(
+        sa.select(
+            *(column.label(f"in_{column.key}") for column in columns),
+            *(getattr(Member, name).label(f"member_{name}") for name in _MEMBER),
+            Corp.name.label("corp_name"),
+            Corp.enabled.label("corp_enabled"),
+        )
+        .select_from(way_in)
+        .join(Member, sa.and_(Member.id == way_in.member_id, Member.corp_id == way_in.corp_id))
+        .join(Corp, Corp.id == Member.corp_id)
+        .where(way_in.id == sa.bindparam("id"))
+    )
+
+
+_MEMBER = tuple(column.key for column in sa.inspect(Member).column_attrs)
+_SESSION = _with_member(LoginSession, LoginSession.epoch, LoginSession.seen_at, LoginSession.ends_at)
+_TOKEN = _with_member(ApiToken, ApiToken.epoch, ApiToken.scopes, ApiToken.expires_at, ApiToken.used_at)
+
+
+def _member_in(row: Any) -> Member:
+    """Return the member from a row of `_with_member`, who knows the name of their corp: every page shows it."""
+    member = as_loaded(Member, dict(zip(_MEMBER, row[-len(_MEMBER) - 2 :], strict=False)))
+    member.__dict__["corp_name"] = row.corp_name
+    return member
+
+
+def find_session(token: str) -> tuple[Login, Member] | None:
+    """Return the live session and its member for a cookie's token.
+
+    Live: not idle, not ended, of the same epoch, the member active, the corp switched on.
+    """
+    session_id = digest(token)[:40]
+    row = _SESSION.first(id=session_id)
     if row is None:
         return None
-    session, member = row
     now = clock.now()
-    alive = session.ends_at > now and session.seen_at + SESSION_IDLE > now and session.epoch == member.epoch
-    return (session, member) if alive and member.is_active else None
+    alive = row.in_ends_at > now and row.in_seen_at + SESSION_IDLE > now and row.in_epoch == row.member_epoch
+    if not (alive and row.member_status == ACTIVE and row.corp_enabled):
+        return None
+    return Login(session_id, row.in_seen_at), _member_in(row)
 
 
 def holder_of(token: str) -> str | None:
@@ -84,7 +122,7 @@ def holder_of(token: str) -> str | None:
     return first(sa.select(LoginSession.member_id).where(LoginSession.id == digest(token)[:40]))
 
 
-def touch_session(session: LoginSession) -> bool:
+def touch_session(session: Login) -> bool:
     """Slide the idle end; says whether there was anything to write (at most every five minutes)."""
     now = clock.now()
     if now - session.seen_at < SESSION_TOUCH:
@@ -211,14 +249,16 @@ def corp_of_token(token: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def find_token(token: str) -> tuple[ApiToken, Member] | None:
-    """Return the live token of the current corp and its member."""
-    row = db.session.execute(_TOKEN, {"id": digest(token)[:40]}).first()
+def find_token(token: str) -> tuple[Pass, Member] | None:
+    """Return what a live token of the current corp allows, and its member."""
+    token_id = digest(token)[:40]
+    row = _TOKEN.first(id=token_id)
     if row is None:
         return None
-    found, member = row
-    alive = found.expires_at > clock.now() and found.epoch == member.epoch and member.is_active
-    return (found, member) if alive and member.corp.enabled else None
+    alive = row.in_expires_at > clock.now() and row.in_epoch == row.member_epoch
+    if not (alive and row.member_status == ACTIVE and row.corp_enabled):
+        return None
+    return Pass(token_id, frozenset(row.in_scopes), row.in_used_at), _member_in(row)
 
 
 def revoke_token(token_id: str, *, actor: Member) -> bool:

@@ -1,6 +1,7 @@
 """Corps, departments, members, their sessions and tokens."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -109,7 +110,7 @@ class Member(CorpScoped, Base):
 
     corp: Mapped[Corp] = relationship(viewonly=True)
 
-    @property
+    @cached_property
     def corp_name(self) -> str:
         return self.corp.name
 

@@ -1,12 +1,15 @@
 """Who works here, who leads whom, and therefore who may see whose records."""
 
 from collections.abc import Sequence
+from enum import Enum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, HostStream, Member, Membership
 from wsapp.db import db, first, rows
+from wsapp.kept import Kept, one_of
 
 ROOT_DEPTH = 1
 
@@ -48,7 +51,7 @@ def team_ids(actor: Member) -> frozenset[str] | None:
 
 
 def _team_of(actor: Member) -> frozenset[str]:
-    below: frozenset[str] = frozenset(db.session.scalars(_PEOPLE_BELOW, {"leader": actor.id}))
+    below: frozenset[str] = frozenset(row.member_id for row in _PEOPLE_BELOW.all(leader=actor.id))
     return below | {actor.id}
 
 
@@ -66,7 +69,7 @@ def _people_below() -> sa.Select[str]:
     )
 
 
-_PEOPLE_BELOW = _people_below()  # asked by most pages, so built once
+_PEOPLE_BELOW = Kept(_people_below())  # asked by most pages
 
 
 def _led_paths(actor: Member) -> Sequence[str]:
@@ -83,14 +86,56 @@ def leads_others(actor: Member) -> bool:
     return team is None or len(team) > 1
 
 
+class Viewer(Enum):
+    """Stands for any actor of a kind, where a statement is kept for all of them (see `wsapp.kept`).
+
+    The statement then takes what `viewer_values` returns as its parameters.
+    """
+
+    WHOLE = "sees the whole corp"
+    TEAM = "sees their people"
+    SELF = "sees themselves"
+
+
+VIEWER_ID = sa.bindparam("viewer", type_=sa.String)
+
+
+def viewer_of(actor: Member) -> Viewer:
+    """Return what stands for the actor in a kept statement."""
+    team = team_ids(actor)
+    if team is None:
+        return Viewer.WHOLE
+    return Viewer.SELF if len(team) == 1 else Viewer.TEAM
+
+
+def viewer_values(actor: Member) -> dict[str, Any]:
+    """Return the parameters of a kept statement that say who the actor is."""
+    return {"viewer": actor.id, "team": sorted(team_ids(actor) or ())}
+
+
 def within_team(
-    column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member
+    column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member | Viewer
 ) -> sa.ColumnElement[bool]:
     """Return the condition that `column` (a member id) names somebody whose records the actor may see."""
+    if isinstance(actor, Viewer):
+        return _within_team_of_any(column, actor)
     team = team_ids(actor)
     if team is None:
         return sa.true()
     return column == actor.id if len(team) == 1 else column.in_(sorted(team))
+
+
+def _within_team_of_any(column: Any, viewer: Viewer) -> sa.ColumnElement[bool]:
+    if viewer is Viewer.WHOLE:
+        return sa.true()
+    condition: sa.ColumnElement[bool] = one_of(column, "team") if viewer is Viewer.TEAM else column == VIEWER_ID
+    return condition
+
+
+def is_actor(column: Any, actor: Member | Viewer) -> sa.ColumnElement[bool]:
+    """Return the condition that `column` (a member id) names the actor."""
+    condition: sa.ColumnElement[bool] = column == (VIEWER_ID if isinstance(actor, Viewer) else actor.id)
+    return condition
 
 
 def may_see_member(actor: Member, member_id: str | None) -> bool:
@@ -165,15 +210,13 @@ def assignable_members(actor: Member) -> Sequence[Member]:
     return rows(statement.limit(500))
 
 
-_NAMES = sa.select(Member.id, Member.name).where(Member.id.in_(sa.bindparam("ids", expanding=True)))
+_NAMES = Kept(sa.select(Member.id, Member.name).where(one_of(Member.id, "ids")))
 
 
 def names(member_ids: Sequence[str | None]) -> dict[str, str]:
     """Return the names of members by id, in one query."""
     wanted = sorted({one for one in member_ids if one})
-    if not wanted:
-        return {}
-    return dict(db.session.execute(_NAMES, {"ids": wanted}).all())
+    return dict(_NAMES.all(ids=wanted)) if wanted else {}
 
 
 def admin_names(limit: int = 3) -> Sequence[str]:

@@ -16,7 +16,7 @@ from wsapp.crm.org.queries import manager_of, may_see_member, member
 from wsapp.crm.tasks.models import CANCELLED, DONE, KINDS, OPEN, PRIORITIES, REPEATS, Task
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
 from wsapp.crm.tasks.repeat import next_due
-from wsapp.db import db, dialect_insert, first, new_id
+from wsapp.db import db, first, insert_unless_there, new_id
 from wsapp.house import local, local_now
 from wsapp.problems import Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
@@ -356,10 +356,7 @@ def _make_next(task: Task, *, actor: Member) -> None:
         "updated_at": now,
         "version": 1,
     }
-    made = db.session.execute(
-        dialect_insert(Task).values(**values).on_conflict_do_nothing(), execution_options={"stamped": True}
-    )
-    if made.rowcount == 1:  # type: ignore[attr-defined]
+    if insert_unless_there(Task, values):
         following = first(sa.select(Task).where(Task.id == values["id"]))
         plan_reminders(following)
         record("task.created", following, actor=actor, customer_id=following.customer_id, title=following.title)

@@ -26,6 +26,16 @@ class Task(CorpScoped, Base):
         corp_key("assignee_id", "member"),
         corp_key("creator_id", "member"),
         sa.Index("ix_task_assignee_due", "corp_id", "assignee_id", "state", "due_at", "id"),
+        # What is open, in the order in which it is due; everything closed has a `done_at`.
+        sa.Index(
+            "ix_task_open",
+            "corp_id",
+            "assignee_id",
+            "due_at",
+            "id",
+            sqlite_where=sa.column("done_at").is_(None),
+            postgresql_where=sa.column("done_at").is_(None),
+        ),
         sa.Index("ix_task_due", "corp_id", "state", "due_at", "id"),
         sa.Index("ix_task_customer", "corp_id", "customer_id", "due_at", "id"),
         sa.Index("ix_task_done", "corp_id", "assignee_id", "done_at"),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import within_team
+from wsapp.crm.org.queries import Viewer, is_actor, within_team
 from wsapp.crm.tasks.models import DOING, OPEN, Task
 from wsapp.db import first, rows
 from wsapp.house import local_now
@@ -46,9 +46,9 @@ def are_overdue(now: Any = None, today: Any = None) -> sa.ColumnElement[bool]:
     return sa.and_(are_open(), late, sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now))
 
 
-def visible_tasks(actor: Member) -> sa.ColumnElement[bool]:
+def visible_tasks(actor: Member | Viewer) -> sa.ColumnElement[bool]:
     """Return the condition for the tasks that the actor may see: theirs, those they gave, those of their team."""
-    return sa.or_(within_team(Task.assignee_id, actor), Task.creator_id == actor.id)
+    return sa.or_(within_team(Task.assignee_id, actor), is_actor(Task.creator_id, actor))
 
 
 def find_task(task_id: str, *, actor: Member) -> Task:
