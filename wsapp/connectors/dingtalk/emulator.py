@@ -157,12 +157,12 @@ class DingTalkEmulator(Emulator):
         self.streams.close()
 
     def trust(self, origin: str) -> None:
+        for app in self.world.apps.values():
+            app.redirect_urls.append(origin)
+
     def use_streams(self) -> None:
         for app in self.world.apps.values():
             app.event_mode = "stream"
-
-        for app in self.world.apps.values():
-            app.redirect_urls.append(origin)
 
     # --- routes ----------------------------------------------------------------------------------------------
 
