@@ -217,13 +217,94 @@ function linkIn(text) {
   return found ? found[1] : "";
 }
 
+const MANY_LINKS = 2; // so many stand as buttons; more, as in a list, stand where they are
+
+/* Text whose links stay in their places. */
+function listWithLinks(text) {
+  const whole = element("span", "card__text");
+  for (const line of String(text).split("\n").filter((one) => one.trim())) {
+    const row = element("span", "card__item");
+    let end = 0;
+    for (const found of line.matchAll(/\[([^\]\n]+)\]\((https?:[^)\s]+)\)/g)) {
+      row.append(plain(line.slice(end, found.index)).replace(/^-$/, "· "), linkTo(found[1], found[2]));
+      end = found.index + found[0].length;
+    }
+    row.append(plain(line.slice(end)));
+    whole.append(row);
+  }
+  return whole;
+}
+
+function linkTo(words, url) {
+  const made = element("button", "card__link", words);
+  made.addEventListener("click", () => open(url));
+  return made;
+}
+
+function pictureOf(message) {
+  const image = element("img", "card__picture");
+  image.src = `/phone/media/${encodeURIComponent(message.media)}`;
+  image.alt = message.title || "图片";
+  return image;
+}
+
+function articleOf(article) {
+  const made = element("button", "card__article");
+  const words = element("span", "");
+  words.append(element("b", "", plain(article.title)), element("span", "", plain(article.text)));
+  made.append(words);
+  if (article.picture) {
+    const image = element("img", "");
+    image.src = resolve(article.picture);
+    image.alt = "";
+    made.append(image);
+  }
+  made.addEventListener("click", () => open(article.url));
+  return made;
+}
+
+/* A choice on a card; what is chosen goes along with the press of its button. */
+function questionOf(question, card) {
+  const made = element("fieldset", "card__question");
+  if (question.title) made.append(element("legend", "", question.title));
+  for (const [id, text] of question.options) {
+    const label = element("label", "");
+    const input = element("input", "");
+    input.type = question.many ? "checkbox" : "radio";
+    input.name = `${card.dataset.card}-${question.key}`;
+    input.dataset.question = question.key;
+    input.value = id;
+    label.append(input, element("span", "", text));
+    made.append(label);
+  }
+  return made;
+}
+
+function chosenOn(card) {
+  const chosen = {};
+  card.querySelectorAll("input:checked").forEach((one) => (chosen[one.dataset.question] = [...(chosen[one.dataset.question] || []), one.value]));
+  return Object.keys(chosen).length ? { selected: chosen } : {};
+}
+
 function cardBody(message) {
+  if (linksIn(message.text).length > MANY_LINKS) {
+    const list = element("div", "card__body");
+    if (message.source) list.append(element("span", "card__source", message.source));
+    list.append(listWithLinks(message.text));
+    return list;
+  }
   const body = element("button", "card__body");
   const title = plain(message.title);
   const text = plain(message.text);
   if (message.source && !message.mine) body.append(element("span", "card__source", message.source));
   if (title) body.append(element("span", "card__title", title));
   if (text && text !== title) body.append(element("span", "card__text", title && text.startsWith(title) ? text.slice(title.length).trim() : text));
+  const [number, counted] = message.figure || [];
+  if (number) {
+    const figure = element("span", "card__figure");
+    figure.append(element("b", "", number), element("span", "", counted || ""));
+    body.append(figure);
+  }
   for (const [label, value] of message.lines || []) {
     const line = element("span", "card__line");
     line.append(element("span", "", label), element("span", "", value));
@@ -253,8 +334,12 @@ function cardOf(message) {
     return card;
   }
   if (message.mine) card.classList.add("card_mine");
-  card.append(cardBody(message));
-  const shown = (message.buttons || []).length ? message.buttons : linksIn(message.text);
+  if (message.kind === "image" && message.media) card.append(pictureOf(message));
+  else if ((message.articles || []).length) card.append(...message.articles.map(articleOf));
+  else card.append(cardBody(message));
+  card.append(...(message.questions || []).map((one) => questionOf(one, card)));
+  const links = linksIn(message.text);
+  const shown = (message.buttons || []).length ? message.buttons : links.length > MANY_LINKS ? [] : links;
   if (shown.length) {
     const buttons = element("div", "card__buttons");
     buttons.append(...shown.map((button) => cardButton(message, button, card)));
@@ -266,7 +351,7 @@ function cardOf(message) {
 async function press(message, button, card) {
   card.classList.add("card_busy");
   card.querySelectorAll(".card__button").forEach((one) => (one.disabled = true));
-  const answer = await ask("/phone/press", { user, card: message.card, key: button.key, corp: message.corp, wait: PRESS_WAITS });
+  const answer = await ask("/phone/press", { user, card: message.card, key: button.key, corp: message.corp, wait: PRESS_WAITS, ...chosenOn(card) });
   if (answer.status !== 200) toast(`应用没有回应（${answer.status || "超时"}），请再试一次`);
   drawn = "";
   await look();
