@@ -2,7 +2,7 @@
 workers and new processes in between. However it went, both sides end equal, and then the host is left in peace."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,8 @@ class BothSides(RuleBasedStateMachine):
         self.desk = Desk(self.firm)
         self.steps = 0
         self.titles = 0
+        self.ticked: set[str] = set()  # tasks whose to-do was ticked at the host
+        self.moved: dict[str, float] = {}  # tasks that were moved at the host alone, and where to
 
     @initialize()
     def begin(self) -> None:
@@ -57,6 +59,8 @@ class BothSides(RuleBasedStateMachine):
         db.session.execute(sa.delete(Outbox))
         choose(self.firm.seller(), todos="todo" in LISTS[self.firm.host], entries=True)
         db.session.commit()
+        self.new_task(tomorrow_at(9), all_day=False)
+        self._settle()
 
     # --- helpers ---------------------------------------------------------------------------------------------
 
@@ -72,7 +76,28 @@ class BothSides(RuleBasedStateMachine):
     def tap(self, number: int, act: str, at: Any = None) -> None:
         able = [one for one in self.desk.items() if act in (*one["acts"], "rename")]
         if able:
-            self.desk.act(able[number % len(able)], act, at)
+            item = able[number % len(able)]
+            self.expect(item, act, at)
+            self.desk.act(item, act, at)
+
+    def expect(self, item: dict[str, Any], act: str, at: Any) -> None:
+        """Note what must hold in the end, whatever is lost on the way: a tick counts, and so does a lone new date."""
+        mirror = next((one for one in self.desk.mirrors() if one.host_id == item["id"] and one.is_current), None)
+        task = self.desk.task(mirror.task_id) if mirror else None
+        if mirror is None or task is None or not task.is_open:
+            return
+        if act == "complete":
+            self.ticked.add(task.id)
+        elif act in ("reopen", "delete"):
+            self.ticked.discard(task.id)
+            self.moved.pop(task.id, None)
+        elif act == "move":
+            had_at = mirror.had and datetime.fromisoformat(mirror.had["at"]).timestamp()
+            is_alone = had_at == item["at"] == task.due_at.timestamp() and not mirror.unsure and not task.all_day
+            other_side = task.id in self.moved
+            self.moved.pop(task.id, None)
+            if is_alone and not other_side:
+                self.moved[task.id] = at.timestamp()
 
     # --- people here -----------------------------------------------------------------------------------------
 
@@ -85,6 +110,7 @@ class BothSides(RuleBasedStateMachine):
     @rule(number=which, at=moments)
     def move_here(self, number: int, at: Any) -> None:
         if task := self.pick(number):
+            self.moved.pop(task.id, None)
             change_task(task, {"due_at": at}, actor=self.firm.seller())
             db.session.commit()
 
@@ -180,6 +206,7 @@ class BothSides(RuleBasedStateMachine):
     @rule(kinds=st.sampled_from(((), ("event",), ("mirror",), ("event", "mirror"))))
     def work(self, kinds: tuple[str, ...]) -> None:
         self.steps += 1
+        self._end_waits()
         waiting = self._hold_back_all_but(kinds) if kinds else []
         run_due(self.firm.app)
         self._give_back(waiting)
@@ -219,16 +246,20 @@ class BothSides(RuleBasedStateMachine):
     def _settle(self) -> None:
         """All waits are over, again and again, until nothing waits."""
         for _round in range(12):
-            db.session.rollback()
-            waiting = sa.update(Outbox).where(Outbox.state == "ready", Outbox.kind.like("mirror%"))
-            db.session.execute(waiting.values(due_at=clock.now() - timedelta(seconds=1)))
-            db.session.commit()
+            self._end_waits()
             ran = run_due(self.firm.app)
             db.session.rollback()
             self.firm.emulator.wait_for_callbacks()
             if not ran and not self.desk.waiting():
                 return
         raise AssertionError("work without end")
+
+    def _end_waits(self) -> None:
+        """However long a try was to wait for the next one, that time is over."""
+        db.session.rollback()
+        waiting = sa.update(Outbox).where(Outbox.state == "ready", Outbox.kind.like("mirror%"))
+        db.session.execute(waiting.values(due_at=clock.now() - timedelta(seconds=1)))
+        db.session.commit()
 
     def _night(self) -> None:
         db.session.rollback()
@@ -248,6 +279,9 @@ class BothSides(RuleBasedStateMachine):
         wanted = {(task.id, kind) for task in tasks.values() if task.is_open for kind in LISTS[self.firm.host]}
         assert wanted <= {(one.task_id, one.kind) for one in mirrors}
         assert {one.state for one in mirrors} <= {THERE, ASKING, OFF}
+        assert not [one for one in self.ticked if tasks[one].is_open], "what was ticked at the host is done here"
+        for task_id, at in self.moved.items():
+            assert not tasks[task_id].is_open or tasks[task_id].due_at.timestamp() == at, "moved at the host alone"
         assert len({one["source"] for one in items.values()}) == len(items), "nothing is shown twice"
 
 

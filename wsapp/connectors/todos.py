@@ -45,6 +45,7 @@ class Keeper(ABC):
     BadCredentials."""
 
     echoes: ClassVar[bool] = False  # the host tells us of our own changes, too
+    replaces_whole: ClassVar[bool] = False  # a change replaces the whole item: look first, or theirs is overwritten
     needs_home: ClassVar[bool] = False  # items live in a place of the app's own, see `home`
 
     @abstractmethod
@@ -71,8 +72,9 @@ class Keeper(ABC):
         """Look for an item by its source, after a create that ended in doubt."""
 
     @abstractmethod
-    def change(self, owner: "Identity", home: str, item: HostItem) -> bool:
-        """Make the host's item `item.host_id` look like `item`; False when it is not there any more."""
+    def change(self, owner: "Identity", home: str, item: HostItem, fields: frozenset[str]) -> bool:
+        """Give the host's item `item.host_id` the named fields of `item` ("title", "at", "all_day", "minutes", "done"),
+        and no others where the host lets us; False when it is not there any more."""
 
     @abstractmethod
     def delete(self, owner: "Identity", host_id: str) -> None:

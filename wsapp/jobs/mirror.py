@@ -26,7 +26,7 @@ from wsapp.crm.mirrors.actions import (
     put_in_line,
     to_look_at,
 )
-from wsapp.crm.mirrors.merge import Facts, is_as_wished, may_tell, note_told, settle_end, take_over, wish
+from wsapp.crm.mirrors.merge import Facts, is_as_wished, may_tell, note_told, settle_end, take_over, to_tell, wish
 from wsapp.crm.mirrors.models import ASKING, GONE, LEAVING, OFF, REFUSED, THERE, TODO, WANTED, MirrorChoice, TaskMirror
 from wsapp.crm.mirrors.queries import choice_of
 from wsapp.crm.notifications.messages import link
@@ -227,8 +227,9 @@ def _create(held: Held, home: str, item: HostItem) -> HostItem:
 
 def _look(held: Held) -> None:
     """Ask the host where something happened there, or an earlier call ended in doubt; let the task follow."""
-    mirror, _task = _rows(held)
-    if not (mirror.wants_look or mirror.unsure):
+    mirror, task = _rows(held)
+    overwrites = held.keeper.replaces_whole and _has_news(held, task, mirror)
+    if not (mirror.wants_look or mirror.unsure or overwrites):
         return
     host_id, mirror.wants_look = mirror.host_id, False
     try:
@@ -262,15 +263,16 @@ def _tell(held: Held) -> None:
         return
     if mirror.state in (ASKING, GONE) or not mirror.is_current:
         return
+    if not _has_news(held, task, mirror):
+        return
     item, version = _item(held, task, mirror), task.version
     wished = Facts.of(item)
-    if is_as_wished(task, mirror, wished) or not may_tell(task, mirror):
-        return
+    fields = to_tell(task, mirror, wished)
     mirror.unsure, home = True, _known_home(mirror)
     if held.keeper.echoes:
         mirror.echoes, mirror.echoes_until = mirror.echoes + 1, clock.now() + ECHO_TIME
     with _calling(held):
-        is_there = held.keeper.change(held.owner, home, item)
+        is_there = held.keeper.change(held.owner, home, item, fields)
     mirror, task = _rows(held)
     mirror.synced_at = clock.now()
     if is_there:
@@ -282,6 +284,12 @@ def _tell(held: Held) -> None:
     owner = member(mirror.member_id)
     if owner is not None:
         take_over(task, mirror, None, wished, member=owner)
+
+
+def _has_news(held: Held, task: Task, mirror: TaskMirror) -> bool:
+    """Say whether the host is to be told anything."""
+    wished = Facts.of(_item(held, task, mirror))
+    return not is_as_wished(task, mirror, wished) and may_tell(task, mirror)
 
 
 def _item(held: Held, task: Task, mirror: TaskMirror) -> HostItem:

@@ -82,9 +82,12 @@ class Calendar(Keeper):
         rows = self.listed(owner, home, item.at - day, item.at + day)
         return next((one for one in rows if one.source == item.source), None)
 
-    def change(self, owner: Identity, home: str, item: HostItem) -> bool:
-        """PUT …/events/{eventId}."""
-        body = {**self._fields(item), "id": item.host_id, "extra": QUIET}
+    def change(self, owner: Identity, home: str, item: HostItem, fields: frozenset[str]) -> bool:
+        """PUT …/events/{eventId}; what is left out stays."""
+        whole = self._fields(item)
+        names = {"summary", "description"} if "title" in fields else set()
+        names |= {"start", "end", "isAllDay"} if fields & {"at", "all_day", "minutes"} else set()
+        body = {**{name: whole[name] for name in sorted(names)}, "id": item.host_id, "extra": QUIET}
         try:
             self._call("PUT", owner, f"/{_quoted(item.host_id)}", body)
         except Refused as error:

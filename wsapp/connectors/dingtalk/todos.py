@@ -22,6 +22,7 @@ MAX_PAGES = 50
 EXISTS = "task exist"  # the words of todo.taskCreate.paramError for a sourceId that was used
 NOT_THERE = "task not exist"
 NORMAL_PRIORITY = 20
+FIELDS_OF = {"subject": "title", "description": "title", "dueTime": "at"}
 LABELLED = ("/tasks", "/org/tasks/query")  # what metrics tell apart
 
 
@@ -75,10 +76,11 @@ class TodoList(Keeper):
         """GET …/tasks/sources/{sourceId} (in the host's generated client, without a page of its own)."""
         return self._one(owner, f"/tasks/sources/{_quoted(item.source)}")
 
-    def change(self, owner: Identity, home: str, item: HostItem) -> bool:
-        """PUT …/tasks/{taskId}; the link cannot be changed."""
+    def change(self, owner: Identity, home: str, item: HostItem, fields: frozenset[str]) -> bool:
+        """PUT …/tasks/{taskId}; the link cannot be changed. What is left out stays, a tick of theirs for one."""
         me = union_id(owner)
-        body = {**_fields(item), "done": item.done, "executorIds": [me]}
+        body = {key: value for key, value in _fields(item).items() if FIELDS_OF[key] in fields}
+        body |= {"done": item.done} if "done" in fields else {}
         tail = f"/tasks/{_quoted(item.host_id)}"
         return self._there(lambda: self._call("PUT", me, tail, body, operator=me, write=True))
 

@@ -32,6 +32,7 @@ ENTRY_GONE = frozenset({"90460", "90461"})
 class Calendar(Keeper):
     """The calendars of one corp's people that belong to the app."""
 
+    replaces_whole = True
     needs_home = True
 
     def __init__(self, calls: Calls, agent_id: int, public_url: str, name: str) -> None:
@@ -92,7 +93,7 @@ class Calendar(Keeper):
         """Walk the person's calendar for the entry whose link carries our source."""
         return next((one for one in self._walk(home) if one.source == item.source), None)
 
-    def change(self, owner: Identity, home: str, item: HostItem) -> bool:
+    def change(self, owner: Identity, home: str, item: HostItem, fields: frozenset[str]) -> bool:
         """oa/schedule/update: the whole entry, for what is left out is emptied."""
         schedule = {**self._fields(owner, item), "schedule_id": item.host_id}
         body = dump({"schedule": schedule, "skip_attendees": 0, "op_mode": 0})

@@ -49,6 +49,11 @@ class Facts:
             "done": self.done,
         }
 
+    def unlike(self, other: Self) -> frozenset[str]:
+        """Return the names of the fields that differ."""
+        mine, theirs = self.as_json(), other.as_json()
+        return frozenset(name for name in mine if mine[name] != theirs[name])
+
     @property
     def when(self) -> tuple[datetime, bool]:
         return self.at, self.all_day
@@ -78,6 +83,14 @@ def is_as_wished(task: Task, mirror: TaskMirror, wished: Facts) -> bool:
     if task.is_open:
         return had == wished
     return had.done if mirror.kind == TODO else had.title.startswith(DONE_MARK)
+
+
+def to_tell(task: Task, mirror: TaskMirror, wished: Facts) -> frozenset[str]:
+    """Return the fields that the host is to be told: what the person changed there meanwhile is left alone."""
+    if mirror.had is None:
+        return frozenset(wished.as_json())
+    fields = wished.unlike(Facts.read(mirror.had))
+    return fields if task.is_open else fields & {"title", "done"}
 
 
 def may_tell(task: Task, mirror: TaskMirror) -> bool:
