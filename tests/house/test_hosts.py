@@ -11,7 +11,7 @@ import time_machine
 from flask import Flask
 
 from tests.cast import settings_for
-from wsapp import clock, hosts
+from wsapp import clock, hosts, rechecks
 from wsapp.connectors.base import BadCredentials, OutOfRange, TryLater
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.org.models import Corp, Department, HostToken, Member, Membership
