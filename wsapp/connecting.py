@@ -28,14 +28,16 @@ from wsapp.crm.org.queries import corp_at_host
 from wsapp.db import corp_scope, db
 from wsapp.house import house
 from wsapp.problems import Invalid
-from wsapp.texts import _, lazy
+from wsapp.texts import _, lazy, mark
 from wsapp.vault import digest
 
 CHECK_SECONDS = 4.0  # for all calls of one check together
 LEAST_SECONDS = 0.2  # less than this is not worth a call
 MOST_CHECKS = 20  # of one set-up in an hour: the hosts bar a server's address that insists on wrong secrets
 FAILURE_HOLDS = timedelta(minutes=10)  # that the same wrong values are not asked about again
-NAME = CredentialField("name", "企业名称", required=False, pattern=r".{1,120}")
+NAME = CredentialField(
+    "name", mark("企业名称"), required=False, pattern=r".{1,120}", hint=mark("成员看到的名称，留空则显示企业 ID")
+)
 LETTERS = string.ascii_letters + string.digits
 MADE_LENGTH = {"token": 24, "aes_key": 43}
 
@@ -117,13 +119,9 @@ class Draft:
         """Return the present value of a field, typed or saved."""
         if one.key == "corp_id":
             return self.corp_id
-        return (
-            self.name
-            if one is NAME and self.corp
-            else self.typed.get("name", "")
-            if one is NAME
-            else (self.values()[one.key])
-        )
+        if one is NAME:
+            return self.name if self.corp else self.typed.get("name", "")
+        return self.values()[one.key]
 
     def take(self, step: SetUpStep, typed: Mapping[str, str], cleared: Sequence[str] = ()) -> dict[str, str]:
         """Take what was typed on a step. An empty secret leaves the present one, unless it is `cleared`.
@@ -141,7 +139,9 @@ class Draft:
 
     def _fault(self, one: CredentialField) -> str:
         value = self.present(one)
-        return "" if one is NAME and len(value) <= 120 else wrong_format(one, value)
+        if one is NAME and len(value) <= 120 and value.isprintable():
+            return ""
+        return wrong_format(one, value)
 
 
 def pastes(draft: Draft, step: SetUpStep) -> list[tuple[Paste, str]]:

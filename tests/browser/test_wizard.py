@@ -202,6 +202,8 @@ def walk_through_the_steps(person: Administrator) -> None:
             person.upload_file()
         if form := CONSOLES[person.host.name].get(key):
             person.paste(*form)
+            if form[0] in ("callback", "events"):
+                expect(person.page.locator("#heard .notice_good")).to_contain_text("校验")
         person.next()
     raise AssertionError(f"no end after {person.step}")
 

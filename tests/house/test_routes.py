@@ -143,8 +143,8 @@ ROUTES: dict[str, Route] = {
     ),
     "GET /h5/host-config": Route(MEMBER, query={"url": "http://evil.example/h5/"}),
     "POST /h5/photos": Route(MEMBER),
-    "GET /h5/probe/<token>": Route(MEMBER),
-    "POST /h5/probe/<token>": Route(MEMBER, body={"worked": True}),
+    "GET /h5/probe": Route(MEMBER, query={"ticket": "x"}),
+    "POST /h5/probe": Route(MEMBER, query={"ticket": "x"}, body={"worked": True}),
     # --- the console
     "GET /admin/": Route(ADMIN),
     "GET /admin/corps": Route(ADMIN),
@@ -154,6 +154,7 @@ ROUTES: dict[str, Route] = {
     "GET /admin/corps/set-ups/<key:set_up_id>/<step>": Route(ADMIN),
     "POST /admin/corps/set-ups/<key:set_up_id>/<step>": Route(ADMIN, form={"app_secret": "geraten"}),
     "POST /admin/corps/set-ups/<key:set_up_id>/<step>/check": Route(ADMIN, form={"app_secret": "geraten"}),
+    "GET /admin/corps/set-ups/<key:set_up_id>/<step>/heard": Route(ADMIN),
     "POST /admin/corps/set-ups/<key:set_up_id>/<step>/renewal": Route(ADMIN),
     "POST /admin/corps/set-ups/<key:set_up_id>/<step>/file": Route(ADMIN, form={"file_name": "WW_verify_a.txt"}),
     "GET /admin/corps/set-ups/<key:set_up_id>/finish": Route(ADMIN),
@@ -183,7 +184,6 @@ ROUTES: dict[str, Route] = {
     "POST /admin/notifications": Route(ADMIN, form={"quiet": "off", "digest_after": "0"}),
     "GET /admin/doctor": Route(ADMIN),
     "POST /admin/doctor/rounds": Route(ADMIN, form={"sends": "1"}),
-    "POST /admin/doctor/checks/<check>": Route(ADMIN),
     "GET /admin/tokens": Route(ADMIN),
     "POST /admin/tokens": Route(ADMIN, form={"scope": "read", "days": "30", "member": "{member}"}),
     "POST /admin/tokens/<token_id>/revocation": Route(ADMIN),
@@ -266,7 +266,7 @@ class World:
 
     def path(self, line: str) -> str:
         rule = line.partition(" ")[2]
-        names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json", "check": "own.disk"}
+        names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json"}
         names |= {"step": "app", "name": "WW_verify_0123456789abcdef"}
         if rule.startswith("/api/"):
             names["member"] = "ali"

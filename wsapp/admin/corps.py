@@ -1,5 +1,6 @@
 """Connected corps: how each of one's own stands, beginning to connect another, switching one off and on."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, abort, g, redirect, request, session, url_for
@@ -11,7 +12,8 @@ from wsapp.connecting import Draft
 from wsapp.connectors import connector_classes
 from wsapp.crm.org import setups
 from wsapp.crm.org.models import Corp, CorpSetUp
-from wsapp.db import db
+from wsapp.db import corp_scope, db
+from wsapp.doctor.heard import at_doors
 from wsapp.house import local
 from wsapp.problems import Invalid
 from wsapp.texts import _
@@ -64,9 +66,16 @@ def index() -> str:
     )
 
 
+def last_called(corp: Corp, door: str | None = None) -> datetime | None:
+    """Return when the host last reached us, on the clock on the wall here: at one door, or at any."""
+    with corp_scope(corp.id):
+        heard = at_doors()
+    moments = [one.verified_at for key, one in heard.items() if one.verified_at and door in (None, key)]
+    return local(max(moments)) if moments else None
+
+
 def _corp(corp: Corp) -> dict[str, Any]:
     kind, dates = hosts.connector_class(corp.host), hosts.former_dates(corp)
-    called = setups.last_called(corp)
     return {
         "row": corp,
         "host": _(kind.label),
@@ -74,7 +83,7 @@ def _corp(corp: Corp) -> dict[str, Any]:
         "state": _("已停用") if not corp.enabled else _("凭证有误") if corp.fault else _("正常"),
         "mark": "" if not corp.enabled else "overdue" if corp.fault else "done",
         "members": setups.active_members(corp),
-        "called": local(called) if called else None,
+        "called": last_called(corp),
         "stream": streams.facts(corp),
         "former": [
             (_(one.label), local(dates[one.key][0]), local(dates[one.key][1]))

@@ -17,7 +17,6 @@ from wsapp.crm.notifications.models import DROPPED, FAILED, PLANNED, SENDING, SU
 from wsapp.crm.org import setups
 from wsapp.crm.org.models import Corp
 from wsapp.db import db, first
-from wsapp.house import local
 from wsapp.problems import Problem
 from wsapp.texts import _
 from wsapp.web import limiter
@@ -46,14 +45,13 @@ def page(set_up_id: str) -> Any:
     draft, corp = _connected(set_up_id)
     is_here = g.member is not None and g.member.corp_id == corp.id
     is_admin = is_here and g.member.is_admin
-    called = setups.last_called(corp)
     steps = draft.kind.set_up_steps
     return render_template(
         "admin/set_up_finish.html",
         draft=draft,
         corp=corp,
         host_label=_(draft.kind.label),
-        called=local(called) if called else None,
+        called=corps.last_called(corp),
         is_here=is_here,
         is_admin=is_admin,
         sign_in_url=url_for("signin.web", host=corp.host, corp_id=corp.host_corp_id, next=_address(draft)),

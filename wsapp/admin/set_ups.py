@@ -74,10 +74,26 @@ def _page(draft: Draft, step: SetUpStep, errors: dict[str, str] | None = None, b
         pastes=[(_(one.label), value) for one, value in connecting.pastes(draft, step)],
         made=[_made(draft, one) for one in draft.made(step)],
         files=setups.ownership_files(draft.corp) if step.file and draft.corp else [],
+        heard=_heard(draft, step),
         errors=errors or {},
         blame=blame,
         host_label=_(draft.kind.label),
     )
+
+
+def _heard(draft: Draft, step: SetUpStep) -> dict[str, Any] | None:
+    """Return whether the host has called the door of this step yet; None where it has none."""
+    corp = draft.corp
+    if step.door is None or corp is None:
+        return None
+    return {"at": corps.last_called(corp, step.door), "url": _address(draft, step.key, "heard")}
+
+
+@bp.get("/<key:set_up_id>/<step>/heard")
+def heard(set_up_id: str, step: str) -> str:
+    """Whether the host has called: a part of the page, asked for again until it has."""
+    draft, one = _open(set_up_id, step)
+    return render_template("admin/set_up_heard.html", heard=_heard(draft, one), host_label=_(draft.kind.label))
 
 
 def _field(draft: Draft, one: CredentialField, errors: dict[str, str]) -> dict[str, Any]:
@@ -103,7 +119,7 @@ def _made(draft: Draft, one: CredentialField) -> dict[str, Any]:
 @bp.post("/<key:set_up_id>/<step>")
 @limiter.limit(CHECK_RATE)
 def save(set_up_id: str, step: str) -> Any:
-    """Take a page's values, have the host confirm them, save and go on; what was typed stays when something is wrong."""
+    """Take a page's values, have the host confirm them, save and go on; a fault leaves what was typed."""
     draft, one = _open(set_up_id, step)
     errors, blame = _check(draft, one, whole=True)
     if errors or blame is not None:

@@ -114,6 +114,7 @@ class SetUpStep:
     optional: bool = False
     proves: bool = False
     file: bool = False
+    door: str | None = None  # tail of the callback address that the host calls once this step is done
 
 
 @dataclass(frozen=True)

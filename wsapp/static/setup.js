@@ -21,6 +21,16 @@
     }
   }
 
+  /* What was wrong with a value is over once it is typed anew; the host's answer to it follows below. */
+  document.addEventListener("input", function (event) {
+    var field = event.target.closest(".field_bad");
+    if (!field) return;
+    field.classList.remove("field_bad");
+    event.target.removeAttribute("aria-invalid");
+    var said = field.querySelector(".field__error");
+    if (said) said.remove();
+  });
+
   document.addEventListener("click", function (event) {
     var button = event.target.closest("[data-copy-from]");
     if (!button) {

@@ -148,6 +148,7 @@ STEPS = (
             "订阅通讯录用户增加、更改、离职、激活，部门创建、修改、删除，设为或取消管理员，应用可见范围变更。"
         ),
         pastes=(Paste(mark("请求网址"), "{public_url}/callbacks/dingtalk/{corp_id}"),),
+        door="",
     ),
     SetUpStep(
         "card",

@@ -92,6 +92,7 @@ STEPS = (
         place=mark("应用详情 › 接收消息 › 设置 API 接收"),
         text=mark("以下三项已在本系统保存，逐项复制到后台后点“保存”，企业微信会立即校验。卡片上的按钮需要它。"),
         pastes=(Paste(mark("URL"), "{public_url}/callbacks/wecom/{corp_id}/app"),),
+        door="app",
     ),
     SetUpStep(
         "ip",
@@ -109,6 +110,7 @@ STEPS = (
         place=mark("管理工具 › 通讯录同步"),
         text=mark("用于第一时间得知离职和调岗。可以跳过，以后再设置：系统每晚也会核对通讯录。"),
         pastes=(Paste(mark("接收事件服务器 URL"), "{public_url}/callbacks/wecom/{corp_id}/contacts"),),
+        door="contacts",
         optional=True,
         proves=True,
     ),

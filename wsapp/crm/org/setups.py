@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock
-from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, CorpSetUp, Member, OwnershipFile, SeenCallback
+from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, CorpSetUp, Member, OwnershipFile
 from wsapp.crm.org.queries import has_admin
 from wsapp.db import corp_scope, db, first, new_id, rows
 from wsapp.problems import Forbidden, Invalid
@@ -115,12 +115,6 @@ def take_over(corp: Corp, member: Member) -> None:
 def switch_corp(corp: Corp, enabled: bool) -> None:
     """Switch a corp off (nobody signs in, nothing is sent, callbacks are refused) or on again."""
     corp.enabled = enabled
-
-
-def last_called(corp: Corp) -> datetime | None:
-    """Return when the host last reached us with a callback that was beyond doubt, within what is remembered."""
-    found: datetime | None = first(sa.select(sa.func.max(SeenCallback.seen_at)).where(SeenCallback.corp_id == corp.id))
-    return found
 
 
 def active_members(corp: Corp) -> int:
