@@ -226,6 +226,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code."""
     # For its side effect: these commands register themselves, and import nothing heavy either.
     import_module("wsapp.cli_corps")
+    import_module("wsapp.cli_doctor")
     import_module("wsapp.cli_directory")
     try:
         code = program.main(args=list(arguments), prog_name="wsapp", standalone_mode=False)

@@ -13,6 +13,7 @@ from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
 from wsapp.crm.org.models import Corp, SeenCallback
 from wsapp.db import db, dialect_insert
+from wsapp.doctor import proofs
 
 
 def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = True) -> CallbackReply:
@@ -45,6 +46,8 @@ def _press(connector: Connector, callback: Callback, event: HostEvent, *, fresh:
         return None
     fold = connector.userid_case == "fold"
     pressed = (event.card, event.userids[0], event.action)
+    if event.card.startswith(proofs.CARD):
+        return _settle_test_card(connector, callback, event)
     done = press(*pressed, fold=fold) or drafts.press(*pressed, fold=fold)
     if done is None:
         return None
@@ -57,6 +60,15 @@ def _press(connector: Connector, callback: Callback, event: HostEvent, *, fresh:
     if reply is callback.reply:
         # The host takes no new card in its answer: it is updated right after the commit.
         outbox.enqueue("card.update", {"notification": notification.id, "state": notification.shown})
+    return reply
+
+
+def _settle_test_card(connector: Connector, callback: Callback, event: HostEvent) -> CallbackReply:
+    """The doctor's own card was pressed: the round trip is proven, the card says so."""
+    proofs.note_press(type(connector))
+    reply = connector.answer_press(callback, proofs.settled(event.card))
+    if reply is callback.reply and (code := event.data.get("response_code")):
+        outbox.enqueue("doctor.card", {"card": event.card, "userid": event.userids[0], "code": code})
     return reply
 
 

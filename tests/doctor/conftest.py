@@ -17,7 +17,7 @@ from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import ADMIN, Corp
 from wsapp.crm.org.queries import corp_at_host
 from wsapp.db import corp_scope, db
-from wsapp.doctor import heard
+from wsapp.doctor import heard, rounds
 
 Wsgi = Callable[[dict[str, Any], Any], Any]
 
@@ -134,8 +134,17 @@ def clinic(database_url: str, tmp_path: Path, wecom: RunningEmulator, dingtalk: 
                 member, _ = org.keep_member(facts, fold=host == "wecom", leads_root=False)
                 member.role = ADMIN
             db.session.commit()
-        yield made
-        db.session.remove()
+    yield made
+    rounds.wait()
     front.stop()
     with app.app_context():
+        db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture
+def inside(clinic: Clinic) -> Iterator[Clinic]:
+    """The same, in a unit of work of its own: for tests that call the doctor directly."""
+    with clinic.app.app_context():
+        yield clinic
+        db.session.remove()

@@ -13,8 +13,8 @@ LEAST = 30
 
 
 @pytest.mark.parametrize("host", ["wecom", "dingtalk"])
-def test_the_doctor_names_every_mistake(clinic: Clinic, host: str) -> None:
-    wrong = [said for mistake in MISTAKES[host] if (said := _examined(clinic, host, mistake))]
+def test_the_doctor_names_every_mistake(inside: Clinic, host: str) -> None:
+    wrong = [said for mistake in MISTAKES[host] if (said := _examined(inside, host, mistake))]
     assert len(MISTAKES[host]) >= LEAST
     assert not wrong, "\n".join(wrong)
 

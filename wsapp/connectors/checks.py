@@ -83,6 +83,7 @@ class Ground:
     heard: Mapping[str, Heard] = field(default_factory=dict)  # by the tail of the callback's address
     files: Mapping[str, str] = field(default_factory=dict)  # ownership files by name, as we serve them
     line: Text | None = None  # what is wrong with the line that the host keeps open; None: there is none, "": it is up
+    line_heard_at: datetime | None = None  # when something last came over it
 
 
 @dataclass(frozen=True)

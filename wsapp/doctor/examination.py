@@ -17,7 +17,7 @@ from wsapp.connectors.base import Connector, HostError
 from wsapp.connectors.checks import Check, Ground, Result, fail, skip
 from wsapp.crm.org.models import Corp
 from wsapp.db import corp_scope, db, start_reading
-from wsapp.doctor import own, reaching
+from wsapp.doctor import own, proofs, reaching
 from wsapp.doctor.findings import Finding, finding, of_error
 from wsapp.doctor.ground import ground_of, visiting
 from wsapp.texts import lazy
@@ -33,7 +33,7 @@ def plan(connector: Connector | None) -> Sequence[Check]:
     """Return every check in order: the installation's, then how the host is reached, then the host's own."""
     if connector is None:
         return own.checks()
-    return (*own.checks(), *reaching.checks(connector), *connector.checks())
+    return (*own.checks(), *reaching.checks(connector), *connector.checks(), proofs.PHONE)
 
 
 def examine(

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,9 @@ from wsapp import clock, hosts
 from wsapp.connectors.base import Answer, Connector, TokenStore
 from wsapp.connectors.checks import Ground, Text
 from wsapp.connectors.http import HttpTransport
-from wsapp.crm.org.models import STREAM_OPEN, Corp, HostStream, OwnershipFile
-from wsapp.crm.org.queries import first_admin_userid
-from wsapp.db import corp_scope, db, first
+from wsapp.crm.org.models import STREAM_OPEN, Corp, OwnershipFile
+from wsapp.crm.org.queries import first_admin_userid, stream_of
+from wsapp.db import corp_scope, db
 from wsapp.doctor import fetching, heard
 from wsapp.house import house
 from wsapp.texts import lazy
@@ -102,18 +103,19 @@ def ground_of(corp: Corp | None, connector: Connector | None, me: str) -> Ground
         ground.heard = heard.at_doors()
     wanted = sa.select(OwnershipFile.name, OwnershipFile.content).where(OwnershipFile.owner_id == corp.id)
     ground.files = {one.name: one.content for one in db.session.execute(wanted)}
-    ground.line = _line(corp.id)
+    ground.line, ground.line_heard_at = _line(corp.id)
     return ground
 
 
-def _line(corp_id: int) -> Text | None:
-    """What is wrong with the stream that a host keeps open to us: "" when it is up, None when nobody holds one."""
-    stream = first(sa.select(HostStream).where(HostStream.corp_id == corp_id))
+def _line(corp_id: int) -> tuple[Text | None, datetime | None]:
+    """What is wrong with the stream that a host keeps open to us: "" when it is up, None when nobody holds one; and
+    when something last came over it."""
+    stream = stream_of(corp_id)
     if stream is None or not stream.held_until or stream.held_until < clock.wall():
-        return None
+        return None, None
     if stream.state == STREAM_OPEN:
-        return ""
-    return stream.reason or lazy("正在连接")
+        return "", stream.last_event_at
+    return stream.reason or lazy("正在连接"), stream.last_event_at
 
 
 def _no_tokens(kind: str, fetch: Callable[[], tuple[str, float]]) -> str:

@@ -3,7 +3,18 @@
 from wsapp import outbox
 from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
-from wsapp.jobs import aftercare, conversations, delivery, directory, dispatcher, groups, mirror, periodic, rechecking
+from wsapp.jobs import (
+    aftercare,
+    conversations,
+    delivery,
+    directory,
+    dispatcher,
+    groups,
+    mirror,
+    periodic,
+    rechecking,
+    testcards,
+)
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
 from wsapp.outbox import Claim
 
@@ -46,6 +57,7 @@ HANDLERS: dict[str, Handler] = {
     "group.post": groups.post,  # {"robot": id}
     "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
     "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
+    "doctor.card": testcards.settle,  # {"card", "userid", "code"}
     "mirror": mirror.sync,  # {"mirror": id}
     "mirror.look": mirror.look_at_list,  # {"member": id, "kind": "todo" | "entry"}
     "mirror.member": mirror.follow_choice,  # {"member": id}

@@ -272,7 +272,9 @@ class _Questions:
             return fail(lazy("没有建立连接"), lazy("请确认后台进程（worker）在运行，并能访问外网的 wss 地址。"))
         if str(ground.line):
             return fail(ground.line, lazy("请确认服务器能访问外网的 wss 地址，控制台选择了 Stream 模式并已发布版本。"))
-        return ok(lazy("已连接"))
+        if ground.line_heard_at is None:
+            return ok(lazy("已连接，还没有收到过推送"))
+        return ok(lazy("已连接，最近一次推送：%(at)s", at=f"{ground.line_heard_at:%Y-%m-%d %H:%M} UTC"))
 
     # --- messages --------------------------------------------------------------------------------------------
 
