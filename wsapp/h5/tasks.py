@@ -62,6 +62,7 @@ def page(task_id: str) -> str:
 def _show(task: Task, form: Form) -> str:
     people = names([task.assignee_id, task.creator_id, task.done_by])
     customers = names_of([task.customer_id])
+    takers = [one for one in assignees(g.member) if one.id != task.assignee_id] if task.is_open else []
     return show(
         "tasks/page.html",
         task=task,
@@ -69,9 +70,8 @@ def _show(task: Task, form: Form) -> str:
         customer=customers.get(task.customer_id or "", ""),
         due_state=rows.due_state(task),
         facts=_facts(task, people),
-        people=[(one.id, one.name) for one in assignees(g.member) if one.id != task.assignee_id]
-        if task.is_open
-        else [],
+        people=[(one.id, one.name) for one in takers],
+        userids=[one.userid for one in takers],
         history=timeline.of_task(task.id),
         questions=mirrors.questions(task) if task.is_open and task.assignee_id == g.member.id else [],
     )

@@ -219,6 +219,15 @@ def names(member_ids: Sequence[str | None]) -> dict[str, str]:
     return dict(_NAMES.all(ids=wanted)) if wanted else {}
 
 
+_PEOPLE = Kept(sa.select(Member.id, Member.name, Member.userid).where(one_of(Member.id, "ids")))
+
+
+def people(member_ids: Sequence[str | None]) -> dict[str, tuple[str, str]]:
+    """Return (name, the host's userid) of members by id, in one query."""
+    wanted = sorted({one for one in member_ids if one})
+    return {row.id: (row.name, row.userid) for row in _PEOPLE.all(ids=wanted)} if wanted else {}
+
+
 def admin_names(limit: int = 3) -> Sequence[str]:
     """Return the names of this corp's administrators, for "ask …"."""
     return rows(
