@@ -65,7 +65,7 @@ def _living() -> list[tuple[Pair, Member]]:
     for corp_id, token in _held():
         with corp_scope(corp_id):
             row = access.find_session(token)
-            if row is not None and row[1].corp.enabled:
+            if row is not None:
                 found.append(((corp_id, token), row[1]))
     return found
 

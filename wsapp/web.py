@@ -24,8 +24,7 @@ from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import corp_at_host
 from wsapp.db import enter_corp, start_reading, writing
 from wsapp.house import house
-from wsapp.problems import Forbidden
-from wsapp.texts import LOCALES, _
+from wsapp.texts import LOCALES
 
 log = logs.get_logger()
 babel = Babel()
@@ -140,8 +139,11 @@ def safe_path(text: str, *, default: str = "/h5/") -> str:
 # --- who is asking ------------------------------------------------------------------------------------------------
 
 
-def load_member() -> Member | None:
-    """Return the signed-in member of this request and set the corp; None when nobody is."""
+def load_member(*, off_too: bool = False) -> Member | None:
+    """Return the signed-in member of this request and set the corp; None when nobody is.
+
+    `off_too`: also of a corp that is switched off, whose administrator may switch it on again.
+    """
     if "member" in g:
         found: Member | None = g.member
         return found
@@ -150,7 +152,7 @@ def load_member() -> Member | None:
     if not isinstance(corp_id, int) or not isinstance(token, str):
         return None
     enter_corp(corp_id)
-    row = find_session(token)
+    row = find_session(token, off_too=off_too)
     if row is None:
         enter_corp(None)
         return None
@@ -178,8 +180,6 @@ def require_member() -> BaseResponse | None:
     member = load_member()
     wanted = request.args.get("corp", "")
     if member is not None and (not wanted or wanted == current_corp_row().host_corp_id):
-        if not member.corp.enabled:
-            raise Forbidden(_("“%(corp)s”已停用，请联系管理员", corp=member.corp_name))
         return None
     if wanted and request.method in SAFE_METHODS and sessions.switch_to(wanted):
         return redirect(request.full_path)
