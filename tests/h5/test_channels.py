@@ -138,8 +138,13 @@ def test_a_test_message_is_followed_until_it_arrives(app: Flask, cast: Cast, fir
     page = see(me, story)
     assert "平台已接收" in page
     assert "交给平台" in page
-    with time_machine.travel(clock.wall() + timedelta(minutes=10)):
-        assert "hx-trigger" not in see(me, story)
+    assert ("询问送达结果" in page) == ("hx-trigger" in page) == (firm.host == "dingtalk")  # the host that can be asked
+    firm.emulator.clock.offset += 30
+    with app.app_context(), corp_scope(firm.corp_id), time_machine.travel(clock.wall() + timedelta(seconds=30)):
+        run_due(app, kinds=("send.result",))
+    page = see(me, story)
+    assert ("平台确认已送达" if firm.host == "dingtalk" else "没有送达回执") in page
+    assert "hx-trigger" not in page
 
 
 def test_test_messages_are_limited(post: Post, ali: Member) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from wsapp import clock, outbox
 from wsapp.connectors import connector_class
-from wsapp.crm.notifications.actions import send_key
+from wsapp.crm.notifications.actions import result_key, send_key
 from wsapp.crm.notifications.models import DIGEST, QUIET
 from wsapp.crm.org.models import Corp
 from wsapp.h5 import words
@@ -15,7 +15,7 @@ from wsapp.house import local
 from wsapp.texts import _
 
 GAVE_UP = "gave_up"  # our own code: the end of our patience, not the host's answer
-AWAITED = timedelta(minutes=6)  # for so long after sending the host is asked what became of it
+LOOKS = 2  # the host is asked so often what became of a message
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class Story:
     goes_on: bool = False
 
 
-def headline(row: Any, *, next_try: datetime | None = None) -> str:
-    """Say in a line what happened to a message and why. `next_try` is known where a single one is looked at."""
-    parts = [_happened(row, next_try)]
+def headline(row: Any, *, following: datetime | None = None) -> str:
+    """Say in a line what happened to a message and why. `following` is known where a single one is looked at: when it
+    is tried next, or when the host is asked what became of it."""
+    parts = [_happened(row, following)]
     if row.host_code and row.host_code != GAVE_UP and row.state in ("failed", "dropped", "sending"):
         parts.append(_("平台返回代码 %(code)s", code=row.host_code))
     if row.attempts > 1:
@@ -39,18 +40,22 @@ def headline(row: Any, *, next_try: datetime | None = None) -> str:
     return _("；").join(filter(None, parts))
 
 
-def _happened(row: Any, next_try: datetime | None) -> str:
+def _happened(row: Any, following: datetime | None) -> str:
     match row.state:
         case "planned":
-            return _waiting(row, next_try)
+            return _waiting(row, following)
         case "suppressed":
             return _(row.reason)  # reasons of messages that were stopped are source strings of the catalogue
         case "sending" if row.unknown:
             return _("平台没有回应，正在用同样的内容重试")
         case "sending":
-            return _("平台暂时没有接收，%(at)s 再试", at=_minute(next_try)) if next_try else _("正在交给平台")
+            return _("平台暂时没有接收，%(at)s 再试", at=_minute(following)) if following else _("正在交给平台")
+        case "accepted" if following:
+            return _("平台已接收，%(at)s 询问送达结果", at=_minute(following))
         case "accepted":
             return _("平台已接收，没有送达回执")
+        case "delivered":
+            return _("平台确认已送达")
         case "dropped":
             return _("平台接收后没有给您显示")
         case "failed" if row.host_code == GAVE_UP:
@@ -61,12 +66,12 @@ def _happened(row: Any, next_try: datetime | None) -> str:
             return ""
 
 
-def _waiting(row: Any, next_try: datetime | None) -> str:
+def _waiting(row: Any, following: datetime | None) -> str:
     if row.held == QUIET:
         return _("在免打扰时段，%(at)s 发送", at=moment(row.due_at))
     if row.held == DIGEST:
         return _("当天的消息较多，%(at)s 合并发送", at=moment(row.due_at))
-    until = max(filter(None, (row.due_at, next_try)))
+    until = max(filter(None, (row.due_at, following)))
     if until > clock.now():
         queued = row.due_at <= clock.now()
         return _("排队等待，%(at)s 再发", at=_minute(until)) if queued else _("将在 %(at)s 发送", at=moment(until))
@@ -82,15 +87,25 @@ def _minute(at: datetime | None) -> str:
 
 def story(row: Any, corp: Corp) -> Story:
     """Tell the whole story of one message."""
-    next_try = outbox.waits_until(send_key(row.id)) if row.state in ("planned", "sending") else None
-    return Story(headline(row, next_try=next_try), _advice(row, corp), _steps(row), _goes_on(row))
+    following = _following(row)
+    return Story(headline(row, following=following), _advice(row, corp), _steps(row), _goes_on(row, following))
 
 
-def _goes_on(row: Any) -> bool:
-    now = clock.now()
+def _following(row: Any) -> datetime | None:
+    """When something is done about a message next."""
     if row.state in ("planned", "sending"):
-        return bool(row.due_at <= now + timedelta(minutes=1))
-    return row.state == "accepted" and row.sent_at is not None and now - row.sent_at < AWAITED
+        return outbox.waits_until(send_key(row.id))
+    if row.state != "accepted":
+        return None
+    looks = (outbox.waits_until(result_key(row.id, row.attempts, number)) for number in range(LOOKS))
+    return next(filter(None, looks), None)
+
+
+def _goes_on(row: Any, following: datetime | None) -> bool:
+    soon = clock.now() + timedelta(minutes=1)
+    if row.state in ("planned", "sending"):
+        return bool(max(filter(None, (row.due_at, following))) <= soon)
+    return following is not None and following <= soon
 
 
 def _steps(row: Any) -> list[Row]:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from wsapp import clock, hosts, logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, Connector, HostError, OutOfRange, Parcel, Receipt, TryLater
-from wsapp.crm.notifications.actions import as_data
+from wsapp.crm.notifications.actions import as_data, result_key
 from wsapp.crm.notifications.holding import hold, quiet_until, switched_off
 from wsapp.crm.notifications.models import (
     ACCEPTED,
@@ -289,7 +289,7 @@ def look_up_result(message: Notification, number: int, after: float) -> None:
     outbox.enqueue(
         "send.result",
         {"notification": message.id, "number": number},
-        key=f"result:{message.id}:{message.attempts}:{number}",
+        key=result_key(message.id, message.attempts, number),
         due_at=clock.now() + timedelta(seconds=after),
     )
 

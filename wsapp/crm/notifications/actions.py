@@ -116,6 +116,11 @@ def send_key(notification_id: str) -> str:
     return f"send:{notification_id}"
 
 
+def result_key(notification_id: str, attempts: int, number: int) -> str:
+    """Return the key of the work that asks, for the first or second time, what became of the latest try."""
+    return f"result:{notification_id}:{attempts}:{number}"
+
+
 def enqueue_release(reader_id: str, due_at: datetime) -> None:
     """Have what is held back for a person looked at when its time has come."""
     key = f"messages.release:{reader_id}:{due_at.timestamp():.0f}"
