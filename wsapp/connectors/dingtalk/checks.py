@@ -371,6 +371,4 @@ def _why(reason: str) -> Text:
         return lazy("收到过推送，签名正确但无法解密：aes_key 与控制台的不一致")
     if reason in ("owner key", "another corp"):
         return lazy("收到过别的应用的推送：Client ID 或 CorpId 不一致")
-    if reason == "query":
-        return lazy("收到过推送，但缺少参数或时间相差超过 5 分钟：请校准服务器时间，检查反向代理是否丢了参数")
     return lazy("收到过无法识别的推送")
