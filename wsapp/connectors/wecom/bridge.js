@@ -38,6 +38,7 @@
 
   function tell(message) {
     if (window.parent !== window) window.parent.postMessage(message, "*");
+    window.dispatchEvent(new CustomEvent("phone", { detail: message }));
   }
 
   async function verify(kind, params) {
