@@ -27,7 +27,7 @@ async function tap(item, act, at) {
   const body = JSON.stringify({ user: holder(), list: item.list, id: item.id, act, at });
   await fetch("/phone/agenda", { method: "POST", headers: { "Content-Type": "application/json" }, body });
   drawn = "";
-  await look();
+  await look(true);
 }
 
 /* A field for the new moment, on the clock of the sample firms. */
@@ -73,9 +73,11 @@ function draw(items) {
   byId("agenda").replaceChildren(...(parts.length ? parts : [empty]));
 }
 
-async function look() {
+/* Draw what is new, unless somebody is choosing a new time at the moment. */
+async function look(anyway = false) {
   const user = holder();
-  if (!user || byId("device").dataset.screen !== "agenda" || byId("agenda").querySelector(".item__at")) return;
+  if (!user || byId("device").dataset.screen !== "agenda") return;
+  if (!anyway && byId("agenda").querySelector(".item__at")) return;
   const { items } = await (await fetch(`/phone/agenda?user=${encodeURIComponent(user)}`)).json();
   const text = user + JSON.stringify(items);
   if (user !== holder() || text === drawn) return;
@@ -92,5 +94,5 @@ async function keepLooking() {
   setTimeout(keepLooking, LOOK_EVERY);
 }
 
-document.querySelector('[data-go="agenda"]').addEventListener("click", () => setTimeout(look));
+document.querySelector('[data-go="agenda"]').addEventListener("click", () => setTimeout(() => look(true)));
 keepLooking();
