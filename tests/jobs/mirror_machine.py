@@ -177,7 +177,7 @@ class BothSides(RuleBasedStateMachine):
     def double_events(self, copies: int) -> None:
         self.firm.emulator.knobs["callback_copies"] = copies
 
-    @rule(fault=st.sampled_from(("reset_after", "reset_before", "truncate")), skip=st.integers(0, 3))
+    @rule(fault=st.sampled_from(("reset_after", "reset_before", "truncate")), skip=st.integers(0, 1))
     def lose_answer(self, fault: str, skip: int) -> None:
         with self.firm.emulator.lock:
             self.firm.emulator.faults.append(Fault("*", fault, skip=skip))
@@ -202,6 +202,23 @@ class BothSides(RuleBasedStateMachine):
         db.session.commit()
 
     # --- work gets done, or some of it -----------------------------------------------------------------------
+
+    @rule(at=moments)
+    def new_task_in_doubt(self, at: Any) -> None:
+        """A task appears at the host, and the answer to that is lost."""
+        if len(self.tasks(is_open=False)) < MOST_TASKS:
+            self.work(())
+            self.new_task(at, all_day=False)
+            self.lose_answer("reset_after", 0)
+            self.work(("event", "mirror"))
+
+    @rule(number=which, at=moments)
+    def move_in_doubt(self, number: int, at: Any) -> None:
+        """A new date goes to the host, and the answer to that is lost."""
+        self.work(())
+        self.move_here(number, at)
+        self.lose_answer("reset_after", 0)
+        self.work(("event", "mirror"))
 
     @rule(kinds=st.sampled_from(((), ("event",), ("mirror",), ("event", "mirror"))))
     def work(self, kinds: tuple[str, ...]) -> None:
