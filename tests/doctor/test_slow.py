@@ -19,7 +19,7 @@ def test_a_host_that_hangs_is_named_in_time(inside: Clinic) -> None:
     assert time.monotonic() - started < 30
     failed = [one.check for one in found if one.state == "fail"]
     assert failed == ["ip"]  # the first call that needs more than the token
-    assert next(one for one in found if one.check == "ip").code == "timeout"
+    assert next(one for one in found if one.check == "ip").code in ("timeout", "connection_lost")
 
 
 def test_a_wrong_secret_is_not_tried_again_and_again(inside: Clinic) -> None:

@@ -14,6 +14,7 @@ from wsapp.admin.work import of_corp
 from wsapp.crm.notifications.models import DROPPED, FAILED, Notification
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Member
 from wsapp.db import db, first
+from wsapp.doctor.findings import said_by_host
 from wsapp.house import local
 from wsapp.outbox import Outbox
 from wsapp.texts import _
@@ -41,6 +42,7 @@ def _overview() -> str:
         "overview.html",
         "console",
         corp=corp,
+        advice=said_by_host(hosts.connector_class(corp.host), corp.fault.partition(" ")[0]) if corp.fault else None,
         directory_run=directory.needs_a_look(),
         host_label=_(hosts.connector_class(corp.host).label),  # `host` is the client's, see base.html
         since=local(corp.created_at),

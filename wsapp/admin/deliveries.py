@@ -8,10 +8,11 @@ from flask import g, request
 from wsapp import hosts
 from wsapp.admin.gate import PAGE_SIZE, go, next_url, pages, show, storable
 from wsapp.crm.notifications.actions import may_take_back, take_back
-from wsapp.crm.notifications.models import STATES, Notification
+from wsapp.crm.notifications.models import DROPPED, FAILED, STATES, Notification
 from wsapp.crm.notifications.queries import SORTS
 from wsapp.crm.org.models import Member
 from wsapp.db import db, first
+from wsapp.doctor.findings import said_by_host
 from wsapp.house import local
 from wsapp.paging import page
 from wsapp.problems import NotFound
@@ -83,6 +84,8 @@ def _people() -> list[tuple[str, str]]:
 
 
 def _row(one: Any, within: float) -> dict[str, Any]:
+    kind = hosts.connector_class(current_corp_row().host)
+    at_fault = one.state in (DROPPED, FAILED) and one.host_code
     return {
         "id": one.id,
         "title": one.message.get("title", ""),
@@ -93,6 +96,7 @@ def _row(one: Any, within: float) -> dict[str, Any]:
         "sent": local(one.sent_at) if one.sent_at else None,
         "settled": local(one.settled_at) if one.settled_at else None,
         "why": why(one),
+        "advice": said_by_host(kind, one.host_code) if at_fault else None,
         "recall": may_take_back(one, within=within),
         "recalled": bool(one.recalled_at),
     }

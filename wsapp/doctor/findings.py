@@ -76,13 +76,18 @@ def of_error(error: HostError, kind: type[Connector] | None, fault: str = "") ->
         code, _, words = fault.partition(" ")
         paused = lazy("平台此前返回 %(code)s：%(words)s；为免被封，系统暂停了重试", code=code or "?", words=words)
         return fail(paused, code=code)
-    if error.code in SILENT or error.code.startswith("http_"):
+    if _is_silence(error.code):
         return fail(lazy("平台没有给出可用的应答（%(code)s）", code=error.code), NO_ANSWER, code=error.code)
     told = kind.instruction(error.code) if kind else None
     if told is None and error.code:
         metrics.UNKNOWN_CODES.labels(kind.host if kind else "", metrics.bounded("unknown_code", error.code)).inc()
     said = _said(error, told)
     return fail(said, code=error.code) if told is None or told.serious else warn(said, code=error.code)
+
+
+def _is_silence(code: str) -> bool:
+    """Whether a code is our own word for an answer that did not come, or was none."""
+    return code in SILENT or code.startswith("http_")
 
 
 def _said(error: HostError, told: Instruction | None) -> Text:
@@ -101,6 +106,8 @@ NO_ANSWER = lazy("请检查服务器能否访问外网、防火墙与出口代�
 def said_by_host(kind: type[Connector], code: str) -> Mapping[str, Text]:
     """Return what an administrator is shown for a code, in the console and the ledger: `fix`, `place`, `lookup`."""
     told = kind.instruction(code) if code else None
+    if _is_silence(code):
+        return {"fix": NO_ANSWER, "place": "", "lookup": ""}
     if told:
         return {"fix": told.fix, "place": told.place, "lookup": ""}
     return {"fix": UNKNOWN if code else "", "place": "", "lookup": kind.lookup(code)}

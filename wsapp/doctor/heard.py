@@ -15,6 +15,8 @@ from wsapp.doctor.models import CallbackHeard
 
 PAUSE = 60.0  # seconds
 NO_TAIL = "-"
+# Refusals of what is no callback at all, but somebody's curiosity: they say nothing of the set-up.
+NOISE = frozenset({"request", "method", "query", "nonce", "body", "too large", "Encrypt", "unreadable"})
 
 _noted: dict[tuple[int, str, str], float] = {}
 _lock = threading.Lock()
@@ -22,6 +24,8 @@ _lock = threading.Lock()
 
 def note(kind: str, reason: str = "") -> None:
     """Note that a callback came in at the current corp's door `kind`: verified, or refused for `reason`."""
+    if reason in NOISE:
+        return
     corp_id = current_corp()
     with _lock:
         now = time.monotonic()
