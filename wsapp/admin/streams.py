@@ -16,8 +16,8 @@ def facts(corp: Corp) -> list[tuple[str, str]]:
     stream = stream_of(corp.id)
     last = stream.last_event_at if stream else None
     return [
-        (_("事件连接（Stream）"), _state(stream)),
-        (_("最近一次推送"), local(last).strftime(MOMENT) if last else _("还没有收到")),
+        (_("Stream 连接"), _state(stream)),
+        (_("最近推送"), local(last).strftime(MOMENT) if last else _("还没有收到")),
     ]
 
 
