@@ -77,9 +77,10 @@ soak: $(DEV) ## long runs under faults and load
 bench: $(DEV) ## benchmarks, as ratios within one run
 	@$(BIN)/python scripts/bench.py
 
-screenshots: $(DEV) ## pictures of every page in both hosts' looks, under docs/screenshots/
+screenshots: $(DEV) ## pictures of every page and message in both hosts' looks, under docs/screenshots/ and docs/messages/
 	@scripts/system-packages.sh
 	@$(BIN)/python scripts/screenshots.py
+	@$(BIN)/python scripts/messages.py
 
 # --- upkeep -------------------------------------------------------------------------------------------------------
 

@@ -64,9 +64,11 @@ class Line:
     def group(self) -> list[dict[str, Any]]:
         return [one for one in self.emulator.chats(self.user) if one.get("group")]
 
-    def post(self, *messages: Message, post_id: str = "p1", robot: dict[str, str] | None = None) -> bytes:
+    def post(
+        self, *messages: Message, post_id: str = "p1", robot: dict[str, str] | None = None, heading: str = HEADING
+    ) -> bytes:
         address = self.connector.robot_address(robot or self.robot)
-        body = self.connector.compose_post(messages, post_id, heading=HEADING)
+        body = self.connector.compose_post(messages, post_id, heading=heading)
         self.connector.post(address, body)
         return body
 

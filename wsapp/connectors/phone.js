@@ -226,7 +226,7 @@ function listWithLinks(text) {
     const row = element("span", "card__item");
     let end = 0;
     for (const found of line.matchAll(/\[([^\]\n]+)\]\((https?:[^)\s]+)\)/g)) {
-      row.append(plain(line.slice(end, found.index)).replace(/^-$/, "· "), linkTo(found[1], found[2]));
+      row.append(plain(line.slice(end, found.index)).replace(/^-$/, ""), linkTo(found[1], found[2]));
       end = found.index + found[0].length;
     }
     row.append(plain(line.slice(end)));

@@ -18,7 +18,7 @@ from wsapp.connectors.base import Account, CredentialField, Message, Refused, Tr
 from wsapp.connectors.dingtalk.allowance import ROBOT_API
 from wsapp.connectors.dingtalk.calls import Calls
 from wsapp.connectors.dingtalk.codes import NOT_UNDERSTOOD, as_text, error, normalise
-from wsapp.connectors.dingtalk.messages import cut, dump, escape, one_line, own_url, utf8
+from wsapp.connectors.dingtalk.messages import cut, dump, escape, one_line, own_url
 from wsapp.connectors.grouprobots import GroupRobots, RobotAddress, RobotGone
 from wsapp.texts import mark
 
@@ -30,6 +30,7 @@ MINUTE = 20
 GONE = ("310000", "300005", "400101", "400102", "400106", "400013")
 MAX_POST = 15_000  # bytes: what the app's robot takes; the webhook takes 20,000
 MAX_TITLE, MAX_ROW = 60, 200  # characters
+ROOM = 1000  # bytes kept for the title, the link and the JSON around the text
 OPEN, NO_TITLE = "查看详情", "通知"
 SAMPLES = {"actionCard": "sampleActionCard", "markdown": "sampleMarkdown"}  # webhook type → the app robot's template
 
@@ -86,7 +87,7 @@ class DingTalkGroupRobots(GroupRobots):
         rows = [f"### {title}", *_rows(message)]
         card = {
             "title": title,
-            "text": cut("  \n  ".join(rows), MAX_POST // 2, utf8),
+            "text": cut("  \n  ".join(rows), MAX_POST - ROOM, _in_json),
             "singleTitle": OPEN,
             "singleURL": own_url(message.url, self.public_url),
         }
@@ -152,6 +153,11 @@ def robot_sign(timestamp: str, secret: str) -> str:
     """Return the signature of a webhook post (not yet escaped for the URL)."""
     mac = hmac.new(secret.encode(), f"{timestamp}\n{secret}".encode(), hashlib.sha256)
     return base64.b64encode(mac.digest()).decode()
+
+
+def _in_json(text: str) -> int:
+    """Bytes that a text takes inside JSON."""
+    return len(dump(text))
 
 
 def _rows(message: Message) -> list[str]:

@@ -74,7 +74,8 @@ class Sender:
         }
         template = self.account["card_template_id"]
         presses = bool(messages.callback_buttons(message)) and not message.state and not message.frugal
-        if not (template and presses and message.form == "card"):
+        plain_card = message.form == "card" and not message.questions  # the template has no choices: the page asks
+        if not (template and presses and plain_card):
             body: dict[str, Any] = {"notice": notice}
             if msg["msgtype"] != "action_card":
                 body["plainer"] = messages.action_card(message, self.public_url)

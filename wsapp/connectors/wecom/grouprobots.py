@@ -17,7 +17,7 @@ from wsapp.connectors.wecom.calls import judge
 from wsapp.connectors.wecom.codes import ContentRefused
 from wsapp.connectors.wecom.formats import OPEN
 from wsapp.connectors.wecom.messages import Writer, dump
-from wsapp.connectors.wecom.texts import cut, cut_bytes, inert, inert_markdown, one_line, plain
+from wsapp.connectors.wecom.texts import cut, cut_bytes, inert_markdown, one_line, plain
 from wsapp.texts import mark
 
 API = "webhook/send"
@@ -102,7 +102,7 @@ def _markdown(writer: Writer, messages: Sequence[Message], heading: str) -> str:
         for one in messages
     ]
     return _fitting(
-        f"**{inert_markdown(one_line(heading))}**", entries, MARKDOWN_BODY, f"\n[{OPEN}]({writer.link('')})"
+        f"**{inert_markdown(cut(one_line(heading), TITLE))}**", entries, MARKDOWN_BODY, f"\n[{OPEN}]({writer.link('')})"
     )
 
 
@@ -111,7 +111,7 @@ def _text(messages: Sequence[Message], heading: str) -> str:
         rows = [one_line(messages[0].title), *_rows(messages[0])]
         return cut_bytes("\n".join(inert_markdown(row) for row in rows), TEXT_BODY)
     entries = [inert_markdown(cut(one_line(one.title), TITLE)) for one in messages]
-    return _fitting(inert(one_line(heading)), entries, TEXT_BODY, "")
+    return _fitting(inert_markdown(cut(one_line(heading), TITLE)), entries, TEXT_BODY, "")
 
 
 def _fitting(head: str, entries: Sequence[str], limit: int, tail: str) -> str:
