@@ -55,7 +55,7 @@ def test_the_page_of_the_corp_tells_its_state(app: Flask, corp: Corp, page: Call
     assert "最近推送 还没有收到" in page()
     write(app, corp, state=STREAM_REFUSED, since=since, reason="authFailed: 鉴权失败", last_event_at=since)
     assert "被拒绝：authFailed: 鉴权失败" in page()
-    assert "还没有收到" not in page()
+    assert "最近推送 还没有收到" not in page()
     write(app, corp, state=STREAM_BROKEN, since=since, reason="1006: the host closed the stream")
     assert "正在重新连接：1006" in page()
     write(app, corp, state=STREAM_OPENING, since=since)
