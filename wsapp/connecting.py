@@ -62,6 +62,7 @@ class Draft:
     verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
     app: str = ""  # the app's name, as the host told it
     reached: str = ""  # the step to go on with
+    sent: str = ""  # id of the last test message
 
     @classmethod
     def open(cls, row: CorpSetUp) -> "Draft":
@@ -72,7 +73,9 @@ class Draft:
 
     def keep(self) -> None:
         """Seal the present state into the row. Does not commit."""
-        kept = {name: getattr(self, name) for name in ("typed", "shown", "checks", "verdicts", "app", "reached")}
+        kept = {
+            name: getattr(self, name) for name in ("typed", "shown", "checks", "verdicts", "app", "reached", "sent")
+        }
         self.row.sealed = house().vault.seal(json.dumps(kept), corp=f"set-up/{self.row.id}", field="typed")
         self.row.touched_at = clock.now()
 

@@ -1,15 +1,19 @@
 """The wizard: from nothing to a connected corp, wrong values named at once, nothing typed lost, no secret shown."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from tests.admin.conftest import DINGTALK, WECOM, Wizard
+from tests.cast import Cast
 from wsapp import clock, hosts
+from wsapp.connecting import Draft
 from wsapp.connectors import connector_classes
 from wsapp.connectors.emulator import Fault, RunningEmulator
-from wsapp.crm.org.models import CorpSetUp
+from wsapp.crm.org.models import CorpSetUp, Member
 from wsapp.crm.org.queries import corps
 from wsapp.db import db, rows
 
@@ -208,3 +212,56 @@ def test_a_set_up_that_nobody_goes_on_with_is_forgotten(wizard: Wizard) -> None:
         forget_set_ups(clock.now())
         db.session.commit()
         assert rows(CorpSetUp.__table__.select().with_only_columns(CorpSetUp.id)) == []
+
+
+def test_a_corp_of_the_settings_takes_its_file_and_keeps_its_values(
+    app: Flask, cast: Cast, guan: Member, sign_in: Callable[..., FlaskClient]
+) -> None:
+    client = sign_in(guan)
+    page = client.get("/admin/corps")
+    assert page.status_code == 200
+    assert "测试企业" in page.text
+    token = page.text.split('name="csrf-token" content="')[1].split('"')[0]
+    answer = client.post("/admin/corps/file", data={"csrf_token": token, **FILE})
+    assert answer.status_code == 303
+    assert app.test_client().get(f"/{FILE['file_name']}").data == FILE["file_content"].encode()
+
+
+def test_an_administrator_changes_their_own_corp_and_sees_no_other(
+    app: Flask, cast: Cast, guan: Member, sign_in: Callable[..., FlaskClient]
+) -> None:
+    client, other = sign_in(guan), sign_in(cast.member("an"))
+    token = client.get("/admin/corps").text.split('name="csrf-token" content="')[1].split('"')[0]
+    began = client.post("/admin/corps", data={"csrf_token": token, "own": "1"})
+    assert began.status_code == 303
+    page = client.get(began.location, follow_redirects=True)
+    assert page.status_code == 200
+    assert "已填写，留空则不变" in page.text
+    assert other.get(began.location).status_code == 404
+    assert "set-ups" not in other.get("/admin/corps").text
+
+
+def test_who_connects_another_corp_may_go_on_until_it_has_an_administrator(
+    app: Flask, cast: Cast, guan: Member, sign_in: Callable[..., FlaskClient], wecom: RunningEmulator
+) -> None:
+    """The sample firm has no administrator yet. Once it has one, the set-up is theirs alone."""
+    from wsapp.crm.org import setups
+    from wsapp.crm.org.queries import corp_at_host
+
+    with app.app_context():
+        corp = corp_at_host("wecom", WECOM["corp_id"])
+        assert corp
+        row = setups.begin_set_up("wecom", actor=guan)
+        row.connected_id = corp.id
+        Draft(row).keep()
+        db.session.commit()
+        url = f"/admin/corps/set-ups/{row.id}/callback"
+    client = sign_in(guan)
+    assert client.get(url).status_code == 200
+    with app.app_context():
+        corp = corp_at_host("wecom", WECOM["corp_id"])
+        assert corp
+        db.session.rollback()
+        member = hosts.arrive(corp, "ZhaoMin")
+        assert member.is_admin, "who leads the root is administrator"
+    assert client.get(url).status_code == 404

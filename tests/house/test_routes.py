@@ -149,6 +149,7 @@ ROUTES: dict[str, Route] = {
     "GET /admin/": Route(ADMIN),
     "GET /admin/corps": Route(ADMIN),
     "POST /admin/corps": Route(ADMIN, form={"host": "wecom"}),
+    "POST /admin/corps/file": Route(ADMIN, form={"file_name": "WW_verify_a.txt"}),
     "POST /admin/corps/switch": Route(ADMIN, form={"state": "on"}),
     "GET /admin/corps/set-ups/<key:set_up_id>": Route(ADMIN),
     "GET /admin/corps/set-ups/<key:set_up_id>/<step>": Route(ADMIN),

@@ -1,5 +1,6 @@
 """Connected corps: how each of one's own stands, beginning to connect another, switching one off and on."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ bp = Blueprint("admin_corps", __name__, url_prefix="/admin/corps")
 
 CONNECTED_HERE = "connected"  # in the session: set-ups in which this browser connected a corp
 MOST_REMEMBERED = 5
+FILE_CONTENT = re.compile(r"[!-~]{1,190}")
 
 
 @bp.before_request
@@ -91,6 +93,7 @@ def _corp(corp: Corp) -> dict[str, Any]:
             if one.key in dates
         ],
         "files": [one.name for one in setups.ownership_files(corp)],
+        "takes_file": kind.ownership_file is not None,
     }
 
 
@@ -139,3 +142,33 @@ def switch() -> Any:
     connecting.note("corp.switched", corp, g.member, state=state)
     db.session.commit()
     return go("/admin/corps", _("已启用") if state == "on" else _("已停用：无法登录，消息暂停发送，回调不再接收"))
+
+
+@bp.post("/file")
+def take_file() -> Any:
+    """Store a file that proves our domain to the host of one's own corp."""
+    if g.member is None or not g.member.is_admin:
+        abort(403)
+    try:
+        name = keep_file(current_corp_row())
+    except Invalid as problem:
+        db.session.rollback()
+        return go("/admin/corps", problem.detail)
+    db.session.commit()
+    return go("/admin/corps", _("已保存，可通过 /%(name)s 访问", name=name))
+
+
+def keep_file(corp: Corp) -> str:
+    """Store the posted ownership file, uploaded or pasted, exactly; returns its name. Raises Invalid."""
+    sent = request.files.get("file")
+    if sent is not None and sent.filename:
+        name, content = sent.filename.rpartition("/")[2], sent.stream.read(setups.MAX_FILE + 1).decode("latin-1")
+    else:
+        name, content = request.form.get("file_name", "").strip(), request.form.get("file_content", "").strip()
+    pattern = hosts.connector_class(corp.host).ownership_file
+    if pattern is None or not pattern.fullmatch(name):
+        raise Invalid({"file": _("文件名应形如 WW_verify_xxxxxxxxxxxxxxxx.txt，请从后台重新下载，不要改名")})
+    if not FILE_CONTENT.fullmatch(content.rstrip("\r\n")) or len(content) > setups.MAX_FILE:
+        raise Invalid({"file": _("文件内容不对：应只有一行字母数字，请从后台重新下载")})
+    setups.keep_ownership_file(corp, name, content)
+    return name

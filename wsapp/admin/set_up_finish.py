@@ -6,13 +6,11 @@ import sqlalchemy as sa
 from flask import Blueprint, abort, g, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import clock
 from wsapp.admin import corps, firstrun
 from wsapp.admin.gate import go
 from wsapp.connecting import Draft
 from wsapp.crm.events.actions import record
-from wsapp.crm.notifications.actions import tell
-from wsapp.crm.notifications.messages import test_card
+from wsapp.crm.notifications.actions import send_test as send_test_message
 from wsapp.crm.notifications.models import DROPPED, FAILED, PLANNED, SENDING, SUPPRESSED, Notification
 from wsapp.crm.org import setups
 from wsapp.crm.org.models import Corp
@@ -95,8 +93,8 @@ def send_test(set_up_id: str) -> BaseResponse:
     draft, corp = _connected(set_up_id)
     if g.member is None or not g.member.is_admin or g.member.corp_id != corp.id:
         abort(404)
-    now = clock.now()
-    tell(g.member, "test", test_card(now), key=f"{_key(draft)}{now.timestamp():.3f}", chosen=True)
+    draft.sent = send_test_message(g.member)
+    draft.keep()
     db.session.commit()
     return redirect(_address(draft), 303)
 
@@ -110,16 +108,10 @@ def test_message(set_up_id: str) -> str:
     return render_template("admin/set_up_test.html", test=_test(draft))
 
 
-def _key(draft: Draft) -> str:
-    return f"set-up:{draft.row.id}:"
-
-
 def _test(draft: Draft) -> dict[str, Any] | None:
-    """Return what became of the last test message, None when none was sent."""
-    mine = sa.select(Notification).where(
-        Notification.recipient_id == g.member.id, Notification.key.startswith(_key(draft), autoescape=True)
-    )
-    sent: Notification | None = first(mine.order_by(Notification.created_at.desc()).limit(1))
+    """Return what became of the last test message to this administrator, None when none was sent."""
+    mine = sa.select(Notification).where(Notification.id == draft.sent, Notification.recipient_id == g.member.id)
+    sent: Notification | None = first(mine) if draft.sent else None
     if sent is None:
         return None
     waiting = sent.state in (PLANNED, SENDING)

@@ -1,6 +1,5 @@
 """The wizard that connects a corp, step by step as its host declares them; each value is checked as it is entered."""
 
-import re
 from typing import Any
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
@@ -22,7 +21,6 @@ bp.before_request(corps.let_in)
 
 FINISH = "finish"
 CHECK_RATE = "120 per minute"
-FILE_CONTENT = re.compile(r"[!-~]{1,190}")
 
 
 @bp.get("/<key:set_up_id>")
@@ -213,25 +211,9 @@ def take_file(set_up_id: str, step: str) -> Any:
     if not one.file or draft.corp is None:
         abort(404)
     try:
-        name = _keep_file(draft)
+        name = corps.keep_file(draft.corp)
     except Invalid as problem:
         db.session.rollback()
         return _page(draft, one, problem.fields), 422
     db.session.commit()
     return go(_address(draft, one.key), _("已保存，可通过 /%(name)s 访问", name=name))
-
-
-def _keep_file(draft: Draft) -> str:
-    sent = request.files.get("file")
-    if sent is not None and sent.filename:
-        name, content = sent.filename.rpartition("/")[2], sent.stream.read(setups.MAX_FILE + 1).decode("latin-1")
-    else:
-        name, content = request.form.get("file_name", "").strip(), request.form.get("file_content", "").strip()
-    pattern = draft.kind.ownership_file
-    if pattern is None or not pattern.fullmatch(name):
-        raise Invalid({"file": _("文件名应形如 WW_verify_xxxxxxxxxxxxxxxx.txt，请从后台重新下载，不要改名")})
-    if not FILE_CONTENT.fullmatch(content.rstrip("\r\n")) or len(content) > setups.MAX_FILE:
-        raise Invalid({"file": _("文件内容不对：应只有一行字母数字，请从后台重新下载")})
-    assert draft.corp is not None
-    setups.keep_ownership_file(draft.corp, name, content)
-    return name
