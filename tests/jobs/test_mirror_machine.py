@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.jobs.conftest import Firm
@@ -48,6 +48,7 @@ def _mix(firm: Firm, restart: Callable[[], None], examples: int) -> None:
             deadline=None,
             derandomize=True,
             database=None,
+            phases=(Phase.generate, Phase.shrink) if BIG else (Phase.generate,),  # shrinking takes minutes
             suppress_health_check=list(HealthCheck),
         ),
     )
