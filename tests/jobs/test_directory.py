@@ -60,6 +60,7 @@ def test_no_more_calls_than_needed_are_made(firm: Town) -> None:
     assert firm.calls() == firm.fewest_calls() == run.calls
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_people_of_one_name_are_two_and_tokens_work_for_those_who_never_came(firm: Town) -> None:
     firm.sync()
     both = [firm.member("s1"), firm.member("s2")]
@@ -99,7 +100,6 @@ def test_the_first_opening_of_somebody_known_is_as_always(firm: Town) -> None:
     assert ("both", "5", True) in firm.memberships()
 
 
-@pytest.mark.parametrize("firm", ["wecom", "dingtalk"], indirect=True)
 def test_a_range_of_several_sub_departments_and_single_people_is_walked_whole(firm: Town) -> None:
     firm.change_range(departments=[3, 4], users=["boss"])
     firm.emulator.call_counts.clear()
@@ -117,6 +117,7 @@ def test_a_root_below_another_is_not_counted_twice(firm: Town) -> None:
     assert firm.paths()["3"] == "/2/3/"
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_members_with_few_fields_are_members(firm: Town) -> None:
     firm.change("nu", "join", departments=[5])
     firm.sync()
@@ -209,6 +210,7 @@ def test_more_than_a_fifth_stops_and_asks(firm: Town) -> None:
     assert sorted(one for one, status in firm.statuses().items() if status == "left") == ["s1", "s2", "s3"]
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_two_of_twelve_do_not_ask(firm: Town) -> None:
     firm.sync()
     with firm.silence():
@@ -217,6 +219,7 @@ def test_two_of_twelve_do_not_ask(firm: Town) -> None:
     assert firm.sync().state == "done"
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_who_is_missing_from_the_lists_is_asked_for_alone_first(firm: Town) -> None:
     """Somebody moves, while we read, from a department not yet read to one that was."""
     firm.sync()
@@ -237,6 +240,7 @@ def test_who_is_missing_from_the_lists_is_asked_for_alone_first(firm: Town) -> N
     assert ("money", "1", False) in firm.memberships()
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_a_department_that_is_gone_keeps_its_place_and_the_sight_on_its_people(firm: Town) -> None:
     firm.sync()
     with firm.silence():
@@ -298,6 +302,7 @@ def _let_hold_expire(run_id: str) -> None:
     db.session.commit()
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_only_one_works_on_a_run_and_whoever_lost_it_writes_nothing(firm: Town) -> None:
     run_id = firm.begin()
     first = Walker(_corp(firm), _connector(firm), run_id, "first", QUICK)
@@ -313,13 +318,27 @@ def test_only_one_works_on_a_run_and_whoever_lost_it_writes_nothing(firm: Town) 
     assert first.take()
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_a_second_start_joins_the_run_under_way(firm: Town) -> None:
     assert firm.begin() == firm.begin(accept=True)
     assert firm.work() > 0
     assert db.session.scalar(sa.select(sa.func.count()).select_from(DirectoryRun)) == 1
 
 
-@pytest.mark.parametrize("fault", ["status", "reset_before", "reset_after", "truncate", "html", "busy", "throttled"])
+@pytest.mark.parametrize(
+    ("firm", "fault"),
+    [
+        ("wecom", "status"),
+        ("dingtalk", "reset_before"),
+        ("wecom", "reset_after"),
+        ("dingtalk", "truncate"),
+        ("wecom", "html"),
+        ("dingtalk", "busy"),
+        ("wecom", "throttled"),
+        ("dingtalk", "throttled"),
+    ],
+    indirect=["firm"],
+)
 def test_a_host_that_stumbles_is_asked_again(firm: Town, fault: str) -> None:
     options: dict[str, object] = {"status": 502} if fault in ("status", "html") else {}
     kind = fault
@@ -339,6 +358,7 @@ def test_a_host_that_stumbles_is_asked_again(firm: Town, fault: str) -> None:
     assert firm.calls() == firm.fewest_calls() + 1
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_a_stumbling_host_is_left_alone_for_as_long_as_it_wants(firm: Town) -> None:
     code = {"wecom": "45009", "dingtalk": "90003"}[firm.host]
     firm.fault(PEOPLE_PAGE[firm.host], "code", code=code)
@@ -366,6 +386,7 @@ def test_the_throttle_catches_up_with_nothing() -> None:
     assert throttle.next > 0
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_every_night_each_corp_is_read_and_what_hangs_gives_way(firm: Town) -> None:
     old = firm.begin()
     change = sa.update(DirectoryRun).where(DirectoryRun.id == old).values(started_at=clock.now() - timedelta(hours=21))
@@ -381,6 +402,7 @@ def test_every_night_each_corp_is_read_and_what_hangs_gives_way(firm: Town) -> N
     assert corps == 1  # the other corp is switched off
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_a_run_that_never_gets_through_is_given_up(firm: Town) -> None:
     run_id = firm.begin()
     firm.fault(PEOPLE_PAGE[firm.host], "status", times=1000, status=500)
@@ -397,6 +419,7 @@ def test_a_run_that_never_gets_through_is_given_up(firm: Town) -> None:
     assert (firm.run(run_id).state, firm.run(run_id).code) == ("failed", "gave_up")
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_a_host_error_reaches_whoever_waits(firm: Town) -> None:
     firm.fault(PEOPLE_PAGE[firm.host], "status", status=500)
     run_id = firm.begin()
