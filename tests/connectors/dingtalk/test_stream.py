@@ -160,6 +160,29 @@ def test_an_event_a_press_and_a_robot_message_arrive_and_are_acknowledged(
 
 
 @pytest.mark.usefixtures("line")
+@pytest.mark.parametrize("name", ["ping", "event", "robot", "card"])
+def test_the_frames_of_the_protocol_are_acknowledged_as_it_says(
+    emulator: DingTalkEmulator, app: App, port: Port, name: str
+) -> None:
+    text = (DingTalkConnector.folder / "fixtures" / "stream_frames.json").read_text(encoding="utf-8")
+    frame = json.loads(text.replace("ding0123456789abcdef", app.corp.corp_id))["frames"][name]
+    wanted = frame["client_ack"]
+    if name == "card":
+        port.reply = CallbackReply(json.dumps(json.loads(wanted["data"])["response"]).encode())
+    (connection,) = emulator.streams.live(app)
+    ack = connection.ask(frame["server"], 10)
+    assert ack is not None
+    assert (ack["code"], ack["headers"]) == (200, wanted["headers"])
+    told, expected = json.loads(ack["data"]), json.loads(wanted["data"])
+    expected.pop("message", None)
+    assert told == expected
+    if name != "ping":
+        (event,) = port.callbacks[0].events
+        assert event.userids == ("manager01",)
+        assert event.kind == {"event": "member.changed", "robot": "robot.message", "card": "card.pressed"}[name]
+
+
+@pytest.mark.usefixtures("line")
 def test_the_cards_new_face_goes_back_in_the_acknowledgement(emulator: DingTalkEmulator, app: App, port: Port) -> None:
     face = {"cardUpdateOptions": {"updateCardDataByKey": True}, "cardData": {"cardParamMap": {"state": "已完成"}}}
     port.reply = CallbackReply(json.dumps(face).encode())
