@@ -31,12 +31,16 @@ def corp(app: Flask) -> Corp:
 
 
 @pytest.fixture
-def page(app: Flask, cast: Cast, corp: Corp) -> Callable[[], str]:
-    """The page of the corp, as its administrator reads it: without tags."""
+def page(app: Flask, cast: Cast, corp: Corp) -> Callable[..., str]:
+    """A page of the console, the one of the corp if not said otherwise, as its administrator reads it: without tags."""
     with app.app_context():
         admin = hosts.arrive(corp, "qianwei")
     client: FlaskClient = cast.sign_in(admin, agent=DINGTALK_AGENT)
-    return lambda: re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get("/admin/corps").get_data(as_text=True)))
+
+    def read(path: str = "/admin/corps") -> str:
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get(path).get_data(as_text=True)))
+
+    return read
 
 
 def write(app: Flask, corp: Corp, **values: Any) -> None:
@@ -47,7 +51,7 @@ def write(app: Flask, corp: Corp, **values: Any) -> None:
         db.session.commit()
 
 
-def test_the_page_of_the_corp_tells_its_state(app: Flask, corp: Corp, page: Callable[[], str]) -> None:
+def test_the_page_of_the_corp_tells_its_state(app: Flask, corp: Corp, page: Callable[..., str]) -> None:
     assert "Stream 连接 没有后台进程在保持连接" in page()
     since = clock.now()
     write(app, corp, state=STREAM_OPEN, since=since)
@@ -62,6 +66,15 @@ def test_the_page_of_the_corp_tells_its_state(app: Flask, corp: Corp, page: Call
     assert "正在连接" in page()
     write(app, corp, state=STREAM_OPEN, since=since, held_until=clock.wall() - timedelta(seconds=1))
     assert "没有后台进程在保持连接" in page()
+
+
+def test_the_overview_warns_while_it_is_not_open(app: Flask, corp: Corp, page: Callable[..., str]) -> None:
+    warning = "Stream 连接没有建立，收不到事件、按钮和机器人消息："
+    assert f"{warning}没有后台进程在保持连接" in page("/admin/")
+    write(app, corp, state=STREAM_REFUSED, since=clock.now(), reason="authFailed: 鉴权失败")
+    assert f"{warning}被拒绝：authFailed" in page("/admin/")
+    write(app, corp, state=STREAM_OPEN, since=clock.now())
+    assert warning not in page("/admin/")
 
 
 def test_where_the_host_sends_to_an_address_nothing_is_said(app: Flask, cast: Cast) -> None:

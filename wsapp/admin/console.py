@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask import Blueprint, g
 
 from wsapp import clock, hosts, outbox
-from wsapp.admin import directory, firstrun
+from wsapp.admin import directory, firstrun, streams
 from wsapp.admin.firstrun import announce_first_run
 from wsapp.admin.gate import require_admin, show
 from wsapp.admin.work import of_corp
@@ -43,6 +43,7 @@ def _overview() -> str:
         "console",
         corp=corp,
         advice=said_by_host(hosts.connector_class(corp.host), corp.fault.partition(" ")[0]) if corp.fault else None,
+        stream_trouble=streams.trouble(corp),
         directory_run=directory.needs_a_look(),
         host_label=_(hosts.connector_class(corp.host).label),  # `host` is the client's, see base.html
         since=local(corp.created_at),

@@ -1,5 +1,7 @@
 """How the stream of a corp is, for the console: open or not, since when, and when something last came over it."""
 
+from typing import TypeGuard
+
 from wsapp import clock, hosts
 from wsapp.crm.org.models import STREAM_OPEN, STREAM_REFUSED, Corp, HostStream
 from wsapp.crm.org.queries import stream_of
@@ -21,8 +23,20 @@ def facts(corp: Corp) -> list[tuple[str, str]]:
     ]
 
 
+def trouble(corp: Corp) -> str:
+    """Return why nothing comes over the corp's stream; empty while it is open, or where there is to be none."""
+    if not hosts.lines().of(corp).streams:
+        return ""
+    stream = stream_of(corp.id)
+    return "" if _is_watched(stream) and stream.state == STREAM_OPEN else _state(stream)
+
+
+def _is_watched(stream: HostStream | None) -> TypeGuard[HostStream]:
+    return stream is not None and stream.held_until is not None and stream.held_until >= clock.wall()
+
+
 def _state(stream: HostStream | None) -> str:
-    if stream is None or not stream.held_until or stream.held_until < clock.wall():
+    if not _is_watched(stream):
         return _("没有后台进程在保持连接")
     since = local(stream.since).strftime(MOMENT) if stream.since else ""
     if stream.state == STREAM_OPEN:
