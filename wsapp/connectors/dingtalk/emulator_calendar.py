@@ -203,7 +203,7 @@ def moved(facts: dict[str, Any], at: float) -> dict[str, Any]:
 def _facts(body: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """The fields of an entry, checked as the host does; those that are left out stay."""
     names = ("summary", "description", "start", "end", "isAllDay", "reminders")
-    facts = {"description": "", "isAllDay": False, "reminders": []} | before
+    facts: dict[str, Any] = {"description": "", "isAllDay": False, "reminders": [], **before}
     facts |= {name: body[name] for name in names if name in body}
     if not isinstance(facts.get("summary"), str) or not 0 < len(facts["summary"]) <= MAX_SUMMARY:
         raise HostError("invalidParameter", "summary is invalid")
