@@ -42,5 +42,6 @@
     show("good");
   }
 
-  prove();
+  // The host's script is deferred as well, and comes after this one.
+  document.addEventListener("DOMContentLoaded", prove);
 })();
