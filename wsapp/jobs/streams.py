@@ -52,7 +52,7 @@ class StreamPace:
 
     lease: float = 20
     beat: float = 5
-    backoff: tuple[float, ...] = (1, 2, 4, 8, 16, 30)  # after the first failure, the second, …; then the last one
+    backoff: tuple[float, ...] = (1, 2, 4, 8, 16, 24)  # after the first failure, the second, …; then the last one
     jitter: float = 0.2
     steady: float = 30  # a stream that was open this long begins anew with the first pause
     refused: float = 720  # after wrong secrets: at most six tries an hour
