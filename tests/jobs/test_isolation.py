@@ -1,5 +1,6 @@
 """One corp's trouble is nobody else's: a wrong secret asks seldom, a host that hangs holds up its own corps only."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ from tests.cast import settings_for
 from tests.conftest import PUBLIC_URL
 from tests.jobs.conftest import Firm, make_firm, run_due
 from tests.jobs.hanging import HangingHost, hanging_host
-from wsapp import clock, hosts
+from wsapp import clock, hosts, outbox
 from wsapp.connectors.base import BadCredentials
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.notifications.models import Notification
@@ -23,6 +24,7 @@ from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import Corp, HostToken, Member
 from wsapp.crm.tasks.actions import create_task
 from wsapp.db import corp_scope, db, every_corp
+from wsapp.jobs import handlers
 from wsapp.jobs.gates import Gates
 from wsapp.jobs.pace import PACE
 from wsapp.jobs.runner import Desk
@@ -47,6 +49,37 @@ def test_a_gate_lets_so_many_in_and_keeps_the_rest_in_order() -> None:
     assert gates.leave("wecom") == lots[0]
     assert [gates.leave("wecom"), gates.leave("wecom")] == [None, None]
     assert [gates.enter("wecom", lot) for lot in lots] == [True, True, False, False]
+
+
+def test_a_stop_gives_back_what_waits_at_a_gate(
+    here: Flask, ali: Member, ivy: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two corps of one host, two lots each, three places: the fourth lot waits, and is nobody's after the stop."""
+    opened = threading.Event()
+
+    def hang(claim: outbox.Claim, desk: Desk) -> None:
+        db.session.rollback()
+        opened.wait(30)
+
+    monkeypatch.setitem(handlers.HANDLERS, "member.check", hang)
+    for member in (ali, ivy):
+        with corp_scope(member.corp_id):
+            for _number in range(4):
+                outbox.enqueue("member.check", {})
+    db.session.commit()
+    engine = Engine(here, threads=4, pace=PACE.compressed(1, poll=0.1, stop=0.2), queue_url="")
+    engine.start()
+    try:
+        _wait(lambda: len(engine.gates.waiting()) == 1, 10)
+        assert engine.gates.inside == {"wecom": 3}
+        assert not engine.stop()
+        states = sa.select(outbox.Outbox.state).where(outbox.Outbox.kind == "member.check").distinct()
+        assert db.session.scalars(states).all() == ["ready"]
+        db.session.rollback()
+    finally:
+        opened.set()
+        if not engine.stopping.is_set():
+            engine.stop()
 
 
 # --- a wrong secret -----------------------------------------------------------------------------------------------
