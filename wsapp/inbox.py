@@ -27,7 +27,7 @@ def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = T
     for event in callback.events:
         if event.kind == "card.pressed":
             reply = _press(connector, callback, event, fresh=fresh and _first_sight(corp, f"e:{event.id}")) or reply
-        elif fresh and _first_sight(corp, f"e:{event.id}"):
+        elif fresh and (event.kind in rechecks.ONLY_ASKED or _first_sight(corp, f"e:{event.id}")):
             _take_hint(corp, connector, event)
     db.session.commit()
     return reply

@@ -20,6 +20,9 @@ FRESH = timedelta(minutes=10)  # with a sweep each minute, nobody who left is in
 AFTER_BURST = timedelta(seconds=60)  # by then most events of a burst have come
 AFTER_RANGE = timedelta(seconds=30)
 MANY_CHECKS = 100
+# Hints that only have the host asked. Two changes within a second may be told in the very same words, so that nobody
+# can tell a repetition from a second change: asking once more is right for both.
+ONLY_ASKED = frozenset({"member.changed", "department.changed"})
 
 
 # --- hints ----------------------------------------------------------------------------------------------------------
@@ -34,8 +37,7 @@ def take_hint(connector: Connector, event: HostEvent) -> None:
         case "department.changed":
             for department_id in event.data.get("departments", ()):
                 if department_id:
-                    key = f"hint:{current_corp()}:{event.id}:{department_id}"
-                    outbox.enqueue("department.check", {"department": department_id}, key=key[:200])
+                    _put_in_line("department.check", {"department": department_id})
         case "range.changed":
             start_run("range", after=AFTER_RANGE)
 
@@ -43,9 +45,8 @@ def take_hint(connector: Connector, event: HostEvent) -> None:
 def _hint_of_person(connector: Connector, event: HostEvent, userid: str) -> None:
     member = member_by_userid(userid, fold=connector.userid_case == "fold")
     if event.kind == "member.left":
-        if member is None or member.status == LEFT:
+        if member is None or not part(member):
             return
-        part(member)
         if member.status != LEFT:
             return  # one of very many: the run over the whole directory will tell
     renamed_to = event.data.get("renamed_to", "")
@@ -57,12 +58,28 @@ def _hint_of_person(connector: Connector, event: HostEvent, userid: str) -> None
     wanted = {"userid": member.userid if member else userid}
     if renamed_to:
         wanted["renamed_to"] = renamed_to
-    outbox.enqueue("member.check", wanted, key=f"hint:{current_corp()}:{event.id}:{userid}"[:200])
+    _put_in_line("member.check", wanted)
+
+
+def _put_in_line(kind: str, wanted: dict[str, str]) -> None:
+    """Have the host asked, unless the same question waits already: one that has begun may have been too early."""
+    name, value = next(iter(wanted.items()))
+    same = sa.and_(_waiting(kind), Outbox.payload[name].as_string() == value)
+    if len(wanted) > 1 or first(sa.select(Outbox.id).where(same).limit(1)) is None:
+        outbox.enqueue(kind, wanted)
+
+
+def _waiting(kind: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        Outbox.corp_id == current_corp(),
+        Outbox.lane == outbox.HOST,
+        Outbox.state == outbox.READY,
+        Outbox.kind == kind,
+    )
 
 
 def _waiting_checks() -> int:
-    waiting = sa.and_(Outbox.corp_id == current_corp(), Outbox.kind == "member.check", Outbox.state == outbox.READY)
-    return db.session.scalar(sa.select(sa.func.count()).select_from(Outbox).where(waiting)) or 0
+    return db.session.scalar(sa.select(sa.func.count()).select_from(Outbox).where(_waiting("member.check"))) or 0
 
 
 # --- one person ---------------------------------------------------------------------------------------------------
@@ -133,17 +150,18 @@ def _is_as_known(corp: Corp, connector: Connector, person: Person) -> bool:
         return same
 
 
-def part(member: Member) -> None:
-    """End the access of a member whom the host no longer shows, and tell whoever must hear of it."""
+def part(member: Member) -> bool:
+    """End the access of a member whom the host no longer shows, and tell who must hear of it; False: it was known."""
     match leavers.let_go(member):
         case "known":
-            return
+            return False
         case "left":
             record("member.left", member, actor=None, name=member.name)
         case "burst":
             record("directory.held", member, actor=None, limit=leavers.burst_limit())
             start_run("burst", after=AFTER_BURST)
     metrics.SESSIONS_REVOKED.labels("left").inc()
+    return True
 
 
 def start_run(cause: str, *, after: timedelta) -> None:

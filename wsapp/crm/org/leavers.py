@@ -30,9 +30,12 @@ def let_go(member: Member) -> Parting:
     Returns "left" (marked), "burst" (signed out, and from now on leaving is held), "held" (signed out only) or "known"
     (had left before).
     """
+    # One after the other in a corp: so each is counted, and two events about one person part them once.
+    held = sa.select(Corp).where(Corp.id == current_corp()).with_for_update()
+    corp: Corp = first(held.execution_options(populate_existing=True))
+    db.session.refresh(member)
     if member.status == LEFT:
         return "known"
-    corp: Corp = first(sa.select(Corp).where(Corp.id == current_corp()).execution_options(populate_existing=True))
     if corp.leaving_held_at is None and _left_lately() < burst_limit():
         shut_out(member, LEFT)
         return "left"
