@@ -189,7 +189,10 @@ class StreamKeeper:
         try:
             while not self.told.is_set():
                 self.stirred.clear()
-                await self._look()
+                try:
+                    await self._look()
+                except Exception as error:
+                    log.error("stream.look_failed", error=type(error).__name__, exc_info=error)
                 stirred = asyncio.create_task(self.stirred.wait())
                 await asyncio.wait({self.told_task, stirred}, timeout=self.pace.beat, return_when="FIRST_COMPLETED")
                 stirred.cancel()

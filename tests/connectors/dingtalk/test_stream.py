@@ -292,6 +292,18 @@ def test_it_follows_the_host_to_another_connection_before_the_old_one_closes(
     assert port.opens == 2
 
 
+def test_a_host_that_sends_every_connection_on_is_left_alone_for_a_while(
+    make_connector: Callable[..., DingTalkConnector], emulator: DingTalkEmulator, app: App, port: Port
+) -> None:
+    with listening(make_connector(event_mode="stream"), port) as future:
+        for number in range(1, stream.MOST_HURRIED + 2):
+            assert emulator.streams.wait_for(1, opened=number)
+            emulator.streams.disconnect(emulator.streams.live(app)[0])
+        with pytest.raises(TryLater):
+            future.result(20)
+    assert port.opens == stream.MOST_HURRIED + 1
+
+
 def test_the_end_of_the_connection_is_told(
     make_connector: Callable[..., DingTalkConnector], emulator: DingTalkEmulator, app: App, port: Port
 ) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -53,6 +54,8 @@ PING_EVERY, PONG_WITHIN = 10, 10
 # The host closes a connection about ten seconds after it said so; what is under way has until then.
 RETIRE_SECONDS = 12
 LAST_WORDS_SECONDS = 3
+SETTLED_SECONDS = 30
+MOST_HURRIED = 3  # connections in a row that the host may send on sooner than that, before we pause
 
 logger = logging.getLogger(__name__)
 # What both packages are given to log to: their own loggers would write tickets and what people say.
@@ -67,10 +70,15 @@ async def listen(account: Account, calls: Calls, port: StreamPort) -> None:
     """
     current = await Connection.to_host(account, calls, port)
     retiring: list[Connection] = []
+    hurried = 0
     try:
         while True:
             port.opened()
+            began = time.monotonic()
             await current.ended_or_leaving()
+            hurried = hurried + 1 if time.monotonic() - began < SETTLED_SECONDS else 0
+            if hurried > MOST_HURRIED:
+                raise TryLater("the host sends every stream on at once", code="disconnect")
             retiring = [one for one in retiring if not one.reader.done()]
             following = await Connection.to_host(account, calls, port)
             current.retire()
