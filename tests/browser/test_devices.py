@@ -10,7 +10,17 @@ from tests.browser.stack import Sample, Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
-VCARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nN:张;伟;;;\r\nFN:张伟\r\nORG:深圳市鹏城精密机械有限公司;采购部\r\nTEL;TYPE=CELL:13712345678\r\nEND:VCARD"
+VCARD = "\r\n".join(
+    (
+        "BEGIN:VCARD",
+        "VERSION:3.0",
+        "N:张;伟;;;",
+        "FN:张伟",
+        "ORG:深圳市鹏城精密机械有限公司;采购部",
+        "TEL;TYPE=CELL:13712345678",
+        "END:VCARD",
+    )
+)
 MECARD = "MECARD:N:李,娜;ORG:杭州之江\\;海洋食品有限公司;TEL:13612345678;;"
 
 
