@@ -40,6 +40,7 @@ HOST_KINDS = frozenset(
         "directory.walk",
         "media.fetch",
         "group.post",
+        "photo.send",
         "message.recall",
         "robot.reply",
         "mirror",

@@ -110,6 +110,7 @@ ROUTES: dict[str, Route] = {
     "GET /h5/visits": Route(MEMBER, query={"whose": "team", "customer": "{customer}"}),
     "GET /h5/visits/new": Route(MEMBER, query={"customer": "{customer}"}),
     "GET /h5/visits/<key:visit_id>": Route(MEMBER),
+    "POST /h5/visits/<key:visit_id>/photo-messages": Route(MEMBER),
     "POST /h5/visits/<key:visit_id>/check-out": Route(MEMBER, form={"result": "探"}),
     "GET /h5/tasks": Route(MEMBER, query={"whose": "team", "q": "报价"}),
     "POST /h5/tasks": Route(MEMBER, form=TASK_FORM),

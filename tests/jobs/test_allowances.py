@@ -1,14 +1,19 @@
-"""The monthly allowance: counted as the host counts, warned of in time, saved when it runs low. And taking back."""
+"""The monthly allowance, counted as the host counts and warned of in time; taking back; photos in the chat."""
 
 import sqlalchemy as sa
 from flask import Flask
 
+from tests.connectors.test_channels import jpeg
 from tests.jobs.conftest import Firm, make_due, run_due
-from wsapp import clock, hosts
+from wsapp import clock, hosts, outbox
+from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.notifications.actions import may_take_back, take_back
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ADMIN
+from wsapp.crm.tasks.actions import cancel_task
+from wsapp.crm.visits.actions import log_visit
 from wsapp.db import db
+from wsapp.files import keep_photo
 from wsapp.jobs.allowances import check
 from wsapp.jobs.delivery import line_of_corp
 from wsapp.jobs.runner import Desk
@@ -107,3 +112,46 @@ def test_too_late_the_ledger_says_why(firm: Firm) -> None:
     assert message.recalled_at is None
     assert "平台没有撤回" in message.reason
     assert len(firm.chat()) == 1
+
+
+def test_a_reminder_that_cannot_be_changed_is_taken_back_when_its_task_is_cancelled(firm: Firm) -> None:
+    """Where the card went out as a plain notice, it cannot show that the task is off."""
+    if firm.host == "dingtalk":
+        world = firm.emulator.world
+        for found in world.apps.values():
+            found.templates.clear()
+    else:
+        firm.fault("code", code="43012", message="no callback")
+    task = firm.task()
+    run_due(firm.app, kinds=("remind", "send"))
+    assert len(firm.chat()) == 1
+    cancel_task(task, actor=firm.seller())
+    db.session.commit()
+    run_due(firm.app, kinds=("event", "card.update", "message.recall"))
+    assert firm.message().recalled_at
+    assert not [one for one in firm.chat() if not one.get("recalled")]
+
+
+def test_photos_come_into_the_chat(firm: Firm) -> None:
+    seller = firm.seller()
+    customer = create_customer({"name": "华星家具"}, actor=seller)
+    photos = [keep_photo(jpeg(), owner_id=seller.id).id for _number in range(2)]
+    visit = log_visit(customer, {"note": "看样"}, actor=seller, photos=photos)
+    for photo in photos:
+        outbox.enqueue("photo.send", {"file": photo, "member": seller.id, "path": f"/h5/visits/{visit.id}"})
+    db.session.commit()
+    run_due(firm.app, kinds=("photo.send", "send"))
+    assert [one["kind"] for one in firm.chat()] == ["image", "image"]
+    assert len({one["media"] for one in firm.chat()}) == 2
+
+
+def test_a_photo_that_the_host_refuses_comes_as_a_link(firm: Firm) -> None:
+    seller = firm.seller()
+    photo = keep_photo(jpeg(), owner_id=seller.id).id
+    outbox.enqueue("photo.send", {"file": photo, "member": seller.id, "path": "/h5/visits/1"})
+    db.session.commit()
+    api = "/cgi-bin/media/upload" if firm.host == "wecom" else "/media/upload"
+    firm.fault("code", api=api, code="40009" if firm.host == "wecom" else "40005", message="no")
+    run_due(firm.app, kinds=("photo.send", "send"))
+    (shown,) = firm.chat()
+    assert "/h5/visits/1" in shown["url"]

@@ -7,6 +7,7 @@ from flask import g, request
 
 from wsapp import hosts
 from wsapp.admin.gate import PAGE_SIZE, go, next_url, pages, show, storable
+from wsapp.connectors.base import Connector, Receipt
 from wsapp.crm.notifications.actions import may_take_back, take_back
 from wsapp.crm.notifications.models import DROPPED, FAILED, STATES, Notification
 from wsapp.crm.notifications.queries import SORTS
@@ -43,11 +44,11 @@ def index() -> str:
         limit=PAGE_SIZE,
         cursor=request.args.get("cursor", ""),
     )
-    within = _recall_within()
+    connector = _connector()
     return show(
         "deliveries.html",
         "deliveries",
-        rows=[_row(one, within) for one in found],
+        rows=[_row(one, connector) for one in found],
         person=person,
         state=state,
         people=_people(),
@@ -71,7 +72,7 @@ def _select() -> Any:
         Notification.settled_at,
         Notification.recalled_at,
         Notification.host_id,
-        Notification.channel,
+        Notification.handle,
         Member.name.label("recipient"),
     )
     same = sa.and_(Member.id == Notification.recipient_id, Member.corp_id == Notification.corp_id)
@@ -83,7 +84,7 @@ def _people() -> list[tuple[str, str]]:
     return [(one.id, one.name) for one in db.session.execute(statement)]
 
 
-def _row(one: Any, within: float) -> dict[str, Any]:
+def _row(one: Any, connector: Connector) -> dict[str, Any]:
     kind = hosts.connector_class(current_corp_row().host)
     at_fault = one.state in (DROPPED, FAILED) and one.host_code
     return {
@@ -97,7 +98,7 @@ def _row(one: Any, within: float) -> dict[str, Any]:
         "settled": local(one.settled_at) if one.settled_at else None,
         "why": why(one),
         "advice": said_by_host(kind, one.host_code) if at_fault else None,
-        "recall": may_take_back(one, within=within),
+        "recall": _may_recall(one, connector),
         "recalled": bool(one.recalled_at),
     }
 
@@ -121,13 +122,18 @@ def recall(notification_id: str) -> Any:
 
 def _sent(notification_id: str) -> tuple[Notification, str]:
     found = first(sa.select(Notification).where(Notification.id == notification_id))
-    if found is None or not may_take_back(found, within=_recall_within()):
+    if found is None or not _may_recall(found, _connector()):
         raise NotFound(_("这条消息不能撤回：还没有发出，已撤回，或已超过 24 小时"))
     return found, str(first(sa.select(Member.name).where(Member.id == found.recipient_id)))
 
 
-def _recall_within() -> float:
-    return hosts.lines().of(current_corp_row()).recall_within
+def _connector() -> Connector:
+    return hosts.lines().of(current_corp_row())
+
+
+def _may_recall(one: Any, connector: Connector) -> bool:
+    receipt = Receipt(one.host_id, one.handle)
+    return may_take_back(one, within=connector.recall_within) and connector.may_recall(receipt)
 
 
 def state_text(state: str) -> str:

@@ -62,6 +62,10 @@ class Recalls:
 
     recall_within: ClassVar[float] = 0  # seconds after sending; 0: never
 
+    def may_recall(self, receipt: "Receipt") -> bool:
+        """Say whether a message of this kind can be taken back at all, as far as its receipt tells."""
+        return self.recall_within > 0 and bool(receipt.host_id)
+
     def recall(self, receipt: "Receipt") -> None:
         """Take a sent message out of the chats of everybody who has it.
 

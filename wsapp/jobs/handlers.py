@@ -54,6 +54,7 @@ HANDLERS: dict[str, Handler] = {
     "directory.walk": directory.walk,  # {"run": id}
     "media.fetch": aftercare.fetch_photo,  # {"file": id}
     "message.recall": aftercare.recall,  # {"notification": id}
+    "photo.send": aftercare.send_photo,  # {"file": id, "member": id, "path": of the record}
     "group.post": groups.post,  # {"robot": id}
     "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
     "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}

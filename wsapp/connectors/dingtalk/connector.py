@@ -277,6 +277,10 @@ class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirecto
     def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
         self.sender.update(message, receipt)
 
+    def may_recall(self, receipt: Receipt) -> bool:
+        """Interactive cards cannot be: they are changed instead."""
+        return super().may_recall(receipt) and "out_track_id" not in receipt.handle
+
     def recall(self, receipt: Receipt) -> None:
         self.sender.recall(receipt)
 

@@ -227,12 +227,9 @@ def refresh_card(notification: Notification, state: str) -> None:
 
 
 def may_take_back(notification: Any, *, within: float) -> bool:
-    """Say whether the host may still take a message back: sent, not yet recalled, not older than `within` seconds.
-
-    Interactive cards cannot be: they are changed instead.
-    """
+    """Say whether it is not too late to take a message back: sent, not recalled, not older than `within` seconds."""
     sent = notification.state in (ACCEPTED, DELIVERED, READ, ACTED) and notification.sent_at and notification.host_id
-    if not sent or notification.recalled_at or notification.channel == "card":
+    if not sent or notification.recalled_at:
         return False
     return (clock.now() - notification.sent_at).total_seconds() < within
 

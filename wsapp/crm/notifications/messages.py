@@ -132,6 +132,20 @@ def test_card(at: datetime) -> Card:
     }
 
 
+def photo_card(path: str, attachment: dict[str, str] | None) -> Card:
+    """Return the message that brings a photo into somebody's chat; else a link to its record."""
+    card: Card = {
+        "title": _("照片"),
+        "text": "" if attachment else _("平台没有接受这张照片，请点开查看。"),
+        "lines": [],
+        "url": link(path),
+        "buttons": [],
+        "source": _("照片"),
+        "state": "",
+    }
+    return {**card, "attachment": attachment} if attachment else card
+
+
 def allowance_card(meter: str, count: int, most: int, mark: int) -> Card:
     """Return the card that warns administrators: the host's monthly allowance is running out."""
     advice = (
