@@ -220,8 +220,21 @@ def finish(person: Administrator, userid: str, name: str) -> None:
     page.get_by_role("button", name="发送测试消息").click()
     expect(page.locator("#test-message .notice_good")).to_contain_text("已发送", timeout=20_000)
     eventually(lambda: any("测试消息" in one["title"] for one in person.host.chats(userid)), "no message arrived")
+    see_the_doctor(person)
     page.get_by_role("button", name="完成").click()
     expect(page.get_by_text("已接入的企业")).to_be_visible()
+
+
+def see_the_doctor(person: Administrator) -> None:
+    """The doctor finds nothing wrong with what the wizard set up."""
+    page, finish_page = person.page, person.page.url
+    page.get_by_role("link", name="打开体检").click()
+    expect(page.locator("#doctor .notice").first).to_contain_text(
+        re.compile("可以使用|一切正常|需要处理"), timeout=60_000
+    )
+    wrong = page.locator("#doctor li", has=page.locator(".badge_overdue")).all_inner_texts()
+    assert wrong == []
+    page.goto(finish_page)
 
 
 @pytest.mark.parametrize("name", ["wecom", "dingtalk"])
