@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.jobs.conftest import Firm, run_due
 from tests.jobs.mirrors import LISTS, Desk, tomorrow_at
@@ -21,12 +21,14 @@ from wsapp.crm.tasks.models import Task
 from wsapp.db import db
 from wsapp.outbox import Outbox
 
-MOST_TASKS = 3
+MOST_TASKS = 4
 CALLS_A_STEP, CALLS_AT_THE_END = 15, 60  # far more than any honest way of doing it takes
 
 Restart = Callable[[], None]
 moments = st.integers(1, 200).map(lambda hours: tomorrow_at(8) + timedelta(hours=hours))
 which = st.integers(0, 11)
+Work = tuple[str, ...] | None
+works = st.sampled_from(((), (), ("event", "mirror"), ("event",), ("mirror",), None))
 
 
 class BothSides(RuleBasedStateMachine):
@@ -73,13 +75,6 @@ class BothSides(RuleBasedStateMachine):
         found = self.tasks()
         return found[number % len(found)] if found else None
 
-    def tap(self, number: int, act: str, at: Any = None) -> None:
-        able = [one for one in self.desk.items() if act in (*one["acts"], "rename")]
-        if able:
-            item = able[number % len(able)]
-            self.expect(item, act, at)
-            self.desk.act(item, act, at)
-
     def expect(self, item: dict[str, Any], act: str, at: Any) -> None:
         """Note what must hold in the end, whatever is lost on the way: a tick counts, and so does a lone new date."""
         mirror = next((one for one in self.desk.mirrors() if one.host_id == item["id"] and one.is_current), None)
@@ -101,39 +96,40 @@ class BothSides(RuleBasedStateMachine):
 
     # --- people here -----------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.tasks(is_open=False)) < MOST_TASKS)
-    @rule(at=moments, all_day=st.booleans())
-    def new_task(self, at: Any, all_day: bool) -> None:
-        self.titles += 1
-        self.firm.task(f"第 {self.titles} 件", due_in=at - clock.now(), all_day=all_day)
+    @rule(
+        deed=st.sampled_from(("new", "new", "move", "move", "rename", "rename", "complete", "cancel", "answer")),
+        number=which,
+        at=moments,
+        all_day=st.booleans(),
+        then=works,
+    )
+    def here(self, deed: str, number: int, at: Any, all_day: bool, then: Work) -> None:
+        task = self.pick(number)
+        if deed == "new":
+            self.new_task(at, all_day=all_day)
+        elif deed == "answer":
+            self.answer(number)
+        elif task is not None:
+            self.change(task, deed, at)
+        self.work(then)
 
-    @rule(number=which, at=moments)
-    def move_here(self, number: int, at: Any) -> None:
-        if task := self.pick(number):
-            self.moved.pop(task.id, None)
-            change_task(task, {"due_at": at}, actor=self.firm.seller())
-            db.session.commit()
-
-    @rule(number=which)
-    def complete_here(self, number: int) -> None:
-        if task := self.pick(number):
-            complete_task(task, actor=self.firm.seller())
-            db.session.commit()
-
-    @rule(number=which)
-    def rename_here(self, number: int) -> None:
-        if task := self.pick(number):
+    def new_task(self, at: Any, *, all_day: bool) -> None:
+        if len(self.tasks(is_open=False)) < MOST_TASKS:
             self.titles += 1
-            change_task(task, {"title": f"改成 {self.titles}"}, actor=self.firm.seller())
-            db.session.commit()
+            self.firm.task(f"第 {self.titles} 件", due_in=at - clock.now(), all_day=all_day)
 
-    @rule(number=which)
-    def cancel_here(self, number: int) -> None:
-        if number < 3 and (task := self.pick(number)):
-            cancel_task(task, actor=self.firm.seller())
-            db.session.commit()
+    def change(self, task: Task, deed: str, at: Any) -> None:
+        seller = self.firm.seller()
+        if deed == "move":
+            self.moved.pop(task.id, None)
+            change_task(task, {"due_at": at}, actor=seller)
+        elif deed == "rename":
+            self.titles += 1
+            change_task(task, {"title": f"改成 {self.titles}"}, actor=seller)
+        else:
+            (complete_task if deed == "complete" else cancel_task)(task, actor=seller)
+        db.session.commit()
 
-    @rule(number=which)
     def answer(self, number: int) -> None:
         asking = [one for one in self.desk.mirrors() if one.state == ASKING]
         if asking:
@@ -146,82 +142,56 @@ class BothSides(RuleBasedStateMachine):
 
     # --- the person at the host ------------------------------------------------------------------------------
 
-    @rule(number=which)
-    def tick_there(self, number: int) -> None:
-        self.tap(number, "complete")
-
-    @rule(number=which)
-    def untick_there(self, number: int) -> None:
-        self.tap(number, "reopen")
-
-    @rule(number=which, at=moments)
-    def move_there(self, number: int, at: Any) -> None:
-        self.tap(number, "move", at)
-
-    @rule(number=which)
-    def rename_there(self, number: int) -> None:
-        self.tap(number, "rename")
-
-    @rule(number=which)
-    def delete_there(self, number: int) -> None:
-        if number < 6:
-            self.tap(number, "delete")
+    @rule(
+        act=st.sampled_from(("complete", "move", "move", "move", "rename", "reopen", "delete")),
+        number=which,
+        at=moments,
+        is_heard=st.booleans(),
+        then=works,
+    )
+    def there(self, act: str, number: int, at: Any, is_heard: bool, then: Work) -> None:
+        if not is_heard:
+            self.firm.emulator.knobs["callbacks_to_lose"] += 1
+        able = [one for one in self.desk.items() if act in (*one["acts"], "rename")]
+        if able:
+            item = able[number % len(able)]
+            self.expect(item, act, at)
+            self.desk.act(item, act, at)
+        self.work(then)
 
     # --- what goes wrong -------------------------------------------------------------------------------------
 
-    @rule(count=st.integers(1, 4))
-    def lose_events(self, count: int) -> None:
-        self.firm.emulator.knobs["callbacks_to_lose"] = count
-
-    @rule(copies=st.integers(1, 3))
-    def double_events(self, copies: int) -> None:
-        self.firm.emulator.knobs["callback_copies"] = copies
-
-    @rule(fault=st.sampled_from(("reset_after", "reset_before", "truncate")), skip=st.integers(0, 1))
-    def lose_answer(self, fault: str, skip: int) -> None:
-        with self.firm.emulator.lock:
-            self.firm.emulator.faults.append(Fault("*", fault, skip=skip))
-
-    @rule()
-    def worker_dies(self) -> None:
-        """A worker takes what is due, and is gone."""
+    @rule(
+        what=st.sampled_from(("copies", "answer", "answer", "death", "restart", "late echoes")),
+        fault=st.sampled_from(("reset_after", "reset_after", "reset_before", "truncate")),
+        count=st.integers(0, 2),
+    )
+    def trouble(self, what: str, fault: str, count: int) -> None:
+        emulator = self.firm.emulator
         db.session.rollback()
-        outbox.claim(100)
-        past = clock.wall() - timedelta(hours=1)
-        db.session.execute(sa.update(Outbox).where(Outbox.state == "running").values(lease_until=past, crashes=0))
-        db.session.commit()
-
-    @rule()
-    def new_process(self) -> None:
-        self.restart()
-
-    @rule()
-    def echoes_are_late(self) -> None:
-        db.session.rollback()
-        db.session.execute(sa.update(TaskMirror).values(echoes_until=clock.now() - timedelta(minutes=5)))
+        match what:
+            case "copies":
+                emulator.knobs["callback_copies"] = count + 1
+            case "answer":  # the next call, or one after it, has its effect or not, and no answer
+                with emulator.lock:
+                    emulator.faults.append(Fault("*", fault, skip=count))
+            case "death":  # a worker takes what is due, and is gone
+                outbox.claim(100)
+                past = clock.wall() - timedelta(hours=1)
+                dead = sa.update(Outbox).where(Outbox.state == "running")
+                db.session.execute(dead.values(lease_until=past, crashes=0))
+            case "restart":
+                self.restart()
+            case "late echoes":
+                db.session.execute(sa.update(TaskMirror).values(echoes_until=clock.now() - timedelta(minutes=5)))
         db.session.commit()
 
     # --- work gets done, or some of it -----------------------------------------------------------------------
 
-    @rule(at=moments)
-    def new_task_in_doubt(self, at: Any) -> None:
-        """A task appears at the host, and the answer to that is lost."""
-        if len(self.tasks(is_open=False)) < MOST_TASKS:
-            self.work(())
-            self.new_task(at, all_day=False)
-            self.lose_answer("reset_after", 0)
-            self.work(("event", "mirror"))
-
-    @rule(number=which, at=moments)
-    def move_in_doubt(self, number: int, at: Any) -> None:
-        """A new date goes to the host, and the answer to that is lost."""
-        self.work(())
-        self.move_here(number, at)
-        self.lose_answer("reset_after", 0)
-        self.work(("event", "mirror"))
-
-    @rule(kinds=st.sampled_from(((), ("event",), ("mirror",), ("event", "mirror"))))
-    def work(self, kinds: tuple[str, ...]) -> None:
+    def work(self, kinds: Work) -> None:
+        """Do all that is due (empty), or only what is of some kinds, or nothing (None)."""
+        if kinds is None:
+            return
         self.steps += 1
         self._end_waits()
         waiting = self._hold_back_all_but(kinds) if kinds else []

@@ -44,7 +44,7 @@ def _mix(firm: Firm, restart: Callable[[], None], examples: int) -> None:
         Machine,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=14,
+            stateful_step_count=12,
             deadline=None,
             derandomize=True,
             database=None,

@@ -200,7 +200,8 @@ class Calendars:
             found.facts = {**found.facts, "summary": found.facts["summary"] + "（改）"}
         elif act == "move":
             lasts = found.facts["end_time"] - found.facts["start_time"]
-            found.facts = {**found.facts, "start_time": int(at), "end_time": int(at) + lasts}
+            begins = _day_start(at) if found.facts["is_whole_day"] else int(at)
+            found.facts = {**found.facts, "start_time": begins, "end_time": begins + lasts}
         found.history.append(f"person {act}")
         event = "delete_schedule" if act == "delete" else "modify_schedule"
         inner = cdata("CalId", found.calendar.id) + cdata("ScheduleId", found.id)
@@ -214,6 +215,11 @@ class Calendars:
         for one in self.schedules.values():
             one.deleted = one.deleted or one.calendar is found
         self.emulator.callbacks.app_event(found.app, userid, "delete_calendar", cdata("CalId", found.id))
+
+
+def _day_start(at: float) -> int:
+    """When the day of a moment began in China."""
+    return int(at + CHINA.total_seconds()) // 86_400 * 86_400 - int(CHINA.total_seconds())
 
 
 def _shown(one: Schedule, userid: str) -> dict[str, Any]:
