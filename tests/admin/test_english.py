@@ -15,7 +15,15 @@ from wsapp.admin.console import announce_first_run
 from wsapp.crm.org.models import Member
 from wsapp.db import corp_scope, db
 
-PAGES = ("/admin/", "/admin/corps", "/admin/members", "/admin/work", "/admin/deliveries", "/admin/tokens", "/admin/first-run")
+PAGES = (
+    "/admin/",
+    "/admin/corps",
+    "/admin/members",
+    "/admin/work",
+    "/admin/deliveries",
+    "/admin/tokens",
+    "/admin/first-run",
+)
 
 
 @pytest.fixture
