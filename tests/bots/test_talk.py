@@ -248,3 +248,13 @@ def test_a_conversations_webhook_is_kept_sealed(office: Office) -> None:
 def test_a_member_who_never_opened_the_app_is_refused_in_a_message(office: Office) -> None:
     office.say("今天", user="ZhaoMin")
     assert "抱歉，我还不认识您" in office.words("ZhaoMin")
+
+
+@on_dingtalk
+def test_a_robot_that_is_blocked_in_a_conversation_blocks_nothing_else(office: Office) -> None:
+    from wsapp.connectors.emulator import Fault
+
+    office.emulator.faults.append(Fault("/robot/sendBySession", "code", times=1, options={"code": 660026}))
+    office.say("今天")
+    assert "今天" in office.words()
+    assert [(one.kind, one.state) for one in office.rows(Notification)] == [("bot.answer", "accepted")]

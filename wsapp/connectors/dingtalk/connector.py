@@ -27,6 +27,7 @@ from wsapp.connectors.base import (
     Receipt,
     Refused,
     SilentSignIn,
+    TryLater,
 )
 from wsapp.connectors.channels import FileKind
 from wsapp.connectors.checks import Check, Instruction
@@ -315,7 +316,10 @@ class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirecto
         """Markdown by the conversation's webhook (receive-message: sessionWebhook)."""
         conversations.refuse_late(reply, self.now())
         body = conversations.answer_body(message, reply, userid, self.public_url)
-        self.calls.by_session(conversations.SESSION_PATH, reply["session"], body)
+        try:
+            self.calls.by_session(conversations.SESSION_PATH, reply["session"], body)
+        except (TryLater, BadCredentials) as error:
+            raise conversations.of_the_conversation(error) from None
 
     @property
     def streams(self) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from wsapp.connectors.base import Message, Refused
+from wsapp.connectors.base import BadCredentials, HostError, Message, Refused, TryLater
 from wsapp.connectors.dingtalk import messages
 from wsapp.connectors.dingtalk.codes import as_dict, as_int, as_list, as_text
 
@@ -20,6 +20,7 @@ SESSION = re.compile(r"[0-9A-Za-z_\-]{8,256}")
 MAX_TEXT = 5000
 MAX_LINES = 12
 MAX_BYTES = 15_000  # of the text; the host's bound for robots is 20,000 for the whole body
+BLOCKED = 300  # seconds: a robot that says too much is not let in for ten minutes
 GROUP = "2"  # conversationType; "1" is a single chat
 
 
@@ -96,6 +97,14 @@ def _markdown(message: Message, public_url: str) -> str:
 def _link(text: str, url: str, public_url: str) -> str:
     words = messages.cut(messages.one_line(text), 40) or "打开"
     return f"[{words}]({messages.own_url(url, public_url)})"
+
+
+def of_the_conversation(error: TryLater | BadCredentials) -> HostError:
+    """Return what an error of one conversation's webhook means: a robot that is blocked there for minutes, or a session
+    that is not taken, says nothing about the app's own line."""
+    if isinstance(error, TryLater) and error.after < BLOCKED:
+        return error
+    return Refused(error.reason, code=error.code)
 
 
 def refuse_late(reply: Mapping[str, Any], now: datetime) -> None:

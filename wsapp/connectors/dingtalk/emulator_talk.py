@@ -1,7 +1,7 @@
 """What people say to the app's robot in the emulator (接收消息), and the answers by the conversation's webhook.
 
-    POST /phone/say {"user", "text", "group"?: id, "calls"?: false}   alone with it, or in a group calling the robot
-    POST /robot/sendBySession?session=                                the app's answer; dies after an hour and a half
+POST /phone/say {"user", "text", "group"?: id, "calls"?: false}   alone with it, or in a group calling the robot
+POST /robot/sendBySession?session=                                the app's answer; dies after an hour and a half
 """
 
 import base64
