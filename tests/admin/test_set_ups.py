@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.admin.conftest import DINGTALK, WECOM, Wizard
 from tests.cast import Cast
+from tests.h5.test_queries import statements
 from wsapp import clock, hosts
 from wsapp.connecting import Draft
 from wsapp.connectors import connector_classes
@@ -265,3 +266,50 @@ def test_who_connects_another_corp_may_go_on_until_it_has_an_administrator(
         member = hosts.arrive(corp, "ZhaoMin")
         assert member.is_admin, "who leads the root is administrator"
     assert client.get(url).status_code == 404
+
+
+def test_the_overview_costs_the_same_however_many_set_ups_wait(
+    app: Flask, cast: Cast, guan: Member, sign_in: Callable[..., FlaskClient]
+) -> None:
+    client, counts = sign_in(guan), []
+    for many in (1, 6):
+        token = client.get("/admin/corps").text.split('name="csrf-token" content="')[1].split('"')[0]
+        for _one in range(many):
+            assert client.post("/admin/corps", data={"csrf_token": token, "host": "wecom"}).status_code == 303
+        with statements(app) as seen:
+            assert client.get("/admin/corps").status_code == 200
+        counts.append(len(seen))
+    assert counts[0] == counts[1] <= 9, counts
+
+
+def test_so_many_set_ups_wait_and_no_more(wizard: Wizard) -> None:
+    from wsapp.crm.org.setups import MOST_OPEN
+
+    for _one in range(MOST_OPEN):
+        assert "/set-ups/" in wizard.post("/admin/corps", host="wecom").location
+    assert wizard.post("/admin/corps", host="wecom").location == "/admin/corps"
+
+
+def test_giving_up_forgets_what_was_typed(wizard: Wizard) -> None:
+    wizard.begin("dingtalk")
+    wizard.check("app", corp_id=DINGTALK["corp_id"])
+    assert wizard.post(f"{wizard.url}/end").status_code == 303
+    assert wizard.client.get(wizard.url).status_code == 404
+
+
+def test_a_finished_set_up_shows_no_made_value_any_more(wizard: Wizard) -> None:
+    wizard.begin("wecom")
+    wizard.save("app", **WECOM)
+    token = connected(wizard.app)["wecom"]["callback_token"]
+    assert token in wizard.page("callback")
+    wizard.post(f"{wizard.url}/end")
+    with wizard.app.app_context():
+        from wsapp.crm.org import setups
+
+        row = setups.begin_set_up("wecom", actor=None, corp=corps()[0])
+        Draft(row).keep()
+        db.session.commit()
+        wizard.url = f"/admin/corps/set-ups/{row.id}"
+    page = wizard.page("callback")
+    assert token not in page
+    assert "不再显示" in page
