@@ -11,7 +11,7 @@ from tests.jobs.conftest import Firm, make_due, run_due
 from wsapp import clock, hosts
 from wsapp.connectors.emulator import Fault
 from wsapp.crm.customers.actions import create_customer
-from wsapp.crm.groups.actions import add_robot, say, switch_robot, try_out
+from wsapp.crm.groups.actions import add_robot, forget_posts, say, switch_robot, try_out
 from wsapp.crm.groups.models import GroupNote, GroupPost, GroupRobot
 from wsapp.crm.groups.phones import masked
 from wsapp.crm.org.models import Department, Membership
@@ -206,6 +206,17 @@ def test_the_address_is_sealed_and_bound_to_its_robot(firm: Firm) -> None:
     other.address = one.address
     with pytest.raises(Exception, match="does not open"):
         hosts.open_robot_address(other)
+
+
+def test_old_posts_are_forgotten(firm: Firm) -> None:
+    notes(make_robot(firm), 1)
+    run_due(firm.app, kinds=KINDS)
+    forget_posts(clock.now() - timedelta(days=90))
+    assert len(posts()) == 1
+    forget_posts(clock.now() + timedelta(seconds=1))
+    db.session.commit()
+    assert posts() == []
+    assert db.session.scalars(sa.select(GroupNote)).all() == []
 
 
 @pytest.mark.parametrize(

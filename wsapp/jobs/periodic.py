@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.bots.drafts import forget_drafts
+from wsapp.crm.groups.actions import forget_posts
 from wsapp.crm.mirrors.actions import look_at_everybody
 from wsapp.crm.org.access import forget_sign_ins
 from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
@@ -115,6 +116,7 @@ def prune(claim: Claim, desk: Desk) -> None:
             db.session.execute(statement.execution_options(synchronize_session=False))
     for _corp_id in _corps():
         forget_drafts(now - KEEP_DRAFTS)
+        forget_posts(now - KEEP_DONE)
         for stored in orphans(now - ORPHAN_AFTER):
             remove_bytes(stored)
             db.session.delete(stored)

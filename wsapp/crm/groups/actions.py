@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.crm.events.actions import record
-from wsapp.crm.groups.models import DROPPED, WAITING, GroupNote, GroupRobot
+from wsapp.crm.groups.models import DROPPED, WAITING, GroupNote, GroupPost, GroupRobot
 from wsapp.crm.groups.phones import without_phones
 from wsapp.crm.groups.queries import EVENTS, MAX_ROBOTS, count_robots
 from wsapp.crm.notifications.hours import after, hours_of
@@ -118,6 +118,13 @@ def say(robot: GroupRobot, kind: str, card: Card, *, key: str) -> bool:
     due_at = now if kind == "test" else opens_at(robot, now)
     outbox.enqueue("group.post", {"robot": robot.id}, key=f"group:{note_id}", due_at=due_at)
     return True
+
+
+def forget_posts(before: datetime) -> None:
+    """Throw away what robots of the current corp said before that moment."""
+    for kind in (GroupNote, GroupPost):
+        old = sa.delete(kind).where(kind.created_at < before)
+        db.session.execute(old.execution_options(synchronize_session=False))
 
 
 def opens_at(robot: GroupRobot, moment: datetime) -> datetime:
