@@ -309,6 +309,9 @@ class StreamKeeper:
                 return inbox.take(corp, connector, callback)
         except NotKept:
             raise
+        except sa.exc.DBAPIError as error:  # the database is away: no story for each message
+            log.error("stream.not_kept", corp=corp_id, error=type(error).__name__)
+            raise NotKept from None
         except Exception as error:
             log.error("stream.not_kept", corp=corp_id, error=type(error).__name__, exc_info=error)
             raise NotKept from None
