@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.admin.test_console import post
 from tests.cast import Cast
+from tests.h5.test_queries import statements
 from wsapp import clock
 from wsapp.crm.org import directory
 from wsapp.crm.org.models import Corp, DirectoryRun, Member
@@ -114,3 +115,15 @@ def test_another_corps_runs_are_not_shown(app: Flask, cast: Cast, desk: FlaskCli
         directory.begin("console")
         db.session.commit()
     assert "还没有同步过" in text_of(desk)
+
+
+def test_the_page_costs_as_many_statements_for_many_runs_as_for_one(app: Flask, cast: Cast, desk: FlaskClient) -> None:
+    end_latest(app, cast, directory.DONE, people=1)
+    text_of(desk)
+    with statements(app) as few:
+        text_of(desk)
+    for number in range(12):
+        end_latest(app, cast, directory.DONE, people=number)
+    with statements(app) as many:
+        text_of(desk)
+    assert len(many) == len(few) <= 6

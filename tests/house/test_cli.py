@@ -13,7 +13,7 @@ from wsapp.connectors.base import CredentialField
 
 COMMANDS = {
     "serve", "web", "worker", "scheduler", "demo", "emulator", "db upgrade", "db downgrade", "db check",
-    "corp list", "corp add", "corp switch", "token create", "seed",
+    "corp list", "corp add", "corp sync", "corp switch", "token create", "seed",
 }  # fmt: skip
 
 
