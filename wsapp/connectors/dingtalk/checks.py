@@ -11,7 +11,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wsapp.connectors.base import BadCallback, BadCredentials, Button, Delivery, HostError, Message, Receipt, Refused
+from wsapp.connectors.base import (
+    BadCallback,
+    BadCredentials,
+    Button,
+    Delivery,
+    HostError,
+    Identity,
+    Message,
+    Receipt,
+    Refused,
+)
 from wsapp.connectors.checks import OWN_NONCE, Check, Ground, Result, Text, fail, ok, skip, warn
 from wsapp.connectors.dingtalk import instructions as place
 from wsapp.connectors.dingtalk.codes import as_dict, as_int, as_list, as_text, error, normalise
@@ -20,6 +30,7 @@ from wsapp.connectors.dingtalk.messages import dump
 from wsapp.connectors.dingtalk.people import person_from
 from wsapp.connectors.dingtalk.sending import CARDS, CONVERSATION, undelivered
 from wsapp.connectors.http import parse_object
+from wsapp.connectors.todos import Keeper
 from wsapp.texts import lazy
 
 if TYPE_CHECKING:
@@ -32,6 +43,7 @@ STOPPED = ("50003", "50005")
 DELIVERY_SECONDS = 6.0  # the host says after a second or two what became of a notice
 DELIVERY_STEP = 0.5
 QUOTA = {"90020", "Forbidden.AccessDenied.ApiCountLimitForOrg", "45009", "90018", "90002"}
+NOBODYS = "wsapp-doctor"  # an entry that nobody has
 NOBODY = 1  # a task id that no app has
 
 # Permissions of further calls: (key, title, method and path, body). Arguments that the host must refuse.
@@ -56,6 +68,8 @@ def checks(connector: "DingTalkConnector") -> Sequence[Check]:
         Check("get_department_member", lazy("权限：部门成员读"), ask.members, ("range",), place.PERMISSIONS),
         Check("sign_in", lazy("权限：免登"), ask.sign_in, app, place.PERMISSIONS),
         Check("card_permission", lazy("权限：互动卡片"), ask.card_permission, app, place.PERMISSIONS),
+        Check("todos", lazy("权限：待办"), ask.todos, ("range_admin",), place.PERMISSIONS),
+        Check("calendar", lazy("权限：日程"), ask.calendar, ("range_admin",), place.PERMISSIONS),
         Check("ticket", lazy("页面脚本票据"), ask.ticket, app, place.WEB_APP),
         Check("event_mode", lazy("事件推送方式"), ask.event_mode, (), place.EVENTS),
         Check("callback", lazy("回调地址自测"), ask.callback, ("own.public", "event_mode"), place.EVENTS),
@@ -154,17 +168,13 @@ class _Questions:
         return ground.me or as_text(users[0] if users else "", 64) or "wsapp-doctor"
 
     def get_member(self, ground: Ground) -> Result:
-        body = {"userid": self._someone(ground), "language": "zh_CN"}
         call = ground.once
-        return self._tried(
-            lambda: call("user", lambda: self.calls.oapi("/topapi/v2/user/get", body)), *DENIED, *IP_CODES
-        )
+        return self._tried(lambda: call("user", lambda: self._user(self._someone(ground))), *DENIED, *IP_CODES)
 
     def range_admin(self, ground: Ground) -> Result:
         if not ground.me:
             return skip(lazy("还没有管理员登录过，登录后再检查"))
-        body = {"userid": ground.me, "language": "zh_CN"}
-        found = ground.once("user", lambda: self.calls.oapi("/topapi/v2/user/get", body))
+        found = ground.once("user", lambda: self._user(ground.me))
         person = person_from(as_dict(found.get("result")))
         if not person.phone:
             return ok(lazy("%(name)s；没有开通“手机号”权限，手机号留空", name=person.name))
@@ -208,6 +218,32 @@ class _Questions:
         except HostError:
             return skip(lazy("没有配置卡片模板，不需要这项权限"))
         return ok(lazy("已开通但没有用到：没有配置卡片模板")) if found.state == "ok" else found
+
+    def todos(self, ground: Ground) -> Result:
+        return self._optional(ground, self.connector.todos())
+
+    def calendar(self, ground: Ground) -> Result:
+        return self._optional(ground, self.connector.calendar())
+
+    def _optional(self, ground: Ground, keeper: Keeper) -> Result:
+        """Read and delete what nobody has: without the permissions the product works, but for those who want tasks at
+        the host."""
+        if not ground.me:
+            return skip(lazy("还没有管理员登录过，登录后再检查"))
+        found = ground.once("user", lambda: self._user(ground.me))
+        unionid = as_text(as_dict(found.get("result")).get("unionid"), 128)
+        owner = Identity(ground.me, unionid)
+        try:
+            keeper.read(owner, NOBODYS)
+            keeper.delete(owner, NOBODYS)
+        except Refused as refusal:
+            if refusal.code in DENIED:
+                said = lazy("平台返回 %(code)s：%(words)s", code=refusal.code, words=refusal.words)
+                return warn(said, OPTIONAL, code=refusal.code, mine=True)
+        return ok(lazy("可以调用"))
+
+    def _user(self, userid: str) -> dict[str, Any]:
+        return self.calls.oapi("/topapi/v2/user/get", {"userid": userid, "language": "zh_CN"})
 
     def ticket(self, ground: Ground) -> Result:
         ground.renew("jsapi.ticket", self.connector.fetch_ticket)
@@ -341,6 +377,7 @@ class _Questions:
         return skip(lazy("已发出互动卡片：请在手机上点“我收到了”，按钮的回调到达后这里变绿"))
 
 
+OPTIONAL = lazy("不影响使用；要让成员把任务放进平台的待办或日程，请开通它并发布版本。")
 TITLE = lazy("安装体检")
 ROBOT_FIX = lazy("请确认应用开通了机器人能力、RobotCode 正确，并发布了版本。")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from wsapp.connectors.base import BadCredentials, Button, HostError, Message, Person, Refused
+from wsapp.connectors.base import BadCredentials, Button, HostError, Identity, Message, Person, Refused
 from wsapp.connectors.checks import OWN_NONCE, Check, Ground, Result, Text, fail, ok, skip, warn
 from wsapp.connectors.wecom import crypto, people
 from wsapp.connectors.wecom import instructions as place
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KEY_SHAPES = (re.compile(r"[0-9A-Za-z]{3,32}"), crypto.AES_KEY)
 DEPARTMENT_WANTED = "1"
+DENIED = ("48001", "48002")
+NOBODYS = "wsapp-doctor"  # an entry that nobody has
 
 # api → (what it is good for, arguments that the host must refuse, codes that say "allowed, but not so").
 PROBES: Mapping[str, tuple[Text, Mapping[str, str], frozenset[str]]] = {
@@ -45,6 +47,7 @@ def checks(connector: "WeComConnector") -> Sequence[Check]:
         Check("members", lazy("权限：读取成员"), ask.members, ("range",), place.APP_RANGE),
         Check("sign_in", lazy("权限：免登"), lambda ground: ask.permission("auth/getuserinfo"), app, place.APP_PAGE),
         Check("media", lazy("权限：读取照片"), lambda ground: ask.permission("media/get"), app, place.APP_PAGE),
+        Check("calendar", lazy("权限：日程"), ask.calendar, app, place.APP_PAGE),
         Check("home_url", lazy("应用主页"), ask.home_url, (*app, "own.public"), place.APP_HOME),
         Check("trusted_domain", lazy("可信域名"), ask.trusted_domain, (*app, "own.public"), place.APP_DOMAIN),
         Check("domain_file", lazy("域名校验文件"), ask.domain_file, ("own.public",), place.APP_DOMAIN),
@@ -154,6 +157,16 @@ class _Questions:
         except HostError as error:
             if error.code not in allowed:
                 raise
+        return ok(lazy("可以调用"))
+
+    def calendar(self, ground: Ground) -> Result:
+        """Look for an entry that nobody has: without the permission everything else works."""
+        try:
+            self.connector.calendar().read(Identity(ground.me), NOBODYS)
+        except Refused as refusal:
+            if refusal.code in DENIED:
+                said = lazy("平台返回 %(code)s：%(words)s", code=refusal.code, words=refusal.words)
+                return warn(said, OPTIONAL, code=refusal.code, mine=True)
         return ok(lazy("可以调用"))
 
     # --- addresses -------------------------------------------------------------------------------------------
@@ -317,6 +330,7 @@ class _Questions:
         return skip(lazy("已发出带按钮的卡片：请在手机上点“我收到了”，按钮的回调到达后这里变绿"))
 
 
+OPTIONAL = lazy("不影响使用；要让成员把任务放进平台的日程，请在控制台允许应用使用它。")
 TITLE = lazy("安装体检")
 TEXT = lazy("收到这条消息，说明应用可以给您发送消息。")
 
