@@ -258,3 +258,15 @@ def test_a_robot_that_is_blocked_in_a_conversation_blocks_nothing_else(office: O
     office.say("今天")
     assert "今天" in office.words()
     assert [(one.kind, one.state) for one in office.rows(Notification)] == [("bot.answer", "accepted")]
+
+
+@on_dingtalk
+def test_without_a_card_template_the_message_opens_the_page_that_confirms(office: Office) -> None:
+    app = next(iter(office.emulator.world.apps.values()))
+    for template in list(app.templates):
+        office.post("/_emulator/template", {"client_id": app.client_id, "template": template, "published": False})
+    office.customer("上海森林木业有限公司")
+    office.say("记 森林 报价已发")
+    (kept,) = office.rows(BotDraft)
+    assert f"/h5/drafts/{kept.id}" in office.last()["url"]
+    assert office.rows(FollowUp) == []
