@@ -21,6 +21,7 @@ PAGES = (
     "/admin/members",
     "/admin/work",
     "/admin/deliveries",
+    "/admin/robots",
     "/admin/tokens",
     "/admin/first-run",
 )
@@ -62,6 +63,8 @@ def test_refused_forms_are_english(app: Flask, english: Callable[[str], FlaskCli
     for path, fields in (
         ("/admin/first-run", {"code": "1"}),
         ("/admin/tokens", {"days": "1"}),
+        ("/admin/robots", {"name": ""}),
+        ("/admin/robots/x/test", {}),
         (f"/admin/members/{guan.id}/role", {"role": "seller"}),
         ("/admin/work/1/revival", {}),
         ("/admin/tokens/x/revocation", {}),

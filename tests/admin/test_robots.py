@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -141,3 +142,28 @@ def test_an_administrator_takes_a_message_back(desk: FlaskClient, app: Flask, ca
 
 def test_the_overview_shows_the_allowance_where_there_is_one(desk: FlaskClient) -> None:
     assert "本月平台额度" not in desk.get("/admin/").get_data(as_text=True)  # this host sells no calls
+
+
+def test_more_robots_cost_no_more_queries(desk: FlaskClient, app: Flask, cast: Cast) -> None:
+    def asked() -> int:
+        seen: list[str] = []
+
+        def note(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
+            seen.append(statement)
+
+        with app.app_context():
+            engine = db.engine
+        sa.event.listen(engine, "before_cursor_execute", note)
+        try:
+            assert desk.get("/admin/robots").status_code == 200
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", note)
+        return len(seen)
+
+    post(desk, "/admin/robots", **FORM)
+    asked()
+    one = asked()
+    for number in range(5):
+        post(desk, "/admin/robots", **{**FORM, "name": f"群 {number}"})
+    asked()  # shows once that it was added
+    assert asked() == one <= 16

@@ -58,7 +58,7 @@ def _connector() -> Connector:
 
 def _departments() -> list[tuple[str, str]]:
     statement = sa.select(Department).order_by(Department.path).limit(MOST_DEPARTMENTS)
-    return [(one.id, "　" * max(0, one.path.count("/") - 2) + one.name) for one in rows(statement)]
+    return [(one.id, "\u2003" * max(0, one.path.count("/") - 2) + one.name) for one in rows(statement)]
 
 
 def _posts(robot_ids: list[str]) -> dict[str, list[GroupPost]]:
