@@ -130,6 +130,19 @@ def test_quiet_hours_hold_and_the_morning_brings_one_message(
     assert [row.payload["notification"] for row in in_line("send")] == [ledger()["chosen"].id, digest.id]
 
 
+def test_a_very_full_night_is_one_message_too(here: Flask, bob: Member, decide: Callable[..., None]) -> None:
+    decide(bob, quiet="21:00-08:00")
+    with at(NIGHT):
+        for number in range(600):
+            tell(db.session.merge(bob), "visit.checked_in", {"title": f"第 {number} 条"}, key=f"n{number}")
+        db.session.commit()
+    with at(MORNING):
+        holding.release(bob.id)
+        db.session.commit()
+    assert ledger()["digest"].message["title"] == "免打扰期间有 600 条消息"
+    assert len(in_line("send")) == 1
+
+
 def test_a_single_held_message_goes_as_it_is(here: Flask, bob: Member, decide: Callable[..., None]) -> None:
     decide(bob, quiet="21:00-08:00")
     with at(NIGHT):

@@ -25,7 +25,6 @@ from wsapp.crm.org.queries import member
 from wsapp.db import is_postgresql, rows
 from wsapp.texts import _, speaking
 
-MOST_MERGED = 500
 OVERLOOKED = timedelta(days=7)
 
 
@@ -61,7 +60,6 @@ def _held(*conditions: sa.ColumnElement[bool]) -> Sequence[Notification]:
             *conditions,
         )
         .order_by(Notification.created_at, Notification.id)
-        .limit(MOST_MERGED)
         .execution_options(populate_existing=True)
     )
     found: Sequence[Notification] = rows(statement.with_for_update() if is_postgresql() else statement)
@@ -95,14 +93,13 @@ def _merge(reader: Member, together: Sequence[Notification]) -> None:
 
 def plan_anew(reader_id: str | None = None) -> None:
     """Plan what is held back anew after a change of preferences: one member's, or (None) the whole corp's."""
-    conditions = [Notification.due_at > clock.now()]
-    if reader_id is not None:
-        conditions.append(Notification.recipient_id == reader_id)
-    held = _held(*conditions)
-    wishes = wishes_of({one.recipient_id for one in held})
+    waits = sa.and_(Notification.state == PLANNED, Notification.held != "", Notification.due_at > clock.now())
+    readers = [reader_id] if reader_id else rows(sa.select(Notification.recipient_id).where(waits).distinct())
+    wishes = wishes_of(readers)
     with speaking("zh"):  # the ledger keeps source strings, whoever changes the rules
-        for one in held:
-            _plan_one(one, wishes[one.recipient_id])
+        for reader in readers:
+            for one in _held(Notification.recipient_id == reader, Notification.due_at > clock.now()):
+                _plan_one(one, wishes[reader])
 
 
 def _plan_one(one: Notification, wishes: Wishes) -> None:
