@@ -64,7 +64,7 @@ def test_refused_forms_are_english(app: Flask, english: Callable[[str], FlaskCli
         ("/admin/first-run", {"code": "1"}),
         ("/admin/tokens", {"days": "1"}),
         ("/admin/robots", {"name": ""}),
-        ("/admin/robots/x/test", {}),
+        ("/admin/robots/00000000000000000000/test", {}),
         (f"/admin/members/{guan.id}/role", {"role": "seller"}),
         ("/admin/work/1/revival", {}),
         ("/admin/tokens/x/revocation", {}),
