@@ -266,6 +266,32 @@ def test_of_two_new_dates_ours_wins_and_done_there_wins_over_all(desk: Desk) -> 
         assert desk.task(task.id).state == "done"
 
 
+def test_a_new_title_here_leaves_their_unheard_date_and_tick_alone(desk: Desk) -> None:
+    kind = LISTS[desk.firm.host][0]
+    desk.switch(kind)
+    tasks = [desk.firm.task(title, due_in=timedelta(days=1)) for title in ("改期的", "打勾的")]
+    desk.settle()
+    items = {one["title"]: one for one in desk.items(kind)}
+    desk.firm.emulator.knobs["callbacks_to_lose"] = 2
+    there = tomorrow_at(15, days=4)
+    desk.act(items["改期的"], "move", there)
+    if kind == "todo":
+        desk.act(items["打勾的"], "complete")
+    desk.firm.emulator.knobs["callbacks_to_lose"] = 0
+    for task in tasks:
+        change_task(desk.task(task.id), {"title": f"新的{task.title}"}, actor=desk.firm.seller())
+        db.session.commit()
+    desk.settle()
+    shown = {one["title"]: one for one in desk.items(kind)}
+    assert shown["新的改期的"]["at"] == there.timestamp()
+    assert shown["新的打勾的"]["done"] == (kind == "todo")
+    look_at_everybody(local_now())
+    db.session.commit()
+    desk.settle()
+    assert desk.task(tasks[0].id).due_at == there
+    assert desk.task(tasks[1].id).state == ("done" if kind == "todo" else "open")
+
+
 def test_somebody_who_insists_at_the_host_is_not_argued_with_for_ever(desk: Desk) -> None:
     kind = LISTS[desk.firm.host][0]
     desk.switch(kind)
