@@ -144,6 +144,16 @@ def test_the_overview_shows_the_allowance_where_there_is_one(desk: FlaskClient) 
     assert "本月平台额度" not in desk.get("/admin/").get_data(as_text=True)  # this host sells no calls
 
 
+def test_a_robot_that_is_gone_says_what_to_do(desk: FlaskClient, app: Flask, cast: Cast) -> None:
+    post(desk, "/admin/robots", **FORM)
+    with app.app_context(), corp_scope(cast.corp_id):
+        robot = db.session.scalars(sa.select(GroupRobot)).one()
+        robot.enabled, robot.fault = False, "93000 the group robot was removed, or its address is wrong"
+        db.session.commit()
+    page = page_of(desk)
+    assert "群机器人的地址无效，可能已被移出群，请重新添加。（93000）" in page
+
+
 def test_more_robots_cost_no_more_queries(desk: FlaskClient, app: Flask, cast: Cast) -> None:
     def asked() -> int:
         seen: list[str] = []

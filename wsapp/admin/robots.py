@@ -41,7 +41,7 @@ def _show(*, errors: dict[str, str] | None = None, typed: dict[str, Any] | None 
     return show(
         "robots.html",
         "robots",
-        rows=[_row(one, names, posts.get(one.id, [])) for one in found],
+        rows=[_row(one, names, posts.get(one.id, []), connector) for one in found],
         fields=[(f"field_{one.key}", _(one.label), one.required, _(one.hint)) for one in connector.robot_fields],
         departments=departments,
         events=[(kind, event_text(kind)) for kind in EVENTS],
@@ -78,7 +78,9 @@ def _posts(robot_ids: list[str]) -> dict[str, list[GroupPost]]:
     return found
 
 
-def _row(robot: GroupRobot, departments: dict[str, str], posts: list[GroupPost]) -> dict[str, Any]:
+def _row(
+    robot: GroupRobot, departments: dict[str, str], posts: list[GroupPost], connector: Connector
+) -> dict[str, Any]:
     scope = departments.get(robot.department_id, robot.department_id).strip() if robot.department_id else _("全公司")
     return {
         "id": robot.id,
@@ -87,18 +89,24 @@ def _row(robot: GroupRobot, departments: dict[str, str], posts: list[GroupPost])
         "events": _("、").join(event_text(kind) for kind in robot.events),
         "hours": robot.hours or _("全天"),
         "enabled": robot.enabled,
-        "fault": robot.fault,
-        "posts": [_post_row(one) for one in posts],
+        "fault": what_to_do(connector, *robot.fault.partition(" ")[::2]) if robot.fault else "",
+        "posts": [_post_row(one, connector) for one in posts],
     }
 
 
-def _post_row(post: GroupPost) -> dict[str, Any]:
+def what_to_do(connector: Connector, code: str, reason: str) -> str:
+    """Return what a host's code asks of the administrator, else the reason as it was told."""
+    told = connector.instruction(code) if code else None
+    return f"{told.fix}（{code}）" if told else " ".join(one for one in (code, _(reason) if reason else "") if one)
+
+
+def _post_row(post: GroupPost, connector: Connector) -> dict[str, Any]:
     return {
         "at": local(post.sent_at or post.created_at),
         "text": {"sent": _("已发出"), "failed": _("发送失败"), "sending": _("发送中")}[post.state],
         "mark": MARKS.get(post.state, ""),
         "notes": post.notes,
-        "why": " ".join(one for one in (post.host_code, _(post.reason) if post.reason else "") if one),
+        "why": what_to_do(connector, post.host_code, post.reason),
     }
 
 
