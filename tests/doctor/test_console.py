@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.cast import DINGTALK_AGENT, WECOM_AGENT, Cast
 from tests.doctor.conftest import ADMINS, Clinic
+from tests.h5.test_queries import statements
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member_by_userid
 from wsapp.db import corp_scope, db
@@ -84,6 +85,16 @@ def test_one_thing_is_asked_again_after_it_was_mended(clinic: Clinic) -> None:
     rounds.wait()
     assert "没有设置应用主页" not in client.get("/admin/doctor").text
     assert _post(client, "/admin/doctor/rounds", check="none") == 404
+
+
+def test_the_page_asks_the_database_little_and_writes_nothing(clinic: Clinic) -> None:
+    client = _client(clinic, "wecom")
+    _post(client, "/admin/doctor/rounds")
+    rounds.wait()
+    with statements(clinic.app) as seen:
+        assert client.get("/admin/doctor").status_code == 200
+    assert len(seen) <= 8
+    assert not [one for one in seen if one.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))]
 
 
 def test_no_secret_is_shown(clinic: Clinic) -> None:

@@ -28,7 +28,7 @@ OWN = "own."
 def index() -> str:
     """Every check with its last finding."""
     checks, running, at = rounds.kept(current_corp_row())
-    rows = [_row(one, running) for one in checks]
+    rows = [_row(one) for one in checks]
     stale = not running and (at is None or clock.now() - at > STALE)
     groups = [
         (_("本系统"), [one for one in rows if one["key"].startswith(OWN)]),
@@ -50,7 +50,7 @@ def index() -> str:
     )
 
 
-def _row(one: dict[str, Any], running: bool) -> dict[str, Any]:
+def _row(one: dict[str, Any]) -> dict[str, Any]:
     lang = "en" if choose_locale() == "en" else "zh"
     state = one["state"]
     words = {name: one.get(f"{name}_{lang}", "") for name in ("evidence", "fix", "place")}
@@ -59,7 +59,7 @@ def _row(one: dict[str, Any], running: bool) -> dict[str, Any]:
         "title": one["title"],
         "state": state,
         "badge": (BADGES[state], _state_text(state)),
-        "waits": running and not one["fresh"],
+        "waits": one["waits"],
         "code": one["code"],
         "lookup": one["lookup"],
         "sends": one["sends"],

@@ -32,7 +32,7 @@ def start(corp: Corp, *, me: str, only: Sequence[str] = (), sends: bool = False)
     """Begin a round for a corp in a thread of its own; False when one is under way. Ends the session's transaction."""
     corp_id = corp.id
     db.session.rollback()
-    if not _claim(corp_id):
+    if not _claim(corp_id, only):
         return False
     app = hosts.app_object()
     thread = threading.Thread(target=_run, args=(app, corp_id, me, tuple(only), sends), daemon=True, name="doctor")
@@ -47,17 +47,17 @@ def wait(timeout: float = 30) -> None:
         thread.join(timeout)
 
 
-def _claim(corp_id: int) -> bool:
+def _claim(corp_id: int, only: Sequence[str] = ()) -> bool:
     """Take the corp's round, unless one is under way. Two at once: one gets True."""
     now = clock.now()
     table = sa.inspect(DoctorResult).local_table
-    row = {"corp_id": corp_id, "id": ROUND, "state": RUNNING, "data": {}, "checked_at": now}
+    row = {"corp_id": corp_id, "id": ROUND, "state": RUNNING, "data": {"only": list(only)}, "checked_at": now}
     statement = (
         dialect_insert(table)
         .values(**row)
         .on_conflict_do_update(
             index_elements=["corp_id", "id"],
-            set_={"state": RUNNING, "checked_at": now},
+            set_={"state": RUNNING, "data": row["data"], "checked_at": now},
             where=sa.or_(table.c.state != RUNNING, table.c.checked_at < now - OVER_AFTER),
         )
     )
@@ -100,9 +100,17 @@ def kept(corp: Corp) -> tuple[list[dict[str, Any]], bool, datetime | None]:
         data |= {"title": check.title, "sends": check.sends, "checked_at": None, "last_ok_at": None}
         if row:
             data |= {"checked_at": row.checked_at, "last_ok_at": row.last_ok_at}
-        data["fresh"] = bool(row and last and (not running or row.checked_at >= last.checked_at))
+        data["waits"] = running and _is_awaited(check.key, row, last)
         checks.append(data)
     return checks, running, last.checked_at if last else None
+
+
+def _is_awaited(key: str, row: DoctorResult | None, last: DoctorResult | None) -> bool:
+    """Whether the round under way still has to ask something."""
+    only = last.data.get("only") if last else None
+    if only and key not in only:
+        return False
+    return row is None or last is None or row.checked_at < last.checked_at
 
 
 def keys(corp: Corp) -> set[str]:
