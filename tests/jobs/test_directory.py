@@ -82,6 +82,7 @@ def test_leaders_have_their_rights_right_after(firm: Town) -> None:
     assert team_ids(lead) == set(ids)
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_a_second_time_changes_nothing_but_the_date(firm: Town) -> None:
     first = firm.sync()
     before = firm.memberships()
@@ -91,6 +92,7 @@ def test_a_second_time_changes_nothing_but_the_date(firm: Town) -> None:
     assert {one.epoch for one in db.session.scalars(sa.select(Member))} == {0}
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_the_first_opening_of_somebody_known_is_as_always(firm: Town) -> None:
     firm.sync()
     before = firm.member("both")
@@ -110,6 +112,7 @@ def test_a_range_of_several_sub_departments_and_single_people_is_walked_whole(fi
     assert run.people == len(seen) == 10
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_a_root_below_another_is_not_counted_twice(firm: Town) -> None:
     firm.change_range(departments=[2, 3], users=["s1"])
     run = firm.sync()
@@ -140,6 +143,7 @@ def test_an_empty_answer_is_an_error_and_nobody_leaves(firm: Town) -> None:
     assert {one for one, status in firm.statuses().items() if status == "active"} == active_before
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_a_missing_permission_ends_the_run_in_words(firm: Town) -> None:
     code = {"wecom": 48002, "dingtalk": 60011}[firm.host]
     firm.fault(PEOPLE_PAGE[firm.host], "code", times=99, code=code)
@@ -148,6 +152,7 @@ def test_a_missing_permission_ends_the_run_in_words(firm: Town) -> None:
     assert run.reason
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_wrong_secrets_end_the_run_and_show_in_the_console(firm: Town) -> None:
     api = {"wecom": "/cgi-bin/agent/get", "dingtalk": "/auth/scopes"}[firm.host]
     firm.fault(api, "code", times=9, code=60020)
@@ -255,6 +260,7 @@ def test_a_department_that_is_gone_keeps_its_place_and_the_sight_on_its_people(f
     assert set(firm.statuses().values()) == {"active"}
 
 
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
 def test_moved_departments_take_everything_below_along(firm: Town) -> None:
     firm.sync()
     with firm.silence():
@@ -369,6 +375,7 @@ def test_a_stumbling_host_is_left_alone_for_as_long_as_it_wants(firm: Town) -> N
     assert row.due_at > clock.now() + timedelta(seconds=40)
 
 
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
 def test_calls_keep_their_distance(firm: Town) -> None:
     """Measured at the host, at the pace of life."""
     firm.begin()
