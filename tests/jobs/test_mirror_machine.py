@@ -55,6 +55,6 @@ def _mix(firm: Firm, restart: Callable[[], None], examples: int) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600 if BIG else 180)
+@pytest.mark.timeout(3600 if BIG else 300)
 def test_both_sides_end_equal(firm: Firm, restart: Callable[[], None]) -> None:
     _mix(firm, restart, EXAMPLES[firm.host])
