@@ -4,7 +4,7 @@
  *   user       who holds the phone; without it the emulator's cookie says so
  *   position   {latitude, longitude, accuracy} or {fail: "reason"}; without it the emulator's
  *   photos     data URLs that the camera gives; without it a picture is painted
- *   scan       what a scan finds
+ *   scan       what a scan finds; without it a business card
  *   speech     what is heard when somebody speaks
  *   member     userid of the colleague who is chosen; without it nobody is
  *   cancel     name of an API whose next call the person cancels
@@ -128,10 +128,11 @@
   }
 
   function scan() {
-    const text = phone.scan || "https://example.com/";
+    const text = phone.scan === undefined ? BUSINESS_CARD : phone.scan;
     return { word: "ok", resultStr: ios ? JSON.stringify({ scan_code: { scan_result: text } }) : text };
   }
 
+  const BUSINESS_CARD = "MECARD:N:陈,志强;ORG:深圳市前海远航供应链有限公司;TEL:13712345678;;"; // what lies before the camera
   let recording = false;
 
   function startRecord() {
