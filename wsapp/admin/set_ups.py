@@ -27,7 +27,8 @@ CHECK_RATE = "120 per minute"
 def resume(set_up_id: str) -> Any:
     """Go on where it was left: at the first page until the corp is connected, then after the steps that were seen."""
     draft = corps.set_up_or_404(set_up_id)
-    return redirect(_address(draft, draft.reached or draft.kind.set_up_steps[0].key))
+    step = draft.step(draft.reached or draft.kind.set_up_steps[0].key)
+    return redirect(_address(draft, FINISH)) if step is None else _page(draft, step)
 
 
 def _address(draft: Draft, step: str, view: str = "show") -> str:
