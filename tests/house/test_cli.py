@@ -8,7 +8,7 @@ import click
 import pytest
 import requests
 
-from wsapp import cli, cli_corps
+from wsapp import cli, cli_corps, cli_directory
 from wsapp.connectors.base import CredentialField
 
 COMMANDS = {
@@ -40,6 +40,7 @@ def leaves(group, path=()):
 
 
 def test_the_promised_commands_are_there():
+    assert cli_directory.corp_sync.name == "sync"  # its own file registers it
     assert {name for name, _ in leaves(cli.program)} >= COMMANDS
 
 
