@@ -1,6 +1,7 @@
 # Everything starts here. Needed: Python 3.11 or newer, make and the package registries; the rest is installed.
 #
-#   make demo          the product with both hosts' emulators, at http://127.0.0.1:8000/demo (PORT=… for another port)
+#   make demo          the product with both hosts' emulators, at http://127.0.0.1:8000/demo (PORT=… for another port,
+#                      STREAM=1 for DingTalk's Stream mode)
 #   make test          every check and test
 #   make help          all targets
 
@@ -41,7 +42,7 @@ $(DEV): $(BASE) requirements-dev.lock
 # --- running ------------------------------------------------------------------------------------------------------
 
 demo: install ## the product, seeded, with the emulators of both hosts; Ctrl-C stops everything
-	@exec $(BIN)/wsapp demo --port $(PORT)
+	@exec $(BIN)/wsapp demo --port $(PORT) $(if $(STREAM),--stream)
 
 dev: $(DEV) ## the demo, started again whenever a source file changes
 	@exec $(BIN)/python scripts/dev.py --port $(PORT)
@@ -76,15 +77,16 @@ soak: $(DEV) ## long runs under faults and load
 bench: $(DEV) ## benchmarks, as ratios within one run
 	@$(BIN)/python scripts/bench.py
 
-screenshots: $(DEV) ## pictures of every page in both hosts' looks, under docs/screenshots/
+screenshots: $(DEV) ## pictures of every page and message in both hosts' looks, under docs/screenshots/ and docs/messages/
 	@scripts/system-packages.sh
 	@$(BIN)/python scripts/screenshots.py
+	@$(BIN)/python scripts/messages.py
 
 # --- upkeep -------------------------------------------------------------------------------------------------------
 
 texts: $(DEV) ## gather the words of all pages, then compile the English ones (messages.po says which are missing)
 	@mkdir -p .cache
-	$(BIN)/pybabel -q extract -F babel.cfg -k lazy --ignore-dirs='.*' --no-location --project=wsapp \
+	$(BIN)/pybabel -q extract -F babel.cfg -k lazy -k mark --ignore-dirs='.*' --no-location --project=wsapp \
 		--copyright-holder='the wsapp authors' -o .cache/messages.pot .
 	$(BIN)/pybabel -q update --ignore-obsolete --no-fuzzy-matching --ignore-pot-creation-date -w 120 \
 		-i .cache/messages.pot -d wsapp/translations -l en

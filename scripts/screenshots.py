@@ -104,7 +104,7 @@ def pages_of(sample: Sample, story: Story) -> Iterator[tuple[str, str, str]]:
 
 
 DESKTOP_PAGES = ("today", "customers", "customer", "tasks", "task-new", "team")
-CONSOLE = ("", "members", "work", "deliveries", "tokens")
+CONSOLE = ("", "members", "work", "deliveries", "robots", "tokens")
 
 
 class Camera:

@@ -154,6 +154,7 @@ def app(database_url: str, tmp_path: Path, wecom: RunningEmulator, dingtalk: Run
     """The product, connected to both sample firms and to the cast's two corps."""
     from wsapp.app import create_app
     from wsapp.db import db
+    from wsapp.doctor import rounds
 
     settings = settings_for(
         tmp_path / "data", url=database_url, public_url=PUBLIC_URL, wecom_base=wecom.url, dingtalk_base=dingtalk.url
@@ -165,6 +166,7 @@ def app(database_url: str, tmp_path: Path, wecom: RunningEmulator, dingtalk: Run
 
         connect_configured_corps()
     yield made
+    rounds.wait()
     with made.app_context():
         db.session.remove()
         db.engine.dispose()

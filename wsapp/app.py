@@ -20,13 +20,18 @@ from wsapp.vault import Vault
 MODELS = (
     "wsapp.outbox",
     "wsapp.files",
+    "wsapp.doctor.models",
     "wsapp.crm.org.models",
     "wsapp.crm.events.models",
     "wsapp.crm.customers.models",
     "wsapp.crm.tasks.models",
+    "wsapp.crm.groups.models",
+    "wsapp.usage",
     "wsapp.crm.followups.models",
     "wsapp.crm.visits.models",
     "wsapp.crm.notifications.models",
+    "wsapp.crm.mirrors.models",
+    "wsapp.bots.models",
 )
 CLOCK_FILE = "clock-offset"
 DEFAULT_THREADS = 8

@@ -126,13 +126,14 @@ def scheduler(settings: "Settings") -> int:
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The first of five ports; 0: any."
 )
 @click.option("--fresh", is_flag=True, help="Forget the data of the last time.")
+@click.option("--stream", is_flag=True, help="DingTalk pushes over a stream (Stream mode) instead of HTTP.")
 @with_settings(level=logging.ERROR)
-def demo(settings: "Settings", port: int, fresh: bool) -> int:
+def demo(settings: "Settings", port: int, fresh: bool, stream: bool) -> int:
     """Run everything with emulators of both hosts and demo data; open /demo."""
     from wsapp import metrics_folder
 
     metrics_folder.share(settings.server.data_dir)
-    return import_module("wsapp.demo").main(settings, port, fresh=fresh) or 0
+    return import_module("wsapp.demo").main(settings, port, fresh=fresh, streams=stream) or 0
 
 
 @program.command()
@@ -225,6 +226,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code."""
     # For its side effect: these commands register themselves, and import nothing heavy either.
     import_module("wsapp.cli_corps")
+    import_module("wsapp.cli_doctor")
+    import_module("wsapp.cli_directory")
     try:
         code = program.main(args=list(arguments), prog_name="wsapp", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -1,8 +1,9 @@
 """Commands about corps and their people: `corp list`, `corp add`, `token create`, `seed`."""
 
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,8 @@ def corp_list(settings: "Settings") -> None:
 
 
 @corp.command("add")
-@click.option("--host", required=True, metavar="wecom|dingtalk", help="The corp's host.")
-@click.option("--corp-id", required=True, help="The corp's id at its host.")
+@click.option("--host", metavar="wecom|dingtalk", help="The corp's host.")
+@click.option("--corp-id", help="The corp's id at its host.")
 @click.option("--name", help="What people here call it [the corp id].")
 @click.option(
     "--value", "plain", multiple=True, metavar="KEY=VALUE", help="A value that is no secret (agent_id=1000002)."
@@ -48,33 +49,130 @@ def corp_list(settings: "Settings") -> None:
     metavar="KEY=PATH",
     help="A secret's file; else it is taken from the environment (WSAPP_CORP_<KEY>) or asked for.",
 )
-@with_settings
+@click.option("--check/--no-check", "checks", default=True, help="Ask the host whether the values fit [yes].")
+@with_settings(level=logging.ERROR)
 def corp_add(
-    settings: "Settings", host: str, corp_id: str, name: str | None, plain: tuple[str, ...], files: tuple[str, ...]
+    settings: "Settings",
+    host: str | None,
+    corp_id: str | None,
+    name: str | None,
+    plain: tuple[str, ...],
+    files: tuple[str, ...],
+    checks: bool,
 ) -> None:
-    """Connect a corp, or give a connected one new values. Secrets never stand on the command line."""
+    """Connect a corp, or give a connected one new values. Secrets never stand on the command line.
+
+    At a terminal everything that is missing is asked for. What a corp has and is not named stays; secrets that are
+    replaced are accepted for a day more.
+    """
     from wsapp.connectors import CONNECTORS, connector_class
 
+    host = host or _ask("--host", f"Host ({', '.join(CONNECTORS)})")
     if host not in CONNECTORS:
         raise click.BadParameter(f"{host!r} is none of {', '.join(CONNECTORS)}", param_hint="--host")
-    fields = connector_class(host).credential_fields
-    values = collect_values(fields, _pairs(plain, "--value"), _pairs(files, "--secret-file"))
+    kind = connector_class(host)
+    corp_id = corp_id or _ask("--corp-id", f"{kind.corp_id_field.label}（{kind.corp_id_field.hint}）")
+    has = _present_values(settings, host, corp_id)
+    given, secrets = _pairs(plain, "--value"), _pairs(files, "--secret-file")
+    values = collect_values(kind.credential_fields, given, secrets, has=has)
     with unit_of_work(settings):
-        from wsapp.crm.org.actions import connect_corp
-        from wsapp.db import db
-        from wsapp.hosts import seal_credentials
-
-        connect_corp(host, corp_id, name or corp_id, seal_credentials(host, corp_id, values))
-        db.session.commit()
+        if checks:
+            _check_at_host(host, corp_id, name or corp_id, values)
+        _keep(host, corp_id, name, values)
     click.echo(f"Connected {host} {corp_id}.")
 
 
+@corp.command("switch")
+@click.argument("corp_id")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@with_settings
+def corp_switch(settings: "Settings", corp_id: str, state: str) -> None:
+    """Switch a corp off (nobody signs in, nothing is sent, its data stays) or on again."""
+    with unit_of_work(settings), corp_at(corp_id) as found:
+        from wsapp.connecting import note
+        from wsapp.crm.org.setups import switch_corp
+        from wsapp.db import db
+
+        switch_corp(found, state == "on")
+        note("corp.switched", found, None, state=state)
+        db.session.commit()
+        click.echo(f"{found.name} is {state}.")
+
+
+def _ask(option: str, words: str) -> str:
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"Missing option '{option}'.")
+    answer: str = click.prompt(words, err=True)
+    return answer
+
+
+def _present_values(settings: "Settings", host: str, corp_id: str) -> dict[str, str]:
+    """The values of a corp that is connected already; empty for a new one, and before the database is there."""
+    if any((one.host, one.corp_id) == (host, corp_id) for one in settings.corps):
+        raise Failed(f"--corp-id: {corp_id} stands in the settings file ([[corps]]); change its values there")
+    try:
+        with unit_of_work(settings):
+            from wsapp.crm.org.queries import corp_at_host
+            from wsapp.hosts import open_credentials
+
+            found = corp_at_host(host, corp_id)
+            return {key: str(value) for key, value in open_credentials(found).items()} if found else {}
+    except Failed:
+        return {}  # the wrong usage is told first; what is wrong with the database, when the values are kept
+
+
+def _check_at_host(host: str, corp_id: str, name: str, values: dict[str, str]) -> None:
+    """Have the host confirm the values. One that cannot be reached is told, and no reason to stop."""
+    from wsapp import connecting
+    from wsapp.connectors import connector_class
+    from wsapp.connectors.base import HostError, TryLater
+    from wsapp.db import db
+
+    kind = connector_class(host)
+    db.session.rollback()
+    steps = {one.step for one in kind.credential_fields if values.get(one.key) and not one.made}
+    for step in kind.set_up_steps:
+        if not step.proves or (step.key not in steps):
+            continue
+        try:
+            connecting.prove(host, corp_id, name, values, step.key)
+        except HostError as error:
+            blame = kind.blame(error)
+            words = f"{blame.field or host}: {blame.fix} {blame.place} [{error.code}]"
+            if not isinstance(error, TryLater):
+                raise Failed(f"{words}; --no-check connects all the same") from None
+            click.echo(f"wsapp: not checked, the host does not answer ({error.code})", err=True)
+            return
+
+
+def _keep(host: str, corp_id: str, name: str | None, values: dict[str, str]) -> None:
+    from wsapp import connecting, hosts
+    from wsapp.crm.org.actions import connect_corp
+    from wsapp.crm.org.queries import corp_at_host
+    from wsapp.db import db
+
+    found = corp_at_host(host, corp_id)
+    if found is None:
+        found = connect_corp(host, corp_id, name or corp_id, hosts.seal_credentials(host, corp_id, values))
+        connecting.note("corp.connected", found, None, host=host)
+    else:
+        found.name = name or found.name
+        if hosts.open_credentials(found) != values:
+            hosts.keep_credentials(found, values)
+        connecting.note("corp.changed", found, None)
+    db.session.commit()
+
+
 def collect_values(
-    fields: "tuple[CredentialField, ...]", plain: dict[str, str], files: dict[str, str]
+    fields: "tuple[CredentialField, ...]",
+    plain: dict[str, str],
+    files: dict[str, str],
+    *,
+    has: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Gather a corp's values from options, files, environment and, at a terminal, questions; each checked.
 
-    Raises click.BadParameter, naming the value and never showing it.
+    What it `has` already and nobody names stays. Raises click.BadParameter, naming the value and never showing it.
     """
     known = {one.key: one for one in fields}
     for key in (*plain, *files):
@@ -83,10 +181,10 @@ def collect_values(
     for key in plain:
         if known[key].secret:
             raise click.BadParameter(f"{key} is a secret: use --secret-file {key}=PATH, the environment or the prompt")
-    return {one.key: _checked(one, _collect(one, plain, files)) for one in fields}
+    return {one.key: _checked(one, _collect(one, plain, files, (has or {}).get(one.key, ""))) for one in fields}
 
 
-def _collect(field: "CredentialField", plain: dict[str, str], files: dict[str, str]) -> str:
+def _collect(field: "CredentialField", plain: dict[str, str], files: dict[str, str], present: str) -> str:
     if field.key in plain:
         return plain[field.key]
     if field.key in files:
@@ -98,11 +196,14 @@ def _collect(field: "CredentialField", plain: dict[str, str], files: dict[str, s
     variable = f"WSAPP_CORP_{field.key.upper()}"
     if variable in os.environ:
         return os.environ[variable]
-    if not field.required:
-        return ""
-    if not sys.stdin.isatty():
+    asks = sys.stdin.isatty() and field.is_typed
+    if present or (not field.required and not asks):
+        return present
+    if not asks:
         raise click.BadParameter(f"{field.key} is missing: set {variable} or give it as an option")
-    answer: str = click.prompt(f"{field.label} ({field.key})", hide_input=field.secret, err=True)
+    empty = None if field.required else ""
+    words = f"{field.label} ({field.key}；{field.hint})" if field.hint else f"{field.label} ({field.key})"
+    answer: str = click.prompt(words, default=empty, show_default=False, hide_input=field.secret, err=True)
     return answer
 
 

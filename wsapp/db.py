@@ -374,6 +374,16 @@ def _alembic(app: Any, run: Callable[[Any, Any], None]) -> None:
         run(command, config)
 
 
+def schema_versions() -> tuple[str | None, str | None]:
+    """Return the version that the current app's database is at, and the one that the program needs."""
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory(str(migrations_folder())).get_current_head()
+    with reading():
+        return MigrationContext.configure(db.session.connection()).get_current_revision(), head
+
+
 def check(app: Any) -> list[str]:
     """Return what is wrong with the schema: behind the newest migration, or different from the models. Empty: good."""
     from alembic.autogenerate import compare_metadata

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from wsapp import clock
-from wsapp.crm.org.models import Corp, HostToken
+from wsapp.crm.org.models import STREAM_OPEN, Corp, HostStream, HostToken
 from wsapp.db import db, reading
 from wsapp.metrics import at_scrape
 from wsapp.outbox import DEAD, DONE, READY, RUNNING, Outbox
@@ -37,3 +37,13 @@ def breaker_state() -> Values:
     wanted = sa.select(Corp.host, Corp.id, is_open).where(Corp.enabled)
     with reading():
         return {(host, str(corp_id)): float(is_open) for host, corp_id, is_open in db.session.execute(wanted)}
+
+
+@at_scrape("wsapp_host_stream_open", "1 while the stream over which a host pushes is open", ("host", "corp"))
+def stream_open() -> Values:
+    """The stream of each corp that has one, as its holder last wrote it down."""
+    is_open = sa.and_(HostStream.state == STREAM_OPEN, HostStream.held_until >= clock.wall())
+    wanted = sa.select(Corp.host, Corp.id, is_open).join(HostStream, HostStream.corp_id == Corp.id)
+    with reading():
+        found = db.session.execute(wanted.where(Corp.enabled, HostStream.holder.is_not(None)))
+        return {(host, str(corp_id)): float(is_open) for host, corp_id, is_open in found}

@@ -4,9 +4,10 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,14 +27,18 @@ from wsapp.connectors.base import (
     Person,
     TryLater,
 )
+from wsapp.connectors.channels import Article, Attachment, Question
+from wsapp.connectors.grouprobots import RobotAddress
 from wsapp.connectors.http import HttpTransport
 from wsapp.crm.events.actions import record
+from wsapp.crm.groups.models import GroupRobot
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import LEFT, Corp, Department, HostToken, Member
 from wsapp.crm.org.queries import corp_at_host, corps, member_by_userid
-from wsapp.db import corp_scope, db, dialect_insert, first, separate
+from wsapp.db import corp_scope, current_corp, db, dialect_insert, first, separate
 from wsapp.house import house
 from wsapp.logs import register_secret
+from wsapp.usage import Usage
 from wsapp.vault import digest
 
 REFRESH_AT = 0.8  # of a token's life
@@ -43,6 +48,7 @@ REMEMBER = 20.0  # seconds that a process trusts its own copy
 FAILURES_ALLOWED = 2
 BREAKER = timedelta(minutes=12)  # with two failures before, at most six fetches an hour
 MAX_CHAIN = 16
+OVERLAP = timedelta(hours=24)  # that a replaced secret is still accepted: the host may sign with it for a while
 
 
 # --- lines --------------------------------------------------------------------------------------------------------
@@ -54,11 +60,12 @@ class Lines:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.lock = threading.Lock()
-        self.made: dict[int, tuple[str, Connector]] = {}
+        self.usage = Usage()
+        self.made: dict[int, tuple[str, Connector]] = {}  # corp → (what it was made of, the connector)
 
     def of(self, corp: Corp) -> Connector:
         """Return the connector of a corp."""
-        mark = digest(corp.credentials + corp.name)
+        mark = digest(corp.credentials + corp.name) + former_mark(corp)
         found = self.made.get(corp.id)
         if found and found[0] == mark:
             return found[1]
@@ -72,30 +79,42 @@ class Lines:
     def _make(self, corp: Corp) -> Connector:
         kind = connector_class(corp.host)
         values = open_credentials(corp)
-        for field in kind.credential_fields:
-            if field.secret and values.get(field.key):
-                register_secret(values[field.key])
+        register_credentials(kind, values)
         settings = house().settings
-        transport = _Guarded(HttpTransport(pool=32, observe=metrics.host_observer(corp.host)))
-        return kind(
-            Account(corp.host_corp_id, corp.name, values),
+        transport = GuardedTransport(HttpTransport(pool=32, observe=metrics.host_observer(corp.host)))
+        made = kind(
+            Account(corp.host_corp_id, corp.name, values, former_values(corp)),
             bases=settings.hosts.get(corp.host, {}),
             http=transport,
             tokens=Tokens(self.app, corp.id, corp.host),
             now=clock.now,
             public_url=settings.server.public_url,
         )
+        if made.meters:
+            transport.count = partial(self._count, corp.id, made)
+        return made
+
+    def _count(self, corp_id: int, connector: Connector, api: str) -> None:
+        if meter := connector.meter_of(api):
+            self.usage.add(corp_id, meter)
 
 
-class _Guarded:
-    """A transport that refuses to talk to a host while a transaction is open: it would hold locks for seconds."""
+class GuardedTransport:
+    """A transport that refuses to talk to a host while a transaction is open: it would hold locks for seconds.
+
+    `count` hears of each call that the host answered: those are the ones that hosts bill.
+    """
 
     def __init__(self, inner: HttpTransport) -> None:
         self.inner = inner
+        self.count: Callable[[str], None] = lambda api: None
 
     def request(self, method: str, url: str, **options: Any) -> Answer:
         refuse_in_transaction()
-        return self.inner.request(method, url, **options)
+        answer = self.inner.request(method, url, **options)
+        if answer.status < 400:
+            self.count(str(options.get("api", "")))
+        return answer
 
 
 def refuse_in_transaction() -> None:
@@ -122,15 +141,111 @@ def open_credentials(corp: Corp) -> dict[str, Any]:
     return found
 
 
+def register_credentials(kind: type[Connector], values: Mapping[str, Any]) -> None:
+    """Keep the secrets among credential values out of every log."""
+    for field in kind.credential_fields:
+        if field.secret and values.get(field.key):
+            register_secret(str(values[field.key]))
+
+
+def seal_robot_address(robot_id: str, address: RobotAddress) -> str:
+    """Seal where a group robot of the current corp posts."""
+    text = json.dumps(address.values())
+    return house().vault.seal(text, corp=str(current_corp()), field=f"group_robot.{robot_id}")
+
+
+def open_robot_address(robot: GroupRobot) -> RobotAddress:
+    """Open where a group robot posts; what is secret of it is kept out of logs from here on."""
+    text = house().vault.open(robot.address, corp=str(robot.corp_id), field=f"group_robot.{robot.id}")
+    address = RobotAddress(**json.loads(text))
+    for secret in (address.key, address.secret):
+        if secret:
+            register_secret(secret)
+    return address
+
+
 def connect_configured_corps() -> None:
-    """Connect the corps of `config.toml`, or give them their present name and credentials. Commits."""
+    """Connect the corps of `config.toml`, or give them their present name and credentials. Commits.
+
+    Secrets that the file replaces are accepted for a while longer, as after a change in the console.
+    """
     for wanted in house().settings.corps:
         corp = corp_at_host(wanted.host, wanted.corp_id)
-        if corp and corp.name == wanted.name and open_credentials(corp) == dict(wanted.values):
+        if corp is None:
+            sealed = seal_credentials(wanted.host, wanted.corp_id, wanted.values)
+            org.connect_corp(wanted.host, wanted.corp_id, wanted.name, sealed)
             continue
-        sealed = seal_credentials(wanted.host, wanted.corp_id, wanted.values)
-        org.connect_corp(wanted.host, wanted.corp_id, wanted.name, sealed)
+        if corp.name != wanted.name:
+            corp.name = wanted.name
+        if open_credentials(corp) != dict(wanted.values):
+            keep_credentials(corp, wanted.values)
     db.session.commit()
+
+
+def is_configured(corp: Corp) -> bool:
+    """Say whether a corp stands in `config.toml`: its values are changed there, for each start reads them again."""
+    return any((one.host, one.corp_id) == (corp.host, corp.host_corp_id) for one in house().settings.corps)
+
+
+# --- changing credentials -----------------------------------------------------------------------------------------
+
+
+def keep_credentials(corp: Corp, values: Mapping[str, Any]) -> None:
+    """Give a corp new credential values; secrets that change are accepted for OVERLAP longer. Does not commit.
+
+    Access tokens of before are forgotten, and with them a circuit that wrong secrets had opened.
+    """
+    before, now = open_credentials(corp), clock.now()
+    kind = connector_class(corp.host)
+    kept = {key: one for key, one in _former(corp).items() if datetime.fromisoformat(one["until"]) > now}
+    for field in kind.credential_fields:
+        old, new = before.get(field.key) or "", values.get(field.key) or ""
+        if field.secret and old and new and old != new:
+            kept[field.key] = {"value": old, "at": now.isoformat(), "until": (now + OVERLAP).isoformat()}
+    corp.credentials = seal_credentials(corp.host, corp.host_corp_id, values)
+    corp.former = _seal_former(corp, kept) if kept else None
+    corp.former_until = max((datetime.fromisoformat(one["until"]) for one in kept.values()), default=None)
+    corp.fault = None
+    org.forget_host_tokens(corp)
+
+
+def former_values(corp: Corp) -> dict[str, str]:
+    """Return the values that a corp replaced a short while ago and that are still accepted, by key."""
+    return {key: one["value"] for key, one in _living(corp).items()}
+
+
+def former_dates(corp: Corp) -> dict[str, tuple[datetime, datetime]]:
+    """Return of each such value (replaced at, accepted until), by key."""
+    living = _living(corp)
+    return {
+        key: (datetime.fromisoformat(one["at"]), datetime.fromisoformat(one["until"])) for key, one in living.items()
+    }
+
+
+def former_mark(corp: Corp) -> str:
+    """Return what changes when the set of values does that are still accepted; empty without any."""
+    if corp.former is None or corp.former_until is None or corp.former_until <= clock.now():
+        return ""
+    return f"+{digest(corp.former)}+{','.join(sorted(_living(corp)))}"
+
+
+def _living(corp: Corp) -> dict[str, dict[str, str]]:
+    now = clock.now()
+    if corp.former_until is None or corp.former_until <= now:
+        return {}
+    return {key: one for key, one in _former(corp).items() if datetime.fromisoformat(one["until"]) > now}
+
+
+def _former(corp: Corp) -> dict[str, dict[str, str]]:
+    if not corp.former:
+        return {}
+    text = house().vault.open(corp.former, corp=f"{corp.host}/{corp.host_corp_id}", field="former")
+    found: dict[str, dict[str, str]] = json.loads(text)
+    return found
+
+
+def _seal_former(corp: Corp, kept: Mapping[str, Any]) -> str:
+    return house().vault.seal(json.dumps(dict(kept)), corp=f"{corp.host}/{corp.host_corp_id}", field="former")
 
 
 def enabled_corps() -> list[Corp]:
@@ -149,6 +264,17 @@ def message_of(card: Mapping[str, Any]) -> Message:
         buttons=tuple(Button(**button) for button in card.get("buttons", ())),
         source=card.get("source", ""),
         state=card.get("state", ""),
+        figure=tuple(card.get("figure", ("", ""))),
+        questions=tuple(
+            Question(
+                one["key"], one["title"], tuple((key, text) for key, text in one["options"]), one.get("many", False)
+            )
+            for one in card.get("questions", ())
+        ),
+        articles=tuple(Article(**article) for article in card.get("articles", ())),
+        attachment=Attachment(**card["attachment"]) if card.get("attachment") else None,
+        form=card.get("form", "card"),
+        frugal=card.get("frugal", False),
     )
 
 
@@ -282,16 +408,25 @@ def arrive(corp: Corp, userid: str) -> Member:
     """
     connector = lines().of(corp)
     db.session.rollback()
-    person = connector.person(userid)
-    chains = _department_chains(corp, connector, person)
+    return write_person(corp, connector.person(userid))
+
+
+def write_person(corp: Corp, person: Person) -> Member:
+    """Write down a person whom the host just named, after asking for their departments. Commits.
+
+    Raises TryLater, BadCredentials.
+    """
+    connector = lines().of(corp)
+    db.session.rollback()
+    chains = department_chains(connector, [*person.departments, *person.leads])
     with corp_scope(corp.id):
         return _write_down(connector, person, chains)
 
 
-def _department_chains(corp: Corp, connector: Connector, person: Person) -> dict[str, DepartmentInfo]:
-    """Ask the host for a person's departments and everything above them, up to the root or the end of our sight."""
+def department_chains(connector: Connector, department_ids: Sequence[str]) -> dict[str, DepartmentInfo]:
+    """Ask the host for departments and everything above them, up to the root or the end of our sight."""
     found: dict[str, DepartmentInfo] = {}
-    for department_id in dict.fromkeys([*person.departments, *person.leads]):
+    for department_id in dict.fromkeys(department_ids):
         current = department_id
         for _level in range(MAX_CHAIN):
             if not current or current in found:
@@ -304,7 +439,8 @@ def _department_chains(corp: Corp, connector: Connector, person: Person) -> dict
     return found
 
 
-def _write_down(connector: Connector, person: Person, infos: Mapping[str, DepartmentInfo]) -> Member:
+def keep_departments(infos: Mapping[str, DepartmentInfo]) -> Callable[[str], Department | None]:
+    """Write departments down under their parents; returns a look-up of departments by id, those known before, too."""
     kept: dict[str, Department] = {}
 
     def keep(department_id: str) -> Department | None:
@@ -317,6 +453,15 @@ def _write_down(connector: Connector, person: Person, infos: Mapping[str, Depart
         kept[department_id] = org.keep_department(info, parent=keep(info.parent) if info.parent else None)
         return kept[department_id]
 
+    for department_id in infos:
+        keep(department_id)
+    return keep
+
+
+def _write_down(connector: Connector, person: Person, infos: Mapping[str, DepartmentInfo]) -> Member:
+    keep = keep_departments(infos)
+    before = member_by_userid(person.userid, fold=connector.userid_case == "fold")
+    had_left = before is not None and before.status == LEFT
     departments = tuple(one for one in person.departments if keep(one))
     leads = {one for one in person.leads if keep(one)}
     leads |= {info.id for info in infos.values() if person.userid in info.leaders}
@@ -326,26 +471,10 @@ def _write_down(connector: Connector, person: Person, infos: Mapping[str, Depart
     member, is_new = org.keep_member(facts, fold=connector.userid_case == "fold", leads_root=leads_root)
     if is_new:
         record("member.joined", member, actor=member, name=member.name)
+    elif had_left and member.status != LEFT:
+        record("member.returned", member, actor=None, name=member.name)
     db.session.commit()
     return member
-
-
-def check_member(corp: Corp, userid: str) -> None:
-    """Look a known member up at the host again: gone or out of sight means shut out, back means back. Commits."""
-    connector = lines().of(corp)
-    with corp_scope(corp.id):
-        member = member_by_userid(userid, fold=connector.userid_case == "fold")
-        db.session.rollback()
-        if member is None:
-            return
-        try:
-            arrive(corp, member.userid)
-        except OutOfRange:
-            member = member_by_userid(userid, fold=connector.userid_case == "fold")
-            if member and member.status != LEFT:
-                org.shut_out(member, LEFT)
-                record("member.left", member, actor=None, name=member.name)
-            db.session.commit()
 
 
 def install(app: Any) -> None:

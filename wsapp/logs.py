@@ -39,6 +39,8 @@ LIBRARY_LEVELS = {
     "PIL": logging.WARNING,
     "wechatpy": logging.WARNING,
     "dingtalk": logging.CRITICAL + 1,  # logs whole answers and the URL with its access token at ERROR
+    "dingtalk_stream": logging.CRITICAL + 1,  # logs tickets and whole messages
+    "websockets": logging.WARNING,
 }
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")

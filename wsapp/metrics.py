@@ -51,6 +51,7 @@ WORKER_SEEN = Gauge(
 )
 
 HOST_CALLS = Counter("wsapp_host_calls_total", "Calls to the hosts", ["host", "api", "code"])
+UNKNOWN_CODES = Counter("wsapp_host_unknown_codes_total", "Codes of a host that our table lacks", ["host", "code"])
 HOST_SECONDS = Histogram("wsapp_host_duration_seconds", "Time that a host took", ["host", "api"], buckets=FAST)
 HOST_TOKENS = Counter("wsapp_host_tokens_fetched_total", "Access tokens and tickets fetched", ["host", "kind"])
 CALLBACKS = Counter("wsapp_callback_total", "Callbacks: ok, badsig, stale, replay, unknown", ["host", "result"])

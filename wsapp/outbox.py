@@ -28,7 +28,25 @@ MAX_CRASHES = 3
 
 READY, RUNNING, DONE, DEAD = "ready", "running", "done", "dead"
 HOME, HOST = "home", "host"
-HOST_KINDS = frozenset({"send", "send.result", "card.update", "member.check", "media.fetch"})  # these talk to a host
+HOST_KINDS = frozenset(
+    {
+        "send",
+        "send.result",
+        "card.update",
+        "doctor.card",
+        "member.check",
+        "members.check",
+        "department.check",
+        "directory.walk",
+        "media.fetch",
+        "group.post",
+        "photo.send",
+        "message.recall",
+        "robot.reply",
+        "mirror",
+        "mirror.look",
+    }
+)  # these talk to a host
 
 _corps = sa.table("corp", sa.column("id", sa.Integer))
 
@@ -103,9 +121,25 @@ def enqueue(
     return is_new
 
 
+def ensure(kind: str, payload: dict[str, Any], *, key: str, due_at: datetime) -> None:
+    """Have work with this key begin after the caller's commit: in line, or once more when it has begun already."""
+    if enqueue(kind, payload, key=key, due_at=due_at):
+        return
+    state = sa.select(Outbox.state).where(Outbox.key == key)
+    if is_postgresql():
+        state = state.with_for_update(read=True)  # whoever claims skips it until the caller's rows can be seen
+    if db.session.scalar(state) != READY:
+        enqueue(kind, payload, due_at=due_at)
+
+
 def is_waiting(key: str) -> bool:
     """Say whether work with this key is in line, and not begun."""
     return db.session.scalar(sa.select(Outbox.state).where(Outbox.key == key)) == READY
+
+
+def waits_until(key: str) -> datetime | None:
+    """Return when work with this key is due, None when it does not wait (it runs, is over, or was never put in)."""
+    return db.session.scalar(sa.select(Outbox.due_at).where(Outbox.key == key, Outbox.state == READY))
 
 
 _listeners: list[Callable[[], None]] = []

@@ -24,9 +24,14 @@ def _(text: str, /, **values: Any) -> str:
     return words % values if values else words
 
 
-def lazy(text: str) -> LazyString:
-    """Return a text that is translated each time it is shown."""
-    return LazyString(_, text)
+def lazy(text: str, /, **values: Any) -> LazyString:
+    """Return a text that is translated each time it is shown, with its `values` put in as `_` does it."""
+    return LazyString(_, text, **values)
+
+
+def mark(text: str) -> str:
+    """Return a text as it is: it goes into the catalogue and is translated where it is shown."""
+    return text
 
 
 def language() -> Hashable:

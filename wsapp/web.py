@@ -17,7 +17,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals
+from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals, sessions
 from wsapp.connectors import connector_class, connector_classes
 from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, Login, find_session, touch_session
 from wsapp.crm.org.models import Corp, Member
@@ -47,6 +47,8 @@ MAX_NEXT = 900
 RECHECK_AFTER = timedelta(minutes=15)
 GZIP_FROM = 900  # bytes
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+KEPT_AT_SIGN_IN = ("connected",)  # of the cookie: in which set-ups this browser connected a corp
 
 View = Callable[..., Any]
 
@@ -137,8 +139,11 @@ def safe_path(text: str, *, default: str = "/h5/") -> str:
 # --- who is asking ------------------------------------------------------------------------------------------------
 
 
-def load_member() -> Member | None:
-    """Return the signed-in member of this request and set the corp; None when nobody is."""
+def load_member(*, off_too: bool = False) -> Member | None:
+    """Return the signed-in member of this request and set the corp; None when nobody is.
+
+    `off_too`: also of a corp that is switched off, whose administrator may switch it on again.
+    """
     if "member" in g:
         found: Member | None = g.member
         return found
@@ -147,7 +152,7 @@ def load_member() -> Member | None:
     if not isinstance(corp_id, int) or not isinstance(token, str):
         return None
     enter_corp(corp_id)
-    row = find_session(token)
+    row = find_session(token, off_too=off_too)
     if row is None:
         enter_corp(None)
         return None
@@ -176,6 +181,8 @@ def require_member() -> BaseResponse | None:
     wanted = request.args.get("corp", "")
     if member is not None and (not wanted or wanted == current_corp_row().host_corp_id):
         return None
+    if wanted and request.method in SAFE_METHODS and sessions.switch_to(wanted):
+        return redirect(request.full_path)
     if request.method not in SAFE_METHODS or request.headers.get("HX-Request"):
         abort(401)
     g.member = None
@@ -209,9 +216,13 @@ def browser_nonce() -> str:
 
 
 def start_session(corp: Corp, token: str) -> None:
-    """Put a fresh session into the cookie; whatever was there before is gone."""
+    """Put a fresh session into the cookie; those of the same person in other corps stay beside it (see `sessions`)."""
+    held = sessions.beside(corp, token)
+    kept = {name: session[name] for name in KEPT_AT_SIGN_IN if name in session}
     session.clear()
+    session.update(kept)
     session["corp"], session["token"] = corp.id, token
+    sessions.hold(held)
     session.permanent = True
 
 

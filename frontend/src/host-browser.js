@@ -4,11 +4,16 @@ import { mapUrl } from "./app/maps.js";
 
 window.WsHost = {
   name: "browser",
+  can: {}, // nothing that needs a button of its own: fields are typed, numbers dialled by their links
   ready: () => Promise.resolve(),
   signInCode: () => Promise.reject({ code: "unsupported", message: "" }),
   position: browserPosition,
   choosePhotos: () => Promise.resolve(null),
   scan: () => Promise.reject({ code: "unsupported", message: "" }),
+  listen: () => Promise.reject({ code: "unsupported", message: "" }),
+  pickMember: () => Promise.reject({ code: "unsupported", message: "" }),
+  openProfile: () => Promise.reject({ code: "unsupported", message: "" }),
+  call: () => Promise.reject({ code: "unsupported", message: "" }),
   close: () => Promise.resolve(window.close()),
   setTitle(title) {
     document.title = title;

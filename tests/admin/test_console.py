@@ -18,7 +18,7 @@ from wsapp.db import corp_scope, db
 from wsapp.outbox import Outbox
 
 SignIn = Callable[..., FlaskClient]
-PAGES = ("/admin/", "/admin/members", "/admin/work", "/admin/deliveries", "/admin/tokens")
+PAGES = ("/admin/", "/admin/members", "/admin/work", "/admin/deliveries", "/admin/robots", "/admin/tokens")
 
 
 def csrf_of(client: FlaskClient, page: str = "/admin/") -> str:

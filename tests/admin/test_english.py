@@ -15,7 +15,16 @@ from wsapp.admin.console import announce_first_run
 from wsapp.crm.org.models import Member
 from wsapp.db import corp_scope, db
 
-PAGES = ("/admin/", "/admin/members", "/admin/work", "/admin/deliveries", "/admin/tokens", "/admin/first-run")
+PAGES = (
+    "/admin/",
+    "/admin/corps",
+    "/admin/members",
+    "/admin/work",
+    "/admin/deliveries",
+    "/admin/robots",
+    "/admin/tokens",
+    "/admin/first-run",
+)
 
 
 @pytest.fixture
@@ -54,6 +63,8 @@ def test_refused_forms_are_english(app: Flask, english: Callable[[str], FlaskCli
     for path, fields in (
         ("/admin/first-run", {"code": "1"}),
         ("/admin/tokens", {"days": "1"}),
+        ("/admin/robots", {"name": ""}),
+        ("/admin/robots/00000000000000000000/test", {}),
         (f"/admin/members/{guan.id}/role", {"role": "seller"}),
         ("/admin/work/1/revival", {}),
         ("/admin/tokens/x/revocation", {}),

@@ -23,10 +23,13 @@ from tests.connectors.tiny.emulator import TinyEmulator
 from wsapp import clock, connectors, hosts
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.notifications.models import Notification
+from wsapp.crm.org import directory
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
+from wsapp.jobs.directory import Walker, begin
+from wsapp.jobs.pace import PACE
 from wsapp.jobs.worker import Engine
 
 
@@ -241,3 +244,22 @@ def test_callbacks_of_nobody_get_one_uniform_403(product: Flask, host: HostUnder
     unknown = requests.post(f"{host.address}/callbacks/{host.name}/nobody/app", data=body, timeout=10)
     assert answers == {(403, b"forbidden")}
     assert (unknown.status_code, unknown.content) == (403, b"forbidden")
+
+
+def test_the_whole_directory_is_read(product: Flask, host: HostUnderTest) -> None:
+    with product.app_context():
+        corp = corp_of(host)
+        connector = hosts.lines().of(corp)
+        with corp_scope(corp.id):
+            run = begin("console")
+            db.session.commit()
+            walker = Walker(corp, connector, run.id, "contract", PACE.compressed(1000))
+            assert walker.take()
+            while not walker.go_on(5):
+                pass
+            ended = directory.find(run.id)
+            assert ended is not None
+            assert (ended.state, ended.reason) == ("done", "")
+            people = db.session.scalars(sa.select(Member)).all()
+            assert {host.seller, host.manager} <= {one.userid for one in people}
+            assert len(people) == ended.people

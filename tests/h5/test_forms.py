@@ -15,6 +15,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.visits.models import Visit
 from wsapp.files import StoredFile
+from wsapp.outbox import Outbox
 
 Post = Callable[..., Any]
 RowsOf = Callable[..., list[Any]]
@@ -287,6 +288,20 @@ def test_a_visit_keeps_place_photos_and_first_location(post: Post, rows_of: Rows
     assert "签退" in page
     again = post(ali, f"{customer}/visits", {**FIX, "note": "第二次"})
     assert "位置已核实" in see(ali, again.location)
+
+
+def test_photos_go_to_ones_own_chat(post: Post, rows_of: RowsOf, ali: Member, cha: Member, see: Any) -> None:
+    customer = post(ali, "/h5/customers", {"name": "东海木业"}).location
+    photo = {"photo_files": [(_file(), "a.jpg"), (_file(), "b.jpg")]}
+    visit = post(ali, f"{customer}/visits", {**FIX, "note": "看了仓库", **photo}).location
+    assert "发到我的会话" in see(ali, visit)
+    answer = post(ali, f"{visit}/photo-messages", {})
+    assert (answer.status_code, answer.location) == (303, visit)
+    asked = [one.payload for one in rows_of(Outbox, ali) if one.kind == "photo.send"]
+    assert {one["file"] for one in asked} == {one.id for one in rows_of(StoredFile, ali)}
+    assert {one["member"] for one in asked} == {ali.id}
+    assert post(cha, f"{visit}/photo-messages", {}).status_code == 404
+    assert len([one for one in rows_of(Outbox, ali) if one.kind == "photo.send"]) == 2
 
 
 def _file() -> Any:

@@ -30,6 +30,7 @@ LISTS = (
     "/h5/tasks?scope=team",
     "/h5/tasks?state=done",
     "/h5/me/messages",
+    "/h5/me/mirrors",
 )
 MOST = 6
 

@@ -8,12 +8,12 @@ import click
 import pytest
 import requests
 
-from wsapp import cli, cli_corps
+from wsapp import cli, cli_corps, cli_directory
 from wsapp.connectors.base import CredentialField
 
 COMMANDS = {
     "serve", "web", "worker", "scheduler", "demo", "emulator", "db upgrade", "db downgrade", "db check",
-    "corp list", "corp add", "token create", "seed",
+    "corp list", "corp add", "corp sync", "corp switch", "token create", "seed",
 }  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def leaves(group, path=()):
 
 
 def test_the_promised_commands_are_there():
+    assert cli_directory.corp_sync.name == "sync"  # its own file registers it
     assert {name for name, _ in leaves(cli.program)} >= COMMANDS
 
 
@@ -164,12 +165,78 @@ def test_a_corp_is_added_and_listed(tmp_path):
     assert wsapp("db", "upgrade").returncode == 0
     added = wsapp(
         "corp", "add", "--host", "wecom", "--corp-id", "ww0123456789abcdef", "--name", "森林木业（深圳）有限公司",
-        "--value", "agent_id=1000002", "--secret-file", f"app_secret={tmp_path / 'secret'}",
+        "--value", "agent_id=1000002", "--secret-file", f"app_secret={tmp_path / 'secret'}", "--no-check",
     )  # fmt: skip
     assert (added.returncode, added.stderr) == (0, "")
     listed = wsapp("corp", "list")
     assert listed.stdout == "wecom\tww0123456789abcdef\ton\t森林木业（深圳）有限公司\n"
     assert "s" * 43 not in added.stdout + listed.stdout
+
+
+@pytest.fixture
+def at_the_host(tmp_path, monkeypatch):
+    """A database, and the emulator of WeCom; the function adds its sample firm with this secret."""
+    from wsapp.connectors.wecom.emulator import WeComEmulator, demo_org
+    from wsapp.connectors.wecom.emulator_demo import AGENT_ID, CORP_ID
+
+    emulator = WeComEmulator()
+    emulator.load(demo_org("http://127.0.0.1:1"))
+
+    def add(secret, *more):
+        (tmp_path / "secret").write_text(secret)
+        return wsapp(
+            "corp", "add", "--host", "wecom", "--corp-id", CORP_ID, "--value", f"agent_id={AGENT_ID}",
+            "--secret-file", f"app_secret={tmp_path / 'secret'}", *more, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    assert wsapp("db", "upgrade").returncode == 0
+    with emulator.start() as running:
+        monkeypatch.setenv("WSAPP_HOSTS_WECOM_API_BASE", running.url)
+        yield add
+
+
+def test_the_host_is_asked_before_a_corp_is_added(at_the_host):
+    from wsapp.connectors.wecom.emulator_demo import APP_SECRET
+
+    wrong = at_the_host("wrong-secret-0123456789")
+    assert wrong.returncode == 1
+    assert len(wrong.stderr.splitlines()) == 1
+    assert "app_secret" in wrong.stderr
+    assert "40001" in wrong.stderr
+    assert "wrong-secret" not in wrong.stdout + wrong.stderr
+    assert wsapp("corp", "list").stdout == ""
+    right = at_the_host(APP_SECRET)
+    assert (right.returncode, right.stderr) == (0, "")
+    assert wsapp("corp", "list").stdout.count("\ton\t") == 1
+
+
+def test_a_host_that_does_not_answer_is_told_and_no_reason_to_stop(at_the_host, monkeypatch):
+    monkeypatch.setenv("WSAPP_HOSTS_WECOM_API_BASE", "http://127.0.0.1:9")
+    added = at_the_host("s" * 43)
+    assert added.returncode == 0
+    assert "not checked" in added.stderr
+
+
+def test_a_corp_that_stands_in_the_settings_is_changed_there(tmp_path):
+    (tmp_path / "config.toml").write_text(
+        '[[corps]]\nname = "森林木业"\nhost = "wecom"\ncorp_id = "ww0123456789abcdef"\n'
+        'agent_id = 1\napp_secret = "s1s1s1s1"\n'
+    )
+    done = wsapp("corp", "add", "--host", "wecom", "--corp-id", "ww0123456789abcdef", "--value", "agent_id=2")
+    assert done.returncode == 1
+    assert "[[corps]]" in done.stderr
+
+
+def test_a_corp_is_switched_off_and_on(tmp_path):
+    (tmp_path / "secret").write_text("s" * 43)
+    assert wsapp("db", "upgrade").returncode == 0
+    wsapp(
+        "corp", "add", "--host", "wecom", "--corp-id", "ww0123456789abcdef", "--value", "agent_id=1", "--no-check",
+        "--secret-file", f"app_secret={tmp_path / 'secret'}",
+    )  # fmt: skip
+    for state in ("off", "on"):
+        assert wsapp("corp", "switch", "ww0123456789abcdef", state).returncode == 0
+        assert f"\t{state}\t" in wsapp("corp", "list").stdout
 
 
 def test_a_token_is_for_a_known_member_of_a_known_corp():

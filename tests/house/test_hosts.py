@@ -11,7 +11,7 @@ import time_machine
 from flask import Flask
 
 from tests.cast import settings_for
-from wsapp import clock, hosts
+from wsapp import clock, hosts, rechecks
 from wsapp.connectors.base import BadCredentials, OutOfRange, TryLater
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.org.models import Corp, Department, HostToken, Member, Membership
@@ -205,7 +205,7 @@ def test_a_member_who_is_gone_at_the_host_is_shut_out(app: Flask, wecom: Running
             timeout=10,
         )
         assert answer.ok, answer.text
-        hosts.check_member(corp, "LinXiaoYan")
+        rechecks.check_member(corp, "LinXiaoYan")
         with every_corp():
             db.session.expire_all()
             gone = db.session.scalars(sa.select(Member).where(Member.id == member.id)).one()

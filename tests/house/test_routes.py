@@ -19,13 +19,18 @@ from werkzeug.test import TestResponse
 
 from tests.cast import CORP, WECOM_AGENT, Cast
 from wsapp import clock, outbox
+from wsapp.bots.models import BotDraft
+from wsapp.connecting import Draft
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
+from wsapp.crm.groups.models import GroupRobot
+from wsapp.crm.mirrors.models import TaskMirror
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org import access
-from wsapp.crm.org.models import Department, LoginSession, Member
+from wsapp.crm.org.models import Corp, Department, LoginSession, Member
+from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.visits.actions import log_visit
 from wsapp.db import Base, corp_scope, db, every_corp
@@ -55,6 +60,7 @@ class Route:
     body: dict[str, Any] | None = None
     refused: tuple[int, ...] = REFUSED  # what a stranger gets for an address that names a record
     why: str = ""
+    alone: bool = False  # hers alone: it refuses her administrator as well
 
 
 DUE = "2030-01-01T09:00:00+08:00"
@@ -66,7 +72,9 @@ VISIT_FORM = {"note": "路过", "no_fix_reason": "indoor", "photos": "{file}", "
 ROUTES: dict[str, Route] = {
     # --- everybody
     "GET /": Route(PUBLIC),
+    "GET /<name>.txt": Route(PUBLIC),
     "GET /healthz": Route(PUBLIC),
+    "GET /healthz/mark": Route(PUBLIC),
     "GET /readyz": Route(PUBLIC),
     "GET /metrics": Route(PUBLIC),
     "GET /static/<path:name>": Route(PUBLIC),
@@ -102,6 +110,7 @@ ROUTES: dict[str, Route] = {
     "GET /h5/visits": Route(MEMBER, query={"whose": "team", "customer": "{customer}"}),
     "GET /h5/visits/new": Route(MEMBER, query={"customer": "{customer}"}),
     "GET /h5/visits/<key:visit_id>": Route(MEMBER),
+    "POST /h5/visits/<key:visit_id>/photo-messages": Route(MEMBER),
     "POST /h5/visits/<key:visit_id>/check-out": Route(MEMBER, form={"result": "探"}),
     "GET /h5/tasks": Route(MEMBER, query={"whose": "team", "q": "报价"}),
     "POST /h5/tasks": Route(MEMBER, form=TASK_FORM),
@@ -113,26 +122,70 @@ ROUTES: dict[str, Route] = {
     "POST /h5/tasks/<key:task_id>/snooze": Route(MEMBER, form={"until": "1h"}),
     "POST /h5/tasks/<key:task_id>/assignment": Route(MEMBER, form={"assignee": "{member}"}),
     "POST /h5/tasks/<key:task_id>/cancellation": Route(MEMBER),
+    "POST /h5/tasks/<key:task_id>/mirrors/<key:mirror_id>": Route(MEMBER, form={"answer": "off"}),
+    "GET /h5/me/mirrors": Route(MEMBER),
+    "POST /h5/me/mirrors": Route(MEMBER),
+    "POST /h5/me/mirrors/look": Route(MEMBER),
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
     "GET /h5/team": Route(MEMBER),
     "GET /h5/team/<key:member_id>": Route(MEMBER),
+    "GET /h5/drafts/<key:draft_id>": Route(MEMBER, alone=True),
+    "POST /h5/drafts/<key:draft_id>/answer": Route(MEMBER, form={"answer": "confirm"}, alone=True),
     "GET /h5/me": Route(MEMBER),
+    "POST /h5/me/corp": Route(MEMBER, form={"corp": CORP}),
     "POST /h5/me/language": Route(MEMBER, form={"language": "zh"}),
     "GET /h5/me/messages": Route(MEMBER),
+    "GET /h5/me/messages/<key:notification_id>": Route(MEMBER, alone=True),
+    "GET /h5/me/channels": Route(MEMBER),
+    "POST /h5/me/channels": Route(MEMBER, form={"quiet": "off", "member": "{member}"}),
+    "POST /h5/me/channels/test": Route(MEMBER, form={"member": "{member}"}),
     "POST /h5/me/devices/<key:session_id>/signout": Route(
         MEMBER, refused=(303,), why="says the same for any id, and ends one's own devices only"
     ),
     "GET /h5/host-config": Route(MEMBER, query={"url": "http://evil.example/h5/"}),
     "POST /h5/photos": Route(MEMBER),
+    "GET /h5/probe": Route(MEMBER, query={"ticket": "x"}),
+    "POST /h5/probe": Route(MEMBER, query={"ticket": "x"}, body={"worked": True}),
     # --- the console
     "GET /admin/": Route(ADMIN),
+    "GET /admin/corps": Route(ADMIN),
+    "POST /admin/corps": Route(ADMIN, form={"host": "wecom"}),
+    "POST /admin/corps/file": Route(ADMIN, form={"file_name": "WW_verify_a.txt"}),
+    "POST /admin/corps/switch": Route(ADMIN, form={"state": "on"}),
+    "GET /admin/corps/set-ups/<key:set_up_id>": Route(ADMIN),
+    "GET /admin/corps/set-ups/<key:set_up_id>/<step>": Route(ADMIN),
+    "POST /admin/corps/set-ups/<key:set_up_id>/<step>": Route(ADMIN, form={"app_secret": "geraten"}),
+    "POST /admin/corps/set-ups/<key:set_up_id>/<step>/check": Route(ADMIN, form={"app_secret": "geraten"}),
+    "GET /admin/corps/set-ups/<key:set_up_id>/<step>/heard": Route(ADMIN),
+    "POST /admin/corps/set-ups/<key:set_up_id>/<step>/renewal": Route(ADMIN),
+    "POST /admin/corps/set-ups/<key:set_up_id>/<step>/file": Route(ADMIN, form={"file_name": "WW_verify_a.txt"}),
+    "GET /admin/corps/set-ups/<key:set_up_id>/finish": Route(ADMIN),
+    "POST /admin/corps/set-ups/<key:set_up_id>/administrator": Route(ADMIN),
+    "GET /admin/corps/set-ups/<key:set_up_id>/test-message": Route(ADMIN),
+    "POST /admin/corps/set-ups/<key:set_up_id>/test-message": Route(ADMIN),
+    "POST /admin/corps/set-ups/<key:set_up_id>/end": Route(ADMIN),
     "GET /admin/members": Route(ADMIN, query={"q": "阿"}),
     "GET /admin/members/<member_id>": Route(ADMIN),
     "POST /admin/members/<member_id>/role": Route(ADMIN, form={"role": "admin"}),
     "POST /admin/members/<member_id>/sign-out": Route(ADMIN),
+    "GET /admin/directory": Route(ADMIN),
+    "GET /admin/directory/progress": Route(ADMIN),
+    "POST /admin/directory/runs": Route(ADMIN),
+    "POST /admin/directory/acceptance": Route(ADMIN),
     "GET /admin/work": Route(ADMIN, query={"state": "dead"}),
     "POST /admin/work/<int:work_id>/revival": Route(ADMIN),
     "GET /admin/deliveries": Route(ADMIN, query={"person": "{member}"}),
+    "GET /admin/robots": Route(ADMIN),
+    "POST /admin/robots": Route(ADMIN, form={"name": "探", "events": "customer.created", "department": "2"}),
+    "POST /admin/robots/<key:robot_id>/test": Route(ADMIN),
+    "POST /admin/robots/<key:robot_id>/switch": Route(ADMIN, form={"on": "0"}),
+    "POST /admin/robots/<key:robot_id>/removal": Route(ADMIN),
+    "GET /admin/deliveries/<key:notification_id>/recall": Route(ADMIN),
+    "POST /admin/deliveries/<key:notification_id>/recall": Route(ADMIN),
+    "GET /admin/notifications": Route(ADMIN),
+    "POST /admin/notifications": Route(ADMIN, form={"quiet": "off", "digest_after": "0"}),
+    "GET /admin/doctor": Route(ADMIN),
+    "POST /admin/doctor/rounds": Route(ADMIN, form={"sends": "1"}),
     "GET /admin/tokens": Route(ADMIN),
     "POST /admin/tokens": Route(ADMIN, form={"scope": "read", "days": "30", "member": "{member}"}),
     "POST /admin/tokens/<token_id>/revocation": Route(ADMIN),
@@ -216,6 +269,7 @@ class World:
     def path(self, line: str) -> str:
         rule = line.partition(" ")[2]
         names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json"}
+        names |= {"step": "app", "name": "WW_verify_0123456789abcdef"}
         if rule.startswith("/api/"):
             names["member"] = "ali"
 
@@ -232,6 +286,7 @@ def world(app: Flask, cast: Cast, ali: Member, bob: Member) -> World:
     with app.app_context(), corp_scope(cast.corp_id):
         owner, boss = db.session.merge(ali), db.session.merge(bob)
         ids = _write(owner, boss, photo)
+        ids["set_up"] = _set_up(owner)
         session_token, api_token = (
             access.open_session(owner, device="iPhone"),
             access.create_token(owner, scopes=["read"], days=9),
@@ -239,6 +294,13 @@ def world(app: Flask, cast: Cast, ali: Member, bob: Member) -> World:
         db.session.commit()
     ids |= {"session": digest(session_token)[:40], "token": digest(api_token)[:40], "file": photo}
     return World({**ids, "member": ali.id, "department": "77"})
+
+
+def _set_up(owner: Member) -> str:
+    """A set-up under way of the corp itself, with a secret typed."""
+    row = begin_set_up("wecom", actor=owner, corp=db.session.get_one(Corp, owner.corp_id))
+    Draft(row, typed={"app_secret": "老板下月换供应商"}).keep()
+    return row.id
 
 
 def _upload(app: Flask, token: str) -> str:
@@ -269,6 +331,17 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     card = {"title": "催一催报价", "text": "", "lines": [], "url": "", "buttons": [], "source": "", "state": ""}
     tell(owner, "task.due", card, key="secret", subject_id=task.id)
     db.session.add(Department(id="77", name="机密事业部", parent_id="1", path="/1/77/", sort=0, checked_at=now))
+    dictated = BotDraft(
+        member_id=owner.id,
+        kind="log",
+        content={"text": "老板要换供应商", "at": None, "is_day": False, "action": "", "customers": [customer.id]},
+        created_at=now,
+    )
+    db.session.add(dictated)
+    robot = GroupRobot(name="机密群", address="x", department_id=None, events=["customer.created"], created_at=now)
+    db.session.add(robot)
+    mirror = TaskMirror(task_id=task.id, member_id=owner.id, kind="todo", state="asking", created_at=now)
+    db.session.add(mirror)
     outbox.enqueue("card.update", {})
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
@@ -279,6 +352,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "visit": visit.id,
         "follow_up": follow_up.id,
         "task": task.id,
+        "mirror": mirror.id,
+        "draft": dictated.id,
+        "robot": robot.id,
         "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).one(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
         "work": str(work.id),
@@ -472,6 +548,8 @@ def test_her_own_people_do_reach_her_records(
         if not line.startswith("GET") or not names_a_record(line) or route.guard == LINK:
             continue
         with subtests.test(line):
-            client = sign_in(guan)
+            if route.alone:
+                assert ask(sign_in(guan), world, line).status_code in route.refused
+            client = sign_in(ali if route.alone else guan)
             answer = ask(client, world, line, token=token if route.guard == TOKEN else "")
             assert answer.status_code == 200, answer.status_code

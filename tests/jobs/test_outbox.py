@@ -1,5 +1,6 @@
 """The outbox itself: once, borrowed, given back, shared out between corps and lanes."""
 
+import threading
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -7,7 +8,7 @@ from flask import Flask
 
 from wsapp import clock, outbox, worklist
 from wsapp.crm.org.models import Member
-from wsapp.db import corp_scope, current_corp, db
+from wsapp.db import corp_scope, current_corp, db, is_postgresql
 from wsapp.outbox import Outbox
 
 
@@ -148,3 +149,29 @@ def test_the_console_sees_what_waits_runs_and_died(here: Flask, ivy: Member) -> 
 
 def _key(outbox_id: int) -> str | None:
     return db.session.scalar(sa.select(Outbox.key).where(Outbox.id == outbox_id))
+
+
+def test_work_that_is_ensured_begins_after_the_commit(here: Flask) -> None:
+    outbox.ensure("act", {}, key="alarm", due_at=clock.now())
+    db.session.commit()
+    if is_postgresql():  # on SQLite a writer shuts out every other one, anyway
+        outbox.ensure("act", {}, key="alarm", due_at=clock.now())
+        assert _claims_elsewhere(here) == []  # it would run before what is written here can be seen
+        db.session.commit()
+    assert len(_claims_elsewhere(here)) == 1
+    outbox.ensure("act", {}, key="alarm", due_at=clock.now())  # begun already: once more
+    db.session.commit()
+    assert len(_claims_elsewhere(here)) == 1
+
+
+def _claims_elsewhere(app: Flask) -> list[outbox.Claim]:
+    found: list[outbox.Claim] = []
+
+    def claim() -> None:
+        with app.app_context():
+            found.extend(outbox.claim(10))
+
+    thread = threading.Thread(target=claim)
+    thread.start()
+    thread.join(15)
+    return found

@@ -66,6 +66,7 @@ def pages_of(world: World) -> list[str]:
         f"/h5/team/{world.member}",
         "/h5/tasks?state=done&scope=team",
         "/admin/",
+        "/admin/corps",
         "/admin/members",
         f"/admin/members/{world.member}",
         *(f"/admin/work?state={state}" for state in ("ready", "running", "dead", "done")),

@@ -253,7 +253,8 @@ def mistype_commands(product: Product) -> None:
     add = ("corp", "add", "--host", "wecom", "--corp-id", "wwcanary0000000001")
     assert product.run(*add, environ=bad).returncode == 2
     del bad["WSAPP_CORP_CALLBACK_AES_KEY"]
-    assert product.run(*add, environ=bad).returncode == 0
+    assert product.run(*add, environ=bad).returncode == 1  # the host knows no such corp
+    assert product.run(*add, "--no-check", environ=bad).returncode == 0
     (product.folder / "broken").write_text(bad["WSAPP_CORP_APP_SECRET"] + " \n x")
     assert product.run(*add, "--secret-file", f"app_secret={product.folder / 'broken'}", environ=bad).returncode == 2
     assert product.run(*add, "--value", f"app_secret={bad['WSAPP_CORP_APP_SECRET']}").returncode == 2

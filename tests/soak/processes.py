@@ -13,7 +13,7 @@ from wsapp.supervisor import die_with
 def main() -> int:
     role, *arguments = sys.argv[1:]
     die_with(os.getppid())
-    return {"emulator": emulator, "worker": worker, "scheduler": scheduler}[role](*arguments)
+    return {"emulator": emulator, "worker": worker, "scheduler": scheduler, "streams": streams}[role](*arguments)
 
 
 def emulator(host: str, org_file: str) -> int:
@@ -48,6 +48,19 @@ def scheduler(config: str) -> int:
     from wsapp.jobs import scheduler as jobs_scheduler
 
     return jobs_scheduler.main(_app(config))
+
+
+def streams(config: str, pace: str) -> int:
+    """Hold streams as a worker does, and nothing else."""
+    from wsapp.jobs import streams as jobs_streams
+    from wsapp.jobs.worker import until_told
+
+    keeper = jobs_streams.StreamKeeper(_app(config), pace=jobs_streams.PACE.compressed(100, **json.loads(pace)))
+    with until_told() as told:
+        keeper.start()
+        told.wait()
+        keeper.stop()
+    return 0
 
 
 def _app(config: str) -> Any:

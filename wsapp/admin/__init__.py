@@ -4,7 +4,21 @@ from importlib import import_module
 
 from flask import Flask
 
-PAGES = ("firstrun", "console", "members", "work", "deliveries", "tokens")
+PAGES = (
+    "firstrun",
+    "console",
+    "corps",
+    "set_ups",
+    "set_up_finish",
+    "members",
+    "directory",
+    "work",
+    "deliveries",
+    "notifications",
+    "robots",
+    "doctor",
+    "tokens",
+)
 
 
 def install(app: Flask) -> None:

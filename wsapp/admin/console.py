@@ -7,16 +7,18 @@ import sqlalchemy as sa
 from flask import Blueprint, g
 
 from wsapp import clock, hosts, outbox
-from wsapp.admin import firstrun
+from wsapp.admin import directory, firstrun, streams
 from wsapp.admin.firstrun import announce_first_run
 from wsapp.admin.gate import require_admin, show
 from wsapp.admin.work import of_corp
 from wsapp.crm.notifications.models import DROPPED, FAILED, Notification
-from wsapp.crm.org.models import ACTIVE, ADMIN, Member
+from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Member
 from wsapp.db import db, first
+from wsapp.doctor.findings import said_by_host
 from wsapp.house import local
 from wsapp.outbox import Outbox
 from wsapp.texts import _
+from wsapp.usage import percent, used
 from wsapp.web import current_corp_row, load_member
 
 bp = Blueprint("admin_console", __name__, url_prefix="/admin")
@@ -40,6 +42,9 @@ def _overview() -> str:
         "overview.html",
         "console",
         corp=corp,
+        advice=said_by_host(hosts.connector_class(corp.host), corp.fault.partition(" ")[0]) if corp.fault else None,
+        stream_trouble=streams.trouble(corp),
+        directory_run=directory.needs_a_look(),
         host_label=_(hosts.connector_class(corp.host).label),  # `host` is the client's, see base.html
         since=local(corp.created_at),
         members=_count_members(Member.status == ACTIVE),
@@ -49,7 +54,19 @@ def _overview() -> str:
         late_minutes=max(0, round(late.total_seconds() / 60)),
         undelivered=_count_undelivered(),
         me=g.member,
+        allowances=_allowances(corp),
     )
+
+
+def _allowances(corp: Corp) -> list[tuple[str, str]]:
+    """How much of each monthly allowance of the host is used: (what, "1234 / 5000 (24 %)")."""
+    connector = hosts.lines().of(corp)
+    counts = used(corp.id) if connector.meters else {}
+    return [
+        (_(name), f"{count} / {most} ({percent(count, most)} %)")
+        for meter, name in connector.meters.items()
+        for count, most in ((counts.get(meter, 0), connector.allowance(meter)),)
+    ]
 
 
 def _count_members(*conditions: sa.ColumnElement[bool]) -> int:

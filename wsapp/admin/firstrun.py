@@ -13,6 +13,7 @@ from wsapp import hosts, logs
 from wsapp.admin.gate import go
 from wsapp.crm.events.actions import record
 from wsapp.crm.org import access
+from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import has_admin
 from wsapp.db import corp_scope, db
 from wsapp.house import house
@@ -89,17 +90,30 @@ def use() -> Any:
         return page(access.wrong_code(), 422)
     if member is None:
         return _open(code_hash)
-    before = member.role
     try:
-        access.use_first_run(code_hash, member=member)
+        spend(member, code_hash)
     except Invalid as error:
         db.session.rollback()
         return page(error.detail, 422)
-    record("member.role_changed", member, actor=member, changes={"role": [before, member.role]}, name=member.name)
     db.session.commit()
     answer = go("/admin/", _("您已成为管理员"))
     answer.delete_cookie(COOKIE, path="/admin/")
     return answer
+
+
+def spend(member: Member, code_hash: str = "") -> None:
+    """Spend the one-time code (this browser's, when none is given): the member becomes administrator.
+
+    Raises Invalid when the code does not hold. Does not commit.
+    """
+    before = member.role
+    access.use_first_run(code_hash or _opened(), member=member)
+    record("member.role_changed", member, actor=member, changes={"role": [before, member.role]}, name=member.name)
+
+
+def is_opened() -> bool:
+    """Say whether this browser entered the right one-time code a short while ago, and nobody used it since."""
+    return bool(request.cookies.get(COOKIE)) and bool(_opened())
 
 
 def _signer() -> URLSafeTimedSerializer:
@@ -107,7 +121,7 @@ def _signer() -> URLSafeTimedSerializer:
 
 
 def _open(code_hash: str) -> Response:
-    answer = go("/admin/first-run")
+    answer = go("/admin/first-run" if hosts.enabled_corps() else "/admin/corps")
     assert isinstance(answer, Response)
     secure = house().settings.server.public_url.startswith("https://")
     answer.set_cookie(

@@ -44,9 +44,14 @@ def show(template: str, here: str, **values: Any) -> str:
 def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
     found = (
         ("/admin/", _("概览"), "console"),
+        ("/admin/corps", _("企业"), "corps"),
         ("/admin/members", _("成员"), "members"),
+        ("/admin/directory", _("通讯录"), "directory"),
         ("/admin/work", _("后台任务"), "work"),
         ("/admin/deliveries", _("消息"), "deliveries"),
+        ("/admin/notifications", _("通知"), "notifications"),
+        ("/admin/robots", _("群机器人"), "robots"),
+        ("/admin/doctor", _("体检"), "doctor"),
         ("/admin/tokens", _("API 令牌"), "tokens"),
     )
     return [(url, text, name == here, None) for url, text, name in found]

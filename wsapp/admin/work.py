@@ -93,7 +93,12 @@ def kind_text(kind: str) -> str:
         "send": _("发送消息"),
         "send.result": _("查询送达结果"),
         "card.update": _("更新消息卡片"),
+        "doctor.card": _("更新体检卡片"),
         "member.check": _("核对成员信息"),
+        "members.check": _("核对登录中的成员"),
+        "department.check": _("核对部门信息"),
+        "directory.start": _("准备同步通讯录"),
+        "directory.walk": _("同步通讯录"),
         "media.fetch": _("取回照片"),
     }
     return words.get(kind, kind)

@@ -10,7 +10,7 @@ from wsapp.api.schemas import Problem, explain
 from wsapp.texts import _
 from wsapp.web import csrf
 
-PLAIN = ("callbacks", "health")
+PLAIN = ("callbacks", "health", "ownership")
 REST = ("customers", "followups", "visits", "tasks", "members", "files", "events", "notifications", "docs")
 
 

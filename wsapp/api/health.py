@@ -15,6 +15,7 @@ from wsapp import (
     worklist,
 )
 from wsapp.db import database_now, db, migrations_folder, reading
+from wsapp.doctor import own
 from wsapp.house import house
 
 bp = Blueprint("health", __name__)
@@ -29,6 +30,13 @@ LOOPBACK = ("127.0.0.1", "::1")
 def alive() -> Response:
     """The process answers. Nothing else is looked at."""
     return Response("ok\n", mimetype="text/plain")
+
+
+@bp.get("/healthz/mark")
+def marked() -> Any:
+    """What tells this installation from others, and how the request arrived: the doctor asks its own public address."""
+    forwarded = [one for one in request.headers.get("X-Forwarded-For", "").split(",") if one.strip()]
+    return jsonify({"mark": own.mark(), "scheme": request.scheme, "host": request.host, "hops": len(forwarded)})
 
 
 @bp.get("/readyz")

@@ -12,83 +12,25 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from wsapp.logs import redact
-
-# --- errors ---------------------------------------------------------------------------------------------------
-
-
-class HostError(Exception):
-    """A host did not do what was asked. `code` is the host's own code, always as a string.
-
-    The reason is often the host's own words, which may repeat what we sent: secrets are taken out of it.
-    """
-
-    def __init__(self, reason: str, *, code: str = "") -> None:
-        reason = redact(reason)
-        super().__init__(f"{code}: {reason}" if code else reason)
-        self.reason = reason
-        self.code = code
-
-
-class TryLater(HostError):
-    """Transient: busy, throttled, timed out. `after` is seconds to wait; `ambiguous` says that the effect may
-    have happened although no answer arrived, so only a repeat of the same bytes is safe."""
-
-    def __init__(self, reason: str, *, after: float = 5, code: str = "", ambiguous: bool = False) -> None:
-        super().__init__(reason, code=code)
-        self.after = after
-        self.ambiguous = ambiguous
-
-
-class Refused(HostError):
-    """Permanent: the host understood and said no. Never repeated."""
-
-
-class OutOfRange(Refused):
-    """The person or department is outside the app's visible range (可见范围), or has left."""
-
-
-class BadCode(Refused):
-    """The sign-in code is unknown, used, expired or of another kind."""
-
-
-class NotAMember(Refused):
-    """Whoever signed in is no employee of this corp (external contact, another organisation)."""
-
-
-class BadCredentials(HostError):
-    """The secret, key or IP is wrong: switch off and tell the administrator."""
-
-
-class BadCallback(HostError):
-    """A callback that is not from the host. Every cause looks alike from outside: one uniform 403."""
-
+from wsapp.connectors.channels import Allowances, Article, Attachment, Question, Recalls, Uploads
+from wsapp.connectors.conversations import Conversations
+from wsapp.connectors.directory import Directory
+from wsapp.connectors.errors import BadCallback as BadCallback
+from wsapp.connectors.errors import BadCode as BadCode
+from wsapp.connectors.errors import BadCredentials as BadCredentials
+from wsapp.connectors.errors import HostError as HostError
+from wsapp.connectors.errors import NotAMember as NotAMember
+from wsapp.connectors.errors import OutOfRange as OutOfRange
+from wsapp.connectors.errors import Refused as Refused
+from wsapp.connectors.errors import TryLater as TryLater
+from wsapp.connectors.grouprobots import GroupRobots
+from wsapp.connectors.setup import Account as Account
+from wsapp.connectors.setup import CredentialField as CredentialField
+from wsapp.connectors.setup import SetUp
+from wsapp.connectors.streams import Streams
+from wsapp.connectors.todos import KeepsCalendar, KeepsTodos
 
 # --- what a corp hands to its connector -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CredentialField:
-    """One value that the administrator copies from the host's console; it draws the form of the wizard."""
-
-    key: str
-    label: str
-    required: bool = True
-    secret: bool = False
-    pattern: str = ""
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Account:
-    """A connected corp as its connector sees it: the host's corp id and the credential values by key."""
-
-    corp_id: str
-    name: str
-    values: Mapping[str, Any] = field(repr=False)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.values.get(key) or ""
 
 
 class TokenStore(Protocol):
@@ -196,6 +138,11 @@ class Message:
 
     `card` is our own unique id of the card ([0-9a-z_-], at most 64), `lines` are (label, value) rows, `url` the page
     that opens on tap. `state` is set once the matter is settled: buttons are gone, the state stands instead.
+
+    What else there is decides the host's format: a `figure` (number, what it counts) stands large; `questions` are
+    answered on the card; `articles` make a list with pictures; an `attachment` is sent as such, its words go in the
+    notice around it where the host has one. `form` says how it is meant: a "card" to look at and act upon, a "report"
+    of many lines, a "note" of one sentence. `frugal`: the host's allowance runs low, so choose what costs least.
     """
 
     card: str
@@ -206,6 +153,12 @@ class Message:
     buttons: tuple[Button, ...] = ()
     source: str = ""
     state: str = ""
+    figure: tuple[str, str] = ("", "")
+    questions: tuple[Question, ...] = ()
+    articles: tuple[Article, ...] = ()
+    attachment: Attachment | None = None
+    form: Literal["card", "report", "note"] = "card"
+    frugal: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,7 +209,8 @@ class HostEvent:
     """A thing that happened at the host. A hint: whoever acts on it asks the host again.
 
     kinds: "card.pressed" (userid, card, action, data["response_code"]), "member.changed", "member.left" (userids),
-    "department.changed" (data["departments"]), "range.changed", "robot.message", "other".
+    "department.changed" (data["departments"]), "range.changed", "robot.message" (see `conversations`), "other",
+    "item.changed" (a to-do or calendar entry: data["list"] is "todo" or "entry", data["items"], data["home"]).
     `id` is the host's own event id or a hash of the plaintext, for de-duplication over days.
     """
 
@@ -299,13 +253,14 @@ class SilentSignIn:
     script_config: dict[str, Any] = field(default_factory=dict)
 
 
-class Connector(ABC):
+class Connector(
+    SetUp, Recalls, Uploads, Allowances, GroupRobots, KeepsTodos, KeepsCalendar, Directory, Streams, Conversations, ABC
+):
     """One corp's line to its host. Cheap to make, safe to use from several threads."""
 
     host: ClassVar[str]
     label: ClassVar[str]
     user_agent: ClassVar[re.Pattern[str]]
-    credential_fields: ClassVar[tuple[CredentialField, ...]]
     callback_kinds: ClassVar[tuple[str, ...]]
     base_keys: ClassVar[Mapping[str, str]]  # name of a base URL in [hosts.<host>] → default
     frame_origins: ClassVar[tuple[str, ...]]  # who may frame our pages
@@ -382,7 +337,7 @@ class Connector(ABC):
         """Ask the host what became of a parcel, person by person; empty where the host has no such answer."""
         return {}
 
-    def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:  # noqa: B027 - a host may have none
+    def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
         """Show `message` (with its `state`) in place of a card sent earlier, for everybody who has it.
 
         Raises Refused when the host no longer allows it (72 h, used code): harmless, the link still works.

@@ -71,6 +71,7 @@ class Emulator:
     host = ""
     knobs: dict[str, Any] = {}
     phone_agent = ""  # the User-Agent of the host's client on a phone
+    hears_groups = False  # whether apps are told what is said to them in group chats
     here = (0.0, 0.0)  # where phones are unless told otherwise: latitude and longitude, GCJ-02
 
     def __init__(self) -> None:
@@ -84,6 +85,7 @@ class Emulator:
         self.webview_aliases: dict[str, str] = {}  # origin of an app → the one under which the phone opens it
         self.app = Flask(f"emulator-{self.host}", static_folder=None)
         self.app.wsgi_app = _FaultGate(self, self.app.wsgi_app)  # type: ignore[method-assign]
+        self.app.extensions["clock"] = self.clock
         self._add_switches()
         add_phone(self, self.app)
 
@@ -93,15 +95,34 @@ class Emulator:
         """The host's own error envelope for the fault kind "code"."""
         raise NotImplementedError
 
+    def group_chats(self, user: str) -> list[dict[str, str]]:
+        """The group chats that a person is in: [{"id", "name"}]."""
+        return []
+
     def chats(self, user: str = "") -> list[dict[str, Any]]:
         """What people see, newest last: {"id", "user", "at", "kind", "title", "text", "buttons", "url", "state", …}."""
         raise NotImplementedError
 
+    def agenda(self, user: str) -> list[dict[str, Any]]:
+        """A person's to-dos and calendar: {"list" ("todo", "entry"), "id", "title", "at" (seconds), "all_day",
+        "minutes", "done", "url", "acts" (of "complete", "reopen", "move", "delete")}."""
+        return []
+
+    def act_on_item(self, user: str, kind: str, item_id: str, act: str, at: float) -> bool:
+        """A person's tap on one item of their agenda (`at`: where it is moved to); says whether it did anything."""
+        return False
+
     def forget(self) -> None:
         """Drop messages and other traffic, keep people and apps."""
 
+    def close(self) -> None:
+        """End what runs beside the HTTP server."""
+
     def trust(self, origin: str) -> None:
         """Count pages of `origin` as the apps' own, as if the console had registered it."""
+    def use_streams(self) -> None:
+        """Push over streams rather than to addresses, where the host has both."""
+
 
     # --- the phone -------------------------------------------------------------------------------------------
 
@@ -246,6 +267,7 @@ class RunningEmulator:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join(10)
+        self.emulator.close()
 
     def __enter__(self) -> "RunningEmulator":
         return self
@@ -259,6 +281,11 @@ class _Handler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date of every answer: by the emulated clock."""
+        clock: VirtualClock = self.server.app.extensions["clock"]  # type: ignore[attr-defined]
+        return super().date_time_string(int(clock.time() if timestamp is None else timestamp))
 
     def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
         self.close_connection = True  # else a connection that was reset on demand waits for its next request

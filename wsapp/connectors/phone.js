@@ -21,7 +21,10 @@ let skew = 0; // milliseconds that the host's clock is ahead of this browser's
 let frame = null;
 let bannerTimer = 0;
 let lookTimer = 0;
+let bannerTalk = { id: "", name: "" };
 let unread = 0;
+let talk = ""; // the conversation that is open: a group's id, or the app's own
+let messages = []; // of all conversations, newest last
 let handing = null; // under way: the host learns who holds the phone
 
 function element(name, className, text) {
@@ -86,6 +89,8 @@ async function handTo(userid) {
   if (!people.some((one) => one.userid === userid)) return;
   close();
   unread = 0;
+  talk = "";
+  byId("chat-title").textContent = "";
   go("messages");
   await take(userid);
 }
@@ -127,6 +132,7 @@ function go(name) {
   device.dataset.screen = name;
   document.querySelectorAll(".tabs button").forEach((one) => one.toggleAttribute("aria-current", one.dataset.go === name));
   if (name === "chat") {
+    showTalk();
     byId("banner").hidden = true;
     drawUnread([]);
     byId("chat").scrollTop = byId("chat").scrollHeight;
@@ -195,9 +201,15 @@ function plain(text) {
   return page.body.textContent
     .replace(/^\s*#{1,6}\s+/gm, "")
     .replace(/^\s*>\s?/gm, "")
+    .replace(/\[([^\]\n]+)\]\(https?:[^)\s]+\)/g, "")
     .replace(/\*\*(.+?)\*\*/g, "$1")
     .replace(/[ \t]+$/gm, "")
     .trim();
+}
+
+/* Links of Markdown, each as a button. */
+function linksIn(text) {
+  return [...String(text || "").matchAll(/\[([^\]\n]+)\]\((https?:[^)\s]+)\)/g)].map(([, words, url]) => ({ key: "", text: words, url }));
 }
 
 function linkIn(text) {
@@ -205,13 +217,94 @@ function linkIn(text) {
   return found ? found[1] : "";
 }
 
+const MANY_LINKS = 2; // so many stand as buttons; more, as in a list, stand where they are
+
+/* Text whose links stay in their places. */
+function listWithLinks(text) {
+  const whole = element("span", "card__text");
+  for (const line of String(text).split("\n").filter((one) => one.trim())) {
+    const row = element("span", "card__item");
+    let end = 0;
+    for (const found of line.matchAll(/\[([^\]\n]+)\]\((https?:[^)\s]+)\)/g)) {
+      row.append(plain(line.slice(end, found.index)).replace(/^-$/, ""), linkTo(found[1], found[2]));
+      end = found.index + found[0].length;
+    }
+    row.append(plain(line.slice(end)));
+    whole.append(row);
+  }
+  return whole;
+}
+
+function linkTo(words, url) {
+  const made = element("button", "card__link", words);
+  made.addEventListener("click", () => open(url));
+  return made;
+}
+
+function pictureOf(message) {
+  const image = element("img", "card__picture");
+  image.src = `/phone/media/${encodeURIComponent(message.media)}`;
+  image.alt = message.title || "图片";
+  return image;
+}
+
+function articleOf(article) {
+  const made = element("button", "card__article");
+  const words = element("span", "");
+  words.append(element("b", "", plain(article.title)), element("span", "", plain(article.text)));
+  made.append(words);
+  if (article.picture) {
+    const image = element("img", "");
+    image.src = resolve(article.picture);
+    image.alt = "";
+    made.append(image);
+  }
+  made.addEventListener("click", () => open(article.url));
+  return made;
+}
+
+/* A choice on a card; what is chosen goes along with the press of its button. */
+function questionOf(question, card) {
+  const made = element("fieldset", "card__question");
+  if (question.title) made.append(element("legend", "", question.title));
+  for (const [id, text] of question.options) {
+    const label = element("label", "");
+    const input = element("input", "");
+    input.type = question.many ? "checkbox" : "radio";
+    input.name = `${card.dataset.card}-${question.key}`;
+    input.dataset.question = question.key;
+    input.value = id;
+    label.append(input, element("span", "", text));
+    made.append(label);
+  }
+  return made;
+}
+
+function chosenOn(card) {
+  const chosen = {};
+  card.querySelectorAll("input:checked").forEach((one) => (chosen[one.dataset.question] = [...(chosen[one.dataset.question] || []), one.value]));
+  return Object.keys(chosen).length ? { selected: chosen } : {};
+}
+
 function cardBody(message) {
+  if (linksIn(message.text).length > MANY_LINKS) {
+    const list = element("div", "card__body");
+    if (message.source) list.append(element("span", "card__source", message.source));
+    list.append(listWithLinks(message.text));
+    return list;
+  }
   const body = element("button", "card__body");
   const title = plain(message.title);
   const text = plain(message.text);
-  if (message.source) body.append(element("span", "card__source", message.source));
+  if (message.source && !message.mine) body.append(element("span", "card__source", message.source));
   if (title) body.append(element("span", "card__title", title));
   if (text && text !== title) body.append(element("span", "card__text", title && text.startsWith(title) ? text.slice(title.length).trim() : text));
+  const [number, counted] = message.figure || [];
+  if (number) {
+    const figure = element("span", "card__figure");
+    figure.append(element("b", "", number), element("span", "", counted || ""));
+    body.append(figure);
+  }
   for (const [label, value] of message.lines || []) {
     const line = element("span", "card__line");
     line.append(element("span", "", label), element("span", "", value));
@@ -240,10 +333,16 @@ function cardOf(message) {
     card.textContent = "消息已撤回";
     return card;
   }
-  card.append(cardBody(message));
-  if ((message.buttons || []).length) {
+  if (message.mine) card.classList.add("card_mine");
+  if (message.kind === "image" && message.media) card.append(pictureOf(message));
+  else if ((message.articles || []).length) card.append(...message.articles.map(articleOf));
+  else card.append(cardBody(message));
+  card.append(...(message.questions || []).map((one) => questionOf(one, card)));
+  const links = linksIn(message.text);
+  const shown = (message.buttons || []).length ? message.buttons : links.length > MANY_LINKS ? [] : links;
+  if (shown.length) {
     const buttons = element("div", "card__buttons");
-    buttons.append(...message.buttons.map((button) => cardButton(message, button, card)));
+    buttons.append(...shown.map((button) => cardButton(message, button, card)));
     card.append(buttons);
   }
   return card;
@@ -252,7 +351,7 @@ function cardOf(message) {
 async function press(message, button, card) {
   card.classList.add("card_busy");
   card.querySelectorAll(".card__button").forEach((one) => (one.disabled = true));
-  const answer = await ask("/phone/press", { user, card: message.card, key: button.key, corp: message.corp, wait: PRESS_WAITS });
+  const answer = await ask("/phone/press", { user, card: message.card, key: button.key, corp: message.corp, wait: PRESS_WAITS, ...chosenOn(card) });
   if (answer.status !== 200) toast(`应用没有回应（${answer.status || "超时"}），请再试一次`);
   drawn = "";
   await look();
@@ -274,6 +373,47 @@ function drawChat(messages) {
   if (atEnd) chat.scrollTop = chat.scrollHeight;
 }
 
+const ofTalk = (group) => messages.filter((one) => (one.group_id || "") === group);
+
+function drawGroups(groups) {
+  byId("groups").replaceChildren(
+    ...groups.map((group) => {
+      const row = element("button", "talk");
+      const words = element("span", "talk__text");
+      const last = ofTalk(group.id).pop();
+      words.append(element("b", "", group.name), element("span", "", last ? [last.source, plain(last.title) || plain(last.text)].filter(Boolean).join("：") : "还没有消息"));
+      row.append(element("span", "appicon appicon_group"), words, element("span", "talk__right"));
+      row.dataset.group = group.id;
+      row.addEventListener("click", () => openTalk(group.id, group.name));
+      return row;
+    }),
+  );
+}
+
+function openTalk(group, name) {
+  talk = group;
+  byId("chat-title").textContent = name;
+  byId("say").hidden = !(group ? config.says_in_groups : config.says);
+  byId("say-text").placeholder = group ? "说给机器人听，试试：查 森林" : "试试：今天";
+  go("chat");
+}
+
+function showTalk() {
+  if (!byId("chat-title").textContent) return openTalk("", appsOf(holder()).map((app) => app.name)[0] || "应用");
+  drawChat(ofTalk(talk));
+}
+
+async function say(event) {
+  event.preventDefault();
+  const text = byId("say-text").value.trim();
+  if (!text) return;
+  byId("say-text").value = "";
+  const answer = await ask("/phone/say", { user, text, ...(talk ? { group: talk } : {}) });
+  if (answer.status !== 200) toast(`应用没有收到（${answer.status || "超时"}）`);
+  await look();
+  byId("chat").scrollTop = byId("chat").scrollHeight;
+}
+
 function drawTalk(messages) {
   const last = messages[messages.length - 1];
   byId("talk-last").textContent = last ? [last.state, plain(last.title) || plain(last.text)].filter(Boolean).join(" · ") : "还没有消息";
@@ -292,6 +432,7 @@ function announce(message) {
   const banner = byId("banner");
   banner.querySelector("b").textContent = message.source || appsOf(holder()).map((app) => app.name)[0] || "";
   banner.querySelector("span span").textContent = plain(message.title) || plain(message.text);
+  bannerTalk = { id: message.group_id || "", name: message.group || byId("talk").querySelector("b").textContent };
   banner.hidden = false;
   clearTimeout(bannerTimer);
   bannerTimer = setTimeout(() => (banner.hidden = true), BANNER_STAYS);
@@ -307,15 +448,16 @@ async function look() {
   const state = await ask(`/phone/state?user=${encodeURIComponent(whose)}`);
   if (whose !== user) return;
   skew = state.now * 1000 - Date.now();
-  const messages = state.chats.filter((one) => !one.dropped);
-  const fresh = seen ? messages.filter((one) => !seen.has(one.id)) : [];
+  messages = state.chats.filter((one) => !one.dropped);
+  const fresh = seen ? messages.filter((one) => !seen.has(one.id) && !one.mine) : [];
   seen = new Set(messages.map((one) => one.id));
   markRead(messages);
-  const text = JSON.stringify(messages.map(({ read, ...rest }) => rest));
+  const text = JSON.stringify([state.groups || [], messages.map(({ read, ...rest }) => rest)]);
   if (text === drawn) return;
   drawn = text;
-  drawChat(messages);
-  drawTalk(messages);
+  drawChat(ofTalk(talk));
+  drawTalk(ofTalk(""));
+  drawGroups(state.groups || []);
   drawUnread(fresh);
   if (fresh.length) announce(fresh[fresh.length - 1]);
 }
@@ -333,11 +475,13 @@ async function keepLooking() {
 
 byId("holder").addEventListener("change", (event) => handTo(event.target.value));
 document.querySelectorAll("[data-go]").forEach((one) => one.addEventListener("click", () => go(one.dataset.go)));
-byId("talk").addEventListener("click", () => go("chat"));
+byId("talk").addEventListener("click", () => openTalk("", byId("talk").querySelector("b").textContent));
+byId("say").addEventListener("submit", say);
 byId("banner").addEventListener("click", () => {
   close();
-  go("chat");
+  openTalk(bannerTalk.id, bannerTalk.name);
 });
+document.addEventListener("phone-open", (event) => open(event.detail.url));
 byId("view-close").addEventListener("click", close);
 byId("view-back").addEventListener("click", () => frame && frame.contentWindow.postMessage({ phone: "back" }, "*"));
 

@@ -1,8 +1,10 @@
 """An employee's phone as a page of the emulator: chats with working cards, the workbench, a web view around the app.
 
     GET  /phone            ?user=  whose phone it is; else the cookie's, else the first person's; &bare= without chooser
-    GET  /phone/state      ?user=  {"now": seconds, "chats": […]}: what the phone shows, asked every second
+    GET  /phone/state      ?user=  {"now": seconds, "chats": […], "groups": [{"id", "name"}]}: what the phone shows,
+                           asked every second
     POST /phone/holder     {"user"}: hand the phone to somebody else
+    GET  /phone/agenda     ?user=  the person's to-dos and calendar;  POST: a tap on one of them
 
 The product's own address may be mapped to another one, under which it behaves as inside this host
 (`Emulator.webview_aliases`): that is the phone's name service.
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from wsapp.connectors.emulator import Emulator
 
 FOLDER = Path(__file__).parent
-PARTS = {"phone.css": "text/css; charset=utf-8", "phone.js": "text/javascript; charset=utf-8"}
+CSS, SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
+PARTS = {"phone.css": CSS, "phone.js": SCRIPT, "phone_agenda.css": CSS, "phone_agenda.js": SCRIPT}
 LABELS = {"wecom": "企业微信", "dingtalk": "钉钉"}
 READ_ROUTE = "/phone/read"  # of hosts that tell the app what was read
+SAY_ROUTE = "/phone/say"  # of hosts whose app can be written to
 
 
 def holder_cookie(host: str) -> str:
@@ -48,7 +52,7 @@ def add_phone(emulator: "Emulator", app: Flask) -> None:
             _hand_over(answer, emulator, user)
         return answer
 
-    @app.get("/phone/<any('phone.css', 'phone.js'):name>")
+    @app.get("/phone/<any('phone.css', 'phone.js', 'phone_agenda.css', 'phone_agenda.js'):name>")
     def phone_part(name: str) -> Response:
         answer = Response((FOLDER / name).read_bytes(), content_type=PARTS[name])
         answer.headers["Cache-Control"] = "no-cache"
@@ -59,9 +63,28 @@ def add_phone(emulator: "Emulator", app: Flask) -> None:
         user = request.args.get("user", "")
         with emulator.lock:
             chats = emulator.chats(user) if user else []
-        answer = jsonify({"now": emulator.clock.time(), "chats": chats})
+            groups = emulator.group_chats(user) if user else []
+        answer = jsonify({"now": emulator.clock.time(), "chats": chats, "groups": groups})
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+    @app.get("/phone/agenda")
+    def phone_agenda() -> Response:
+        user = request.args.get("user", "")
+        with emulator.lock:
+            items = emulator.agenda(user) if user else []
+        answer = jsonify({"items": sorted(items, key=lambda one: (one["done"], one["at"]))})
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @app.post("/phone/agenda")
+    def phone_tap() -> tuple[Response, int]:
+        """{"user", "list", "id", "act", "at"}: complete, reopen, move or delete an item."""
+        body = request.get_json(force=True)
+        names = [str(body.get(name) or "") for name in ("user", "list", "id", "act")]
+        with emulator.lock:
+            did = emulator.act_on_item(*names, float(body.get("at") or 0))
+        return jsonify({"done": did}), 200 if did else 409
 
     @app.post("/phone/holder")
     def phone_holder() -> Response:
@@ -77,8 +100,15 @@ def _hand_over(answer: Response, emulator: "Emulator", user: str) -> None:
 
 def _config(emulator: "Emulator", app: Flask, user: str) -> dict[str, Any]:
     aliases = {_origin(url): _origin(alias) for url, alias in emulator.webview_aliases.items()}
-    reads = any(rule.rule == READ_ROUTE for rule in app.url_map.iter_rules())
-    return {"host": emulator.host, "user": user, "aliases": aliases, "reads": reads}
+    routes = {rule.rule for rule in app.url_map.iter_rules()}
+    return {
+        "host": emulator.host,
+        "user": user,
+        "aliases": aliases,
+        "reads": READ_ROUTE in routes,
+        "says": SAY_ROUTE in routes,
+        "says_in_groups": emulator.hears_groups,
+    }
 
 
 def _origin(url: str) -> str:

@@ -93,10 +93,10 @@ def _demand_free(layout: Layout) -> None:
         serving.listen(f"{LOCAL}:{port}").close()
 
 
-def demo_settings(settings: Settings, layout: Layout) -> Settings:
+def demo_settings(settings: Settings, layout: Layout, *, streams: bool = False) -> Settings:
     """Return the settings of the demo: its own data folder, the emulators as hosts, their sample firms connected."""
     binds = (layout.port, *(part.phone_port for part in layout.parts))
-    corps = tuple(_sample_firm(part.host) for part in layout.parts)
+    corps = tuple(_sample_firm(part.host, streams) for part in layout.parts)
     return replace(
         settings,
         server=replace(
@@ -120,11 +120,13 @@ def _bases(part: HostPart) -> Mapping[str, str]:
     return dict.fromkeys(connector_class(part.host).base_keys, part.emulator_url)
 
 
-def _sample_firm(host: str) -> CorpSettings:
+def _sample_firm(host: str, streams: bool) -> CorpSettings:
     values: dict[str, Any] = dict(_emulator_module(host).demo_corp())
     name, host, corp_id = values.pop("name"), values.pop("host"), values.pop("corp_id")
     known = {one.key for one in connector_class(host).credential_fields}
     credentials = dict.fromkeys(known, "") | {key: str(value) for key, value in values.items()}
+    if streams and "event_mode" in known:
+        credentials["event_mode"] = "stream"
     return CorpSettings(name, host, corp_id, credentials)
 
 
@@ -143,12 +145,14 @@ def sample_people(host: str) -> list[str]:
     return [person["userid"] for person in corp["users"]]
 
 
-def make_emulator(part: HostPart, layout: Layout) -> Emulator:
+def make_emulator(part: HostPart, layout: Layout, *, streams: bool = False) -> Emulator:
     """Return a host's emulator with its sample firm; its clock is the product's own."""
     module = _emulator_module(part.host)
     emulator: Emulator = module.EMULATOR()
     emulator.clock = SharedClock()
     emulator.load(module.demo_org(layout.url))  # type: ignore[attr-defined]
+    if streams:
+        emulator.use_streams()
     emulator.alias_webview(layout.url, part.phone_url)
     return emulator
 

@@ -19,20 +19,20 @@ from wsapp.supervisor import Role
 Emulators = Mapping[HostPart, Emulator]
 
 
-def main(settings: Settings, port: int, *, fresh: bool = False) -> int:
+def main(settings: Settings, port: int, *, fresh: bool = False, streams: bool = False) -> int:
     """Run the demo from `port` on (0: any) until SIGTERM or Ctrl-C. Returns the exit code; raises CannotServe.
 
-    The data of the last time is used again, unless `fresh`.
+    The data of the last time is used again, unless `fresh`. With `streams`, hosts that can push over a stream do.
     """
     layout = lay_out(port)
-    settings = demo_settings(settings, layout)
+    settings = demo_settings(settings, layout, streams=streams)
     folder = settings.server.data_dir
     with serving.claim(settings, "serve"):
         if fresh:
             shutil.rmtree(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock.enable_control(folder / CLOCK_FILE)
-    emulators = {part: make_emulator(part, layout) for part in layout.parts}
+    emulators = {part: make_emulator(part, layout, streams=streams) for part in layout.parts}
     app = serving.build(settings, lambda chosen: _create(chosen, layout, emulators))
     with serving.claim(settings, "serve"):
         data.prepare(app, emulators)

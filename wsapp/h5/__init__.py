@@ -6,7 +6,23 @@ from flask import Flask
 
 from wsapp.h5 import pages
 
-PAGES = ("signin", "files", "today", "customers", "followups", "visits", "tasks", "taskform", "team", "me", "device")
+PAGES = (
+    "signin",
+    "files",
+    "today",
+    "customers",
+    "followups",
+    "visits",
+    "tasks",
+    "taskform",
+    "team",
+    "drafts",
+    "me",
+    "channels",
+    "mirrors",
+    "device",
+    "probe",
+)
 
 
 def install(app: Flask) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -18,12 +18,11 @@ from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import VIEWER_ID, Viewer, is_actor, names, viewer_of, viewer_values, within_team
-from wsapp.crm.tasks.models import CANCELLED, DOING, DONE, OPEN, Task
-from wsapp.crm.tasks.queries import visible_tasks
+from wsapp.crm.tasks.models import CANCELLED, DONE, Task
+from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import Moment, db, first
-from wsapp.house import local_now
 from wsapp.kept import Kept
 from wsapp.paging import page
 
@@ -35,11 +34,6 @@ A_WHILE = timedelta(days=31)
 
 Rows = sa.Select[*tuple[Any, ...]]
 Filter = str | sa.BindParameter[str] | None
-
-
-def start_of_today() -> datetime:
-    """Return the first moment of today on the corp's clock."""
-    return local_now().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 # --- customers ----------------------------------------------------------------------------------------------------
@@ -147,24 +141,8 @@ def tasks_whose(whose: str, actor: Member) -> sa.ColumnElement[bool]:
     return visible_tasks(actor) if whose == "team" else Task.assignee_id == actor.id
 
 
-def are_open() -> sa.ColumnElement[bool]:
-    return Task.state.in_((OPEN, DOING))
-
-
 def are_closed() -> sa.ColumnElement[bool]:
     return Task.state.in_((DONE, CANCELLED))
-
-
-def are_overdue(now: Any = None, today: Any = None) -> sa.ColumnElement[bool]:
-    """Return the condition for open tasks past their time that nobody put off. All-day ones have their whole day.
-
-    `now` and the start of `today` may be parameters of a statement that is kept.
-    """
-    now, today = clock.now() if now is None else now, start_of_today() if today is None else today
-    late = sa.or_(
-        sa.and_(Task.all_day.is_(False), Task.due_at < now), sa.and_(Task.all_day.is_(True), Task.due_at < today)
-    )
-    return sa.and_(are_open(), late, sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now))
 
 
 def count_due(member: Member) -> int:
@@ -299,22 +277,6 @@ def team_list(actor: Member) -> Rows:
     )
 
 
-def todays_figures(member_ids: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-    """Return (visits today, follow-ups today, overdue tasks) of members by id, in three statements."""
-    today = start_of_today()
-    visits = _per_member(Visit.member_id, member_ids, Visit.checked_in_at >= today)
-    logs = _per_member(FollowUp.author_id, member_ids, FollowUp.happened_at >= today)
-    overdue = _per_member(Task.assignee_id, member_ids, are_overdue())
-    return {one: (visits.get(one, 0), logs.get(one, 0), overdue.get(one, 0)) for one in member_ids}
-
-
-def _per_member(column: Any, member_ids: Sequence[str], condition: sa.ColumnElement[bool]) -> dict[str, int]:
-    if not member_ids:
-        return {}
-    statement = sa.select(column, sa.func.count()).where(column.in_(member_ids), condition).group_by(column)
-    return {row[0]: row[1] for row in db.session.execute(statement)}
-
-
 # --- messages -----------------------------------------------------------------------------------------------------
 
 
@@ -328,10 +290,21 @@ def message_list(member: Member) -> Rows:
         Notification.reason,
         Notification.host_code,
         Notification.attempts,
+        Notification.unknown,
+        Notification.held,
+        Notification.merged_into,
         Notification.due_at,
+        Notification.created_at,
+        Notification.tried_at,
         Notification.sent_at,
+        Notification.settled_at,
     )
     return sa.select(*columns).where(Notification.recipient_id == member.id)
+
+
+def message_of(member: Member, notification_id: str) -> Any | None:
+    """Return one message to a member, None when there is none of theirs."""
+    return db.session.execute(message_list(member).where(Notification.id == notification_id)).first()
 
 
 # --- single facts -------------------------------------------------------------------------------------------------

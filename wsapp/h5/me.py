@@ -1,24 +1,26 @@
 """Me (我的): who I am here, language, signed-in devices, and why a message did not arrive."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, g, redirect, url_for
+from flask import Blueprint, g, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from wsapp import hosts, sessions
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.access import end_session, sessions_of
 from wsapp.crm.org.actions import preferences
 from wsapp.crm.org.models import LoginSession
 from wsapp.crm.org.queries import department_names, leads_others
 from wsapp.db import db
-from wsapp.h5 import lists, rows, words
+from wsapp.h5 import lists, rows, stories, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import PAGE_SIZE, cursor, go, next_page, show
 from wsapp.house import local
 from wsapp.paging import page as page_of
-from wsapp.problems import Problem
+from wsapp.problems import NotFound, Problem
 from wsapp.texts import _
-from wsapp.web import current_corp_row, require_member
+from wsapp.web import current_corp_row, require_member, safe_path
 
 bp = Blueprint("me", __name__, url_prefix="/h5/me")
 bp.before_request(require_member)
@@ -38,6 +40,8 @@ def _show(form: Form) -> str:
         languages=list(words.LANGUAGES.items()),
         devices=[_device(one) for one in sessions_of(g.member)],
         leads=leads_others(g.member),
+        others=[(one.corp.host_corp_id, one.corp_name, one.name) for one in sessions.others()],
+        may_add=len(hosts.enabled_corps()) > 1,
     )
 
 
@@ -50,6 +54,15 @@ def _device(login: LoginSession) -> rows.Row:
         "here": login.id == g.login.id,
         "end_url": url_for("me.end_device", session_id=login.id),
     }
+
+
+@bp.post("/corp")
+def switch_corp() -> BaseResponse:
+    """Go on in another corp in which this browser is signed in, too."""
+    wanted = request.form.get("corp", "")
+    if not sessions.switch_to(wanted):
+        return redirect(url_for("signin.choose", corp=wanted[:64] or None, next="/h5/"), 303)
+    return redirect("/h5/", 303)
 
 
 @bp.post("/language")
@@ -91,24 +104,33 @@ def messages() -> str:
     return show("me/messages.html", messages=[_message(row) for row in found], next_url=next_page(after))
 
 
+@bp.get("/messages/<key:notification_id>")
+def message(notification_id: str) -> str:
+    """What became of one message to me, step by step; the page looks again by itself while it is on its way."""
+    row = lists.message_of(g.member, notification_id)
+    if row is None:
+        raise NotFound(_("没有这条消息"))
+    return show(
+        "me/message.html",
+        story=stories.story(row, current_corp_row()),
+        here=url_for("me.message", notification_id=row.id),
+        subject_url=_own_path(row.message.get("url", "")),
+        **_message(row),
+    )
+
+
+def _own_path(url: str) -> str:
+    """Return where a message leads, within the address that is open here; empty when it leads nowhere."""
+    return safe_path(urlsplit(url).path, default="") if url else ""
+
+
 def _message(row: Any) -> rows.Row:
     return {
+        "url": url_for("me.message", notification_id=row.id),
         "title": row.message.get("title", ""),
         "kind": words.MESSAGE_KINDS.get(row.kind, row.kind),
         "state": words.MESSAGE_STATES.get(row.state, row.state),
         "mark": words.MESSAGE_MARKS.get(row.state, ""),
         "at": local(row.sent_at or row.due_at),
-        "why": _why(row),
+        "why": stories.headline(row),
     }
-
-
-def _why(row: Any) -> str:
-    """Say what happened to a message, where that is worth saying."""
-    parts = [_(row.reason)] if row.reason else []  # reasons are source strings of the catalogue
-    if row.state == "planned":
-        parts.append(_("将在 %(at)s 发送", at=rows.moment(row.due_at)))
-    if row.host_code and row.state in ("failed", "dropped", "sending"):
-        parts.append(_("平台返回代码 %(code)s", code=row.host_code))
-    if row.attempts > 1:
-        parts.append(_("已尝试 %(n)s 次", n=row.attempts))
-    return _("；").join(parts)

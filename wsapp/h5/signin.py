@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, g, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import hosts, logs, metrics
+from wsapp import hosts, logs, metrics, sessions
 from wsapp.connectors.base import BadCode, BadCredentials, HostError, NotAMember, OutOfRange
 from wsapp.crm.events.actions import record
 from wsapp.crm.org import access
@@ -224,7 +224,8 @@ def sign_out() -> BaseResponse:
     member = load_member()
     if member is not None:
         access.end_session(g.login.id, actor=member)
-        db.session.commit()
+    sessions.end_others()
+    db.session.commit()
     session.clear()
     response = redirect(url_for("signin.choose", bye=1))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

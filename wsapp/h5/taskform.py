@@ -128,6 +128,7 @@ def _show(form: Form, *, task: Task | None = None, problem: Problem | None = Non
     chosen = form.typed.get("customer") or ""
     if chosen and chosen not in dict(customers):
         customers = [*names_of([chosen]).items(), *customers] if _may_name(chosen, task) else customers
+    people = assignees(g.member)
     return show(
         "tasks/form.html",
         counted=False,
@@ -136,7 +137,8 @@ def _show(form: Form, *, task: Task | None = None, problem: Problem | None = Non
         conflict=conflict,
         customers=customers,
         kinds=list(words.TASK_KINDS.items()),
-        people=[(one.id, one.name) for one in assignees(g.member)],
+        people=[(one.id, one.name) for one in people],
+        userids=[one.userid for one in people],
         reminders=[(str(minutes), words.REMINDERS[minutes]) for minutes in OFFSETS],
         most=MAX_REMINDERS,
         repeats=[(key, text) for key, text in words.REPEATS.items() if key],

@@ -11,7 +11,7 @@ from wsapp.crm.tasks.actions import assign_task, cancel_task, complete_task, sno
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import SORTS, find_task
 from wsapp.db import db
-from wsapp.h5 import lists, rows, timeline, words
+from wsapp.h5 import lists, mirrors, rows, timeline, words
 from wsapp.h5.forms import Form, once, save
 from wsapp.h5.pages import PAGE_SIZE, came_from, choice, cursor, go, here_with, is_partial, next_page, part, show
 from wsapp.h5.taskform import assignees
@@ -62,6 +62,7 @@ def page(task_id: str) -> str:
 def _show(task: Task, form: Form) -> str:
     people = names([task.assignee_id, task.creator_id, task.done_by])
     customers = names_of([task.customer_id])
+    takers = [one for one in assignees(g.member) if one.id != task.assignee_id] if task.is_open else []
     return show(
         "tasks/page.html",
         task=task,
@@ -69,10 +70,10 @@ def _show(task: Task, form: Form) -> str:
         customer=customers.get(task.customer_id or "", ""),
         due_state=rows.due_state(task),
         facts=_facts(task, people),
-        people=[(one.id, one.name) for one in assignees(g.member) if one.id != task.assignee_id]
-        if task.is_open
-        else [],
+        people=[(one.id, one.name) for one in takers],
+        userids=[one.userid for one in takers],
         history=timeline.of_task(task.id),
+        questions=mirrors.questions(task) if task.is_open and task.assignee_id == g.member.id else [],
     )
 
 

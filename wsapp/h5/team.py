@@ -4,6 +4,7 @@ from flask import Blueprint, g, url_for
 
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import department_names, leads_others, may_see_member, member
+from wsapp.crm.visits.figures import todays_figures
 from wsapp.crm.visits.models import Visit
 from wsapp.db import db
 from wsapp.h5 import lists, rows
@@ -31,7 +32,7 @@ def index() -> str:
         limit=MEMBERS_EACH,
         cursor=cursor(),
     )
-    figures = lists.todays_figures([row.id for row in found])
+    figures = todays_figures([row.id for row in found])
     return show(
         "team/index.html",
         leads=leads_others(g.member),
@@ -59,7 +60,7 @@ def page(member_id: str) -> str:
     person = member(member_id) if may_see_member(g.member, member_id) else None
     if person is None:
         raise NotFound(_("成员不存在或无权查看"))
-    visits, logs, overdue = lists.todays_figures([person.id])[person.id]
+    visits, logs, overdue = todays_figures([person.id])[person.id]
     mine = lists.visit_list().where(lists.visits_whose("mine", person))
     recent = db.session.execute(mine.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(SHOWN)).all()
     return show(

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask import url_for
+from flask import g, url_for
 
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
-from wsapp.crm.org.queries import names
+from wsapp.crm.org.queries import people as people_of
 from wsapp.crm.visits.models import Visit
 from wsapp.files import files_of
 from wsapp.h5 import photos, words
@@ -37,6 +37,7 @@ LOOKS = {
     "task.snoozed": ("snooze", "quiet"),
     "task.cancelled": ("close", "quiet"),
     "task.overdue": ("alert", ""),
+    "task.unlinked": ("info", "quiet"),
 }
 
 
@@ -67,9 +68,10 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
     logs = _by_id(_LOGS, events, "follow_up.logged")
     visits = _by_id(_VISITS, events, "visit.checked_in")
     pictures = files_of([*logs, *visits])
-    people = names(
+    known = people_of(
         [one for event in events for one in (event.actor_id, event.data.get("owner"), event.data.get("assignee"))]
     )
+    people = {member_id: name for member_id, (name, _userid) in known.items()}
     items = []
     for event in events:
         icon, tone = LOOKS.get(event.kind, ("info", "quiet"))
@@ -79,6 +81,7 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         item |= _place(visits.get(event.subject_id)) if event.kind == "visit.checked_in" else {}
         item["photos"] = photos.links(pictures.get(event.subject_id, ()))
         item["url"] = _url(event) if with_tasks else ""
+        item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
         items.append(item)
     return items
 
@@ -168,6 +171,8 @@ def _task_words(event: Any, who: str, people: dict[str, str]) -> str:
             return _("%(who)s 把待办推迟到 %(until)s", who=who, until=moment(until))
         case "task.cancelled":
             return _("%(who)s 取消了待办：%(title)s", who=who, title=title)
+        case "task.unlinked":
+            return _("%(who)s 在平台的列表里删除了这条待办", who=who)
         case "task.overdue":
             return _("待办已逾期：%(title)s", title=title)
         case _:

@@ -6,20 +6,22 @@ from typing import Any
 from flask import Blueprint, g, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from wsapp import outbox
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, names_of
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.queries import SORTS, find_visit
+from wsapp.db import db
 from wsapp.files import files_of
 from wsapp.h5 import lists, photos, rows, words
 from wsapp.h5.forms import Form, save, soon
-from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, here_with, next_page, show
+from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
 from wsapp.paging import page as page_of
 from wsapp.problems import Invalid, Problem
 from wsapp.texts import _
-from wsapp.web import require_member
+from wsapp.web import limiter, require_member
 
 bp = Blueprint("visits", __name__, url_prefix="/h5")
 bp.before_request(require_member)
@@ -168,6 +170,19 @@ def _facts(visit: Visit) -> list[tuple[str, str]]:
         (_("结果"), visit.result),
         (_("下次跟进"), rows.moment(visit.next_at) if visit.next_at else ""),
     ]
+
+
+@bp.post("/visits/<key:visit_id>/photo-messages")
+@limiter.limit("10 per minute")
+def send_photos(visit_id: str) -> Any:
+    """Send a visit's photos into one's own chat, from where they can be saved and passed on."""
+    visit = find_visit(visit_id, actor=g.member)
+    path = url_for("visits.page", visit_id=visit.id)
+    for one in files_of([visit.id])[visit.id]:
+        if one.state == "ready":
+            outbox.enqueue("photo.send", {"file": one.id, "member": g.member.id, "path": path})
+    db.session.commit()
+    return go(path, _("照片正在发往您的会话"))
 
 
 @bp.post("/visits/<key:visit_id>/check-out")

@@ -99,8 +99,21 @@ MESSAGE_KINDS = {
     "task.overdue": lazy("逾期提醒"),
     "task.bundle": lazy("汇总提醒"),
     "task.assigned": lazy("待办交办"),
+    "task.unlinked": lazy("待办同步"),
     "team.overdue": lazy("下属逾期"),
     "visit.checked_in": lazy("拜访动态"),
+    "bot.answer": lazy("机器人回复"),
+    "bot.confirm": lazy("机器人待确认"),
+    "directory.held": lazy("大量离职"),
+    "directory.asking": lazy("通讯录待确认"),
+    "directory.failed": lazy("通讯录同步失败"),
+    "digest": lazy("消息汇总"),
+    "test": lazy("测试消息"),
+}
+MIRROR_KINDS = {"todo": lazy("平台待办"), "entry": lazy("平台日程")}
+MIRROR_HINTS = {
+    "todo": lazy("出现在平台的待办列表里，在那里打勾也算完成"),
+    "entry": lazy("出现在平台的日历里，拖动即改期"),
 }
 MESSAGE_STATES = {
     "planned": lazy("等待发送"),

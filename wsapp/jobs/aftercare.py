@@ -2,17 +2,25 @@
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts, metrics, outbox
+from wsapp import clock, hosts, logs, metrics, outbox, rechecks
 from wsapp.connectors.base import Delivery, Receipt, Refused
-from wsapp.crm.notifications.actions import as_data
-from wsapp.crm.notifications.models import ACCEPTED, DELIVERED, FAILED, READ, SUPPRESSED, Notification
+from wsapp.crm.notifications.actions import as_data, may_take_back, tell
+from wsapp.crm.notifications.messages import in_language_of, photo_card
+from wsapp.crm.notifications.models import ACCEPTED, ACTED, DELIVERED, FAILED, READ, SUPPRESSED, Notification
 from wsapp.crm.org.models import Member
+from wsapp.crm.tasks.models import CANCELLED, Task
 from wsapp.db import current_corp, db, first
-from wsapp.files import StoredFile, fill_photo, read_photo
+from wsapp.files import StoredFile, fill_photo, path_of, read_photo
 from wsapp.jobs.delivery import drop, line_of_corp, locked, look_up_result
 from wsapp.jobs.runner import Desk
 from wsapp.outbox import Claim
 from wsapp.problems import Invalid
+from wsapp.texts import _
+
+log = logs.get_logger()
+
+UNREAD = (ACCEPTED, DELIVERED)
+SENT_STATES = (ACCEPTED, DELIVERED, READ, ACTED)
 
 
 def look_up(claim: Claim, desk: Desk) -> None:
@@ -70,14 +78,41 @@ def update_card(claim: Claim, desk: Desk) -> None:
             connector.update_card(card, receipt, (userid,))
     except Refused as error:
         outbox.finish(claim, note=f"the card stays as it was: {error}")
+        in_time = may_take_back(message, within=connector.recall_within) and connector.may_recall(receipt)
+        if in_time and message.state in UNREAD and _is_cancelled(message):
+            outbox.enqueue("message.recall", {"notification": message.id}, key=f"recall:{message.id}")
         db.session.commit()
+
+
+def _is_cancelled(message: Notification) -> bool:
+    """Whether a message speaks of a task that was cancelled since: better none than one that cannot say so."""
+    return first(sa.select(Task.state).where(Task.id == message.subject_id)) == CANCELLED
+
+
+def recall(claim: Claim, desk: Desk) -> None:
+    """Take a message out of the chat again. Where the host does not, the ledger says why."""
+    message = _message(claim)
+    if message is None or message.recalled_at or message.state not in SENT_STATES:
+        return
+    _corp, connector = line_of_corp()
+    receipt = Receipt(message.host_id, message.handle)
+    db.session.commit()
+    try:
+        with desk.calling(current_corp()):
+            connector.recall(receipt)
+    except Refused as error:
+        message = locked([claim.payload["notification"]])[claim.payload["notification"]]
+        message.reason = _("平台没有撤回：%(reason)s", reason=error.reason)[:300]
+        return
+    message = locked([claim.payload["notification"]])[claim.payload["notification"]]
+    message.recalled_at, message.reason = clock.now(), _("已从会话中撤回")
 
 
 def check_member(claim: Claim, desk: Desk) -> None:
     """Ask the host again about a person."""
     corp, _connector = line_of_corp()
     with desk.calling(current_corp()):
-        hosts.check_member(corp, claim.payload["userid"])
+        rechecks.check_member(corp, claim.payload["userid"], renamed_to=claim.payload.get("renamed_to", ""))
 
 
 def fetch_photo(claim: Claim, desk: Desk) -> None:
@@ -102,6 +137,27 @@ def fetch_photo(claim: Claim, desk: Desk) -> None:
     stored = _waiting_photo(claim)
     if stored is not None:
         fill_photo(stored, photo)
+
+
+def send_photo(claim: Claim, desk: Desk) -> None:
+    """Leave a photo of a record with the host and send it to the person who asked for it."""
+    stored: StoredFile | None = first(sa.select(StoredFile).where(StoredFile.id == claim.payload["file"]))
+    if stored is None or stored.state != "ready":
+        return
+    body, name = path_of(stored).read_bytes(), f"{stored.id}.jpg"
+    _corp, connector = line_of_corp()
+    db.session.commit()
+    attachment = None
+    try:
+        with desk.calling(current_corp()):
+            media_id = connector.upload("image", name, body)
+        attachment = {"kind": "image", "media_id": media_id, "name": name}
+    except Refused:
+        log.warning("photo.refused", file=claim.payload["file"])  # the link goes out instead
+    reader: Member = db.session.execute(sa.select(Member).where(Member.id == claim.payload["member"])).scalar_one()
+    with in_language_of(reader):
+        card = photo_card(claim.payload["path"], attachment)
+    tell(reader, "photo.sent", card, key=f"photo:{claim.id}", chosen=True)
 
 
 def mark_photo_failed(claim: Claim, reason: str) -> None:

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from wsapp import clock, hosts, logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, Connector, HostError, OutOfRange, Parcel, Receipt, TryLater
-from wsapp.crm.notifications.actions import as_data
+from wsapp.crm.notifications.actions import as_data, result_key
+from wsapp.crm.notifications.holding import hold, quiet_until, switched_off
 from wsapp.crm.notifications.models import (
     ACCEPTED,
     DROPPED,
@@ -32,6 +33,7 @@ from wsapp.crm.notifications.reminders import catch_up, unwanted
 from wsapp.crm.org.models import Corp, Member
 from wsapp.db import current_corp, db, is_postgresql, rows
 from wsapp.house import local
+from wsapp.jobs.allowances import runs_low
 from wsapp.jobs.limits import Limits
 from wsapp.jobs.pace import HOURS_72
 from wsapp.jobs.runner import Desk, clear_fault, note_fault
@@ -76,7 +78,10 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
     recipients = sorted({one.recipient_id for one in messages.values()})
     readers = {one.id: one for one in rows(sa.select(Member).where(Member.id.in_(recipients)))}
     limits = Limits(connector.quota(), list(readers))
-    reasons = unwanted([one for one in messages.values() if _may_go(one)])
+    frugal = runs_low(corp, connector)
+    going = [one for one in messages.values() if _may_go(one)]
+    reasons = {**unwanted(going), **switched_off(going)}
+    quiet = quiet_until(going)
     letters: list[Letter] = []
     settled: list[Claim] = []
     for claim in ours:
@@ -88,9 +93,12 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
             settled.append(claim)
         elif not corp.enabled:
             outbox.retry(claim, DISABLED_PAUSE, "the corp is switched off", counted=False)
+        elif until := quiet.get(message.id):
+            hold(message, until)
+            outbox.retry(claim, (until - clock.now()).total_seconds(), "quiet hours", counted=False)
         elif _is_too_old(message, claim, desk):
             _give_up(claim, message, _("72 小时内未能送达"))
-        elif letter := _ready(claim, message, readers[message.recipient_id], connector, limits, desk):
+        elif letter := _ready(claim, message, readers[message.recipient_id], connector, limits, desk, frugal):
             letters.append(letter)
     if settled:
         outbox.finish(*settled)
@@ -143,7 +151,13 @@ def bury_message(claim: Claim, reason: str) -> None:
 
 
 def _ready(
-    claim: Claim, message: Notification, reader: Member, connector: Connector, limits: Limits, desk: Desk
+    claim: Claim,
+    message: Notification,
+    reader: Member,
+    connector: Connector,
+    limits: Limits,
+    desk: Desk,
+    frugal: bool,
 ) -> Letter | None:
     """Freeze and mark a message; None when a limit makes it wait or it cannot be composed."""
     seconds, limit = limits.take(message)
@@ -155,7 +169,7 @@ def _ready(
         return None
     if message.payload is None:
         try:
-            parcel = connector.compose(hosts.message_of(as_data(message)), (reader.userid,))
+            parcel = connector.compose(hosts.message_of({**as_data(message), "frugal": frugal}), (reader.userid,))
         except Exception as error:  # noqa: BLE001 - one message that cannot be drawn must not hold up the batch
             _write_mistake(claim, message, error, desk)
             return None
@@ -275,7 +289,7 @@ def look_up_result(message: Notification, number: int, after: float) -> None:
     outbox.enqueue(
         "send.result",
         {"notification": message.id, "number": number},
-        key=f"result:{message.id}:{message.attempts}:{number}",
+        key=result_key(message.id, message.attempts, number),
         due_at=clock.now() + timedelta(seconds=after),
     )
 

@@ -1,8 +1,20 @@
 """What each kind of work does: one line a kind. Handlers write in the transaction that ends the row (see `runner`)."""
 
 from wsapp import outbox
+from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
-from wsapp.jobs import aftercare, delivery, dispatcher, periodic
+from wsapp.jobs import (
+    aftercare,
+    conversations,
+    delivery,
+    directory,
+    dispatcher,
+    groups,
+    mirror,
+    periodic,
+    rechecking,
+    testcards,
+)
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
 from wsapp.outbox import Claim
 
@@ -18,13 +30,38 @@ def remind(claim: Claim, desk: Desk) -> None:
         outbox.enqueue("remind", {})
 
 
+def release_held(claim: Claim, desk: Desk) -> None:
+    """The quiet hours are over, or a full day's digest is due: what was held back for a person goes out."""
+    holding.release(claim.payload["member"])
+
+
+def plan_held_anew(claim: Claim, desk: Desk) -> None:
+    """An administrator changed the rules: what is held back in the corp is planned by the new ones."""
+    holding.plan_anew()
+
+
 HANDLERS: dict[str, Handler] = {
     "event": tell_listeners,  # {"event": id}
     "remind": remind,  # {}
+    "messages.release": release_held,  # {"member": id}
+    "messages.plan": plan_held_anew,  # {}
     "send.result": aftercare.look_up,  # {"notification": id, "number": n}
     "card.update": aftercare.update_card,  # {"notification": id}
-    "member.check": aftercare.check_member,  # {"userid": host's userid}
+    "member.check": aftercare.check_member,  # {"userid": host's userid, "renamed_to"?: the new one}
+    "members.check": rechecking.check_members,  # {}
+    "department.check": rechecking.check_department,  # {"department": id}
+    "directory.start": directory.start,  # {"cause": …}
+    "directory.walk": directory.walk,  # {"run": id}
     "media.fetch": aftercare.fetch_photo,  # {"file": id}
+    "message.recall": aftercare.recall,  # {"notification": id}
+    "photo.send": aftercare.send_photo,  # {"file": id, "member": id, "path": of the record}
+    "group.post": groups.post,  # {"robot": id}
+    "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
+    "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
+    "doctor.card": testcards.settle,  # {"card", "userid", "code"}
+    "mirror": mirror.sync,  # {"mirror": id}
+    "mirror.look": mirror.look_at_list,  # {"member": id, "kind": "todo" | "entry"}
+    "mirror.member": mirror.follow_choice,  # {"member": id}
     **periodic.HANDLERS,
 }
 
@@ -35,4 +72,5 @@ BATCHES: dict[str, BatchHandler] = {
 UNDERTAKERS: dict[str, Undertaker] = {  # what else is to be written when a row is given up
     "send": delivery.bury_message,
     "media.fetch": aftercare.mark_photo_failed,
+    "directory.walk": directory.give_up,
 }

@@ -8,14 +8,19 @@ from datetime import datetime, time, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
+from wsapp.bots.drafts import forget_drafts
+from wsapp.crm.groups.actions import forget_posts
+from wsapp.crm.mirrors.actions import look_at_everybody
 from wsapp.crm.org.access import forget_sign_ins
 from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
+from wsapp.crm.org.setups import forget_former, forget_set_ups
 from wsapp.crm.tasks.models import PLANNED, Reminder
 from wsapp.crm.tasks.reminders import set_alarm
 from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
+from wsapp.jobs import allowances, directory, rechecking
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -23,6 +28,8 @@ KEEP_DONE = timedelta(days=90)  # finished rows of the outbox
 KEEP_TICKS = timedelta(days=2)  # of them, those that come every minute
 KEEP_DIGESTS = timedelta(days=7)  # of callbacks: no replay of theirs is accepted for longer than minutes
 KEEP_ANSWERS = timedelta(hours=24)  # to writes with an idempotency key
+KEEP_SET_UPS = timedelta(days=30)  # that nobody went on with
+KEEP_DRAFTS = timedelta(days=30)  # of what people dictated to the robot
 OVERLOOKED = timedelta(seconds=30)
 
 
@@ -43,8 +50,12 @@ class Periodic:
 
 PERIODIC = (
     Periodic("sweep.reminders"),
+    Periodic("check.allowances"),
+    Periodic("sweep.members"),
     Periodic("close.visits", at=time(0, 5)),
+    Periodic("directory.nightly", at=time(2, 30)),
     Periodic("prune", at=time(3, 20)),
+    Periodic("look.mirrors", at=time(3, 40)),
 )
 
 
@@ -82,12 +93,20 @@ def close_visits(claim: Claim, desk: Desk) -> None:
             db.session.flush()
 
 
+def look_at_mirrors(claim: Claim, desk: Desk) -> None:
+    """Have the hosts asked what they have of people's to-dos and calendars: lost events are made good."""
+    for _corp_id in _corps():
+        look_at_everybody(local_now())
+
+
 def prune(claim: Claim, desk: Desk) -> None:
     """Throw away what nobody needs any more."""
     now = clock.now()
     outbox.prune(now - KEEP_DONE)
-    outbox.prune(now - KEEP_TICKS, kinds=[one.kind for one in PERIODIC])
+    outbox.prune(now - KEEP_TICKS, kinds=[*(one.kind for one in PERIODIC), "members.check"])
     forget_sign_ins(now - timedelta(days=1))
+    forget_set_ups(now - KEEP_SET_UPS)
+    forget_former(now)
     with every_corp():
         for statement in (
             sa.delete(SeenCallback).where(SeenCallback.seen_at < now - KEEP_DIGESTS),
@@ -96,6 +115,8 @@ def prune(claim: Claim, desk: Desk) -> None:
         ):
             db.session.execute(statement.execution_options(synchronize_session=False))
     for _corp_id in _corps():
+        forget_drafts(now - KEEP_DRAFTS)
+        forget_posts(now - KEEP_DONE)
         for stored in orphans(now - ORPHAN_AFTER):
             remove_bytes(stored)
             db.session.delete(stored)
@@ -112,6 +133,10 @@ def _corps() -> Iterator[int]:
 
 HANDLERS: dict[str, Handler] = {
     "sweep.reminders": sweep_reminders,
+    "check.allowances": allowances.check,
+    "sweep.members": rechecking.sweep_members,
     "close.visits": close_visits,
+    "directory.nightly": directory.nightly,
     "prune": prune,
+    "look.mirrors": look_at_mirrors,
 }

@@ -23,6 +23,7 @@ from wsapp import logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, HostError, TryLater
 from wsapp.crm.org.models import Corp
 from wsapp.db import corp_scope, db
+from wsapp.hosts import lines
 from wsapp.jobs.breakers import Breakers
 from wsapp.jobs.pace import PACE, Pace
 from wsapp.outbox import Claim, LeaseLost, Lot
@@ -107,6 +108,8 @@ class Runner:
         for kind in batches:
             self._unit([one for one in fit if one.kind == kind], self._run_batch)
         self._run_singly([one for one in fit if one.kind not in batches])
+        with self.app.app_context():
+            lines().usage.write()
 
     def _run_singly(self, claims: Sequence[Claim]) -> None:
         """One row after the other; when it takes long, or it is time to stop, the rest goes back."""

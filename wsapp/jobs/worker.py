@@ -15,13 +15,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+
 from wsapp import clock, logs, metrics, outbox
+from wsapp.crm.org.queries import corps
 from wsapp.db import db, reading
 from wsapp.house import house
+from wsapp.jobs.gates import Gates
 from wsapp.jobs.pace import PACE, Pace
 from wsapp.jobs.queue import Queue
 from wsapp.jobs.runner import Desk, Runner
-from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot
+from wsapp.jobs.streams import StreamKeeper
+from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot, Outbox
 
 THREADS = 8
 BATCH = 32  # rows in a lot, at most: two commits for all of them; a slow lot hands the rest back
@@ -49,6 +54,9 @@ class Engine:
         self.threads = threads
         self.most_lots = threads + max(1, threads // 4)  # a few ahead, so that no thread waits for the relay
         self.most_per_corp = max(1, threads // 2)  # threads that one corp's host may keep busy
+        # A host that hangs does so for all its corps at once: a quarter of the threads is for the others, and for home.
+        self.gates = Gates(max(self.most_per_corp, threads - max(1, threads // 4)))
+        self.host_of: dict[int, str] = {}
         self.stopping = threading.Event()
         self.finished = threading.Event()
         self.wake = threading.Event()
@@ -83,7 +91,7 @@ class Engine:
         with self.lock:
             ended = self.lock.wait_for(lambda: not self.running, timeout=self.pace.stop)
             # What was handed to a shared broker may run in another process: it is not ours to give back.
-            rest = set(self.running) | (set() if self.queue.is_shared else set(self.handed))
+            rest = set(self.running) | (set() if self.queue.is_shared else set(self.handed)) | self.gates.waiting()
         given_back = self._release(rest)
         self.finished.set()
         self.queue.stop(1 if ended else 0.1)
@@ -118,7 +126,8 @@ class Engine:
         if self.queue.is_shared:
             self._forget_ended()
         with self.lock:
-            free = self.most_lots - len(self.handed)
+            parked = self.gates.waiting()
+            free = self.most_lots - len(self.handed) + len(parked.intersection(self.handed))
             suspects = self.most_per_corp - sum(1 for one in self.handed.values() if one.crashes == 1)
             repeaters = 0 if any(one.crashes > 1 for one in self.handed.values()) else 1
         if free <= 0:
@@ -141,8 +150,11 @@ class Engine:
         return bool(claims)
 
     def _slots(self, corp_id: int | None) -> int:
-        """How many more threads a corp's host may keep busy: half of all are for the others; one for a probe."""
-        if corp_id is None:
+        """How many more threads a corp's host may keep busy: half of all are for the others; one for a probe.
+
+        None while so much waits for the host already that its threads will not be idle.
+        """
+        if corp_id is None or len(self.gates.waiting(self._host(corp_id))) >= self.threads:
             return 0
         with self.lock:
             busy = sum(1 for one in self.handed.values() if one.corp_id == corp_id and one.lane == HOST)
@@ -192,9 +204,24 @@ class Engine:
     # --- actor -----------------------------------------------------------------------------------------------
 
     def _execute(self, ids: Sequence[int], attempt_id: str) -> None:
-        """Run a lot on a thread of Dramatiq's; never raises: the row, not the message, is what counts."""
+        """Run a lot on a thread of Dramatiq's; never raises: the row, not the message, is what counts.
+
+        When the lot's host keeps as many threads busy as it may, the lot is left to the next of them that is free.
+        """
         lot = (attempt_id, tuple(ids))
-        if self.stopping.is_set():
+        corp_id = self._corp_to_call(lot)
+        if corp_id is None:
+            self._run(lot, None)
+            return
+        host = self._host(corp_id)
+        following = lot if self.gates.enter(host, lot) else None
+        while following:
+            self._run(following, self._corp_to_call(following))
+            following = self.gates.leave(host)
+
+    def _run(self, lot: Lot, corp_id: int | None) -> None:
+        is_closed = corp_id is not None and self.desk.breakers.is_open(corp_id)
+        if self.stopping.is_set() or is_closed:
             self._release([lot])
             self._forget(lot)
             return
@@ -206,6 +233,30 @@ class Engine:
             log.error("worker.lot_failed", error=type(error).__name__, exc_info=error)
         finally:
             self._forget(lot)
+
+    def _corp_to_call(self, lot: Lot) -> int | None:
+        """Return the corp whose host a lot talks to, None when it stays at home."""
+        with self.lock:
+            handed = self.handed.get(lot)
+        if handed is None:  # by another process, through a shared broker
+            handed = self._look_up(lot)
+        return handed.corp_id if handed.lane == HOST else None
+
+    def _look_up(self, lot: Lot) -> Handed:
+        try:
+            with self.app.app_context(), reading():
+                found = db.session.execute(sa.select(Outbox.corp_id, Outbox.lane).where(Outbox.id == lot[1][0])).first()
+        except Exception as error:  # noqa: BLE001 - running it will tell
+            log.error("worker.look_up_failed", error=type(error).__name__)
+            found = None
+        return Handed(found.corp_id, found.lane, 0) if found else Handed(None, outbox.HOME, 0)
+
+    def _host(self, corp_id: int) -> str:
+        """Return the host of a corp, asked of the database once."""
+        if corp_id not in self.host_of:
+            with self.app.app_context(), reading():
+                self.host_of.update({one.id: one.host for one in corps()})
+        return self.host_of.get(corp_id, "")
 
     def _forget(self, lot: Lot) -> None:
         with self.lock:
@@ -222,6 +273,7 @@ class Engine:
             with self.lock:
                 # What waits in a shared broker is left to its lease: it may have been lost there.
                 lots = set(self.running) if self.queue.is_shared else set(self.running) | set(self.handed)
+                lots |= self.gates.waiting()
             if not lots:
                 continue
             try:
@@ -301,10 +353,14 @@ def _listen(reader: socket.socket, told: threading.Event) -> None:
 
 
 def main(app: Any, *, threads: int = THREADS, pace: Pace = PACE) -> int:
-    """Execute background work until SIGTERM or SIGINT; returns 0, also when work had to be given back."""
+    """Execute background work, and hold streams, until SIGTERM or SIGINT; returns 0, also when work was given back."""
     engine = Engine(app, threads=threads, pace=pace)
+    streams = StreamKeeper(app)
     with until_told() as told:
         engine.start()
+        streams.start()
         told.wait()
+        streams.tell()
         engine.stop()
+        streams.stop()
     return 0

@@ -8,6 +8,7 @@ import "./photos.js";
 import "./place.js";
 import "./pane.js";
 import "./phone.js";
+import "./devices.js";
 import "./signin.js";
 import { showWaitingToasts } from "./toast.js";
 import { restoreKept } from "./session.js";

@@ -1,12 +1,22 @@
-/* Telephone links: a phone dials; a desktop window copies the number, and so does [data-copy]. The host shows our title. */
+/* Telephone links: the host's own call where it has one, else a phone dials and a desktop window copies the number; so does
+   [data-copy]. */
 import { text } from "./page.js";
 import { toast } from "./toast.js";
 
+const host = window.WsHost;
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest('a[href^="tel:"]');
-  if (!link || !("desktop" in document.documentElement.dataset) || !navigator.clipboard) return;
-  event.preventDefault();
-  copy(link.getAttribute("href").slice(4));
+  if (!link) return;
+  const number = link.getAttribute("href").slice(4);
+  const byItself = "desktop" in document.documentElement.dataset ? () => copy(number) : () => location.assign(link.href);
+  if (host && host.can && host.can.call) {
+    event.preventDefault();
+    host.call(number).catch((error) => error.code === "cancel" || byItself());
+  } else if ("desktop" in document.documentElement.dataset && navigator.clipboard) {
+    event.preventDefault();
+    copy(number);
+  }
 });
 
 document.addEventListener("click", (event) => {
@@ -19,6 +29,3 @@ function copy(number) {
   if (!navigator.clipboard) return toast(number);
   navigator.clipboard.writeText(number).then(() => toast(`${text("copied")} ${number}`), () => toast(number));
 }
-
-const host = window.WsHost;
-if (host && host.name === "dingtalk" && host.setTitle) Promise.resolve(host.setTitle(document.title)).catch(() => {});

@@ -175,12 +175,15 @@ def test_a_message_to_the_robot_is_read() -> None:
         "chatbotCorpId": CORP,
         "conversationType": "2",
         "text": {"content": " 今天的待办 "},
+        "sessionWebhook": "https://elsewhere.example.com/robot/sendBySession?session=0123456789abcdef",
+        "sessionWebhookExpiredTime": 1_700_005_400_000,
     }
     headers = {"timestamp": MILLIS, "sign": robot_signature(VALUES["client_secret"], MILLIS)}
     callback = reader().read(CallbackRequest("robot", "POST", {}, headers, json.dumps(body).encode()))
     event = callback.events[0]
     assert (event.kind, event.id, event.userids) == ("robot.message", "m-1", ("wulei",))
-    assert event.data == {"text": "今天的待办", "conversation": "", "group": True}
+    reply = {"session": "0123456789abcdef", "until": 1_700_005_400_000, "group": True}  # the address is not kept
+    assert event.data == {"text": "今天的待办", "conversation": "", "group": True, "reply": reply}
     assert (callback.reply.status, callback.reply.body) == (200, b"")
 
 

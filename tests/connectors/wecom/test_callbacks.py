@@ -86,7 +86,7 @@ EVENTS = [
     ("LocationPushEvent.xml", "other", ("FromUser",)),
     ("CloseInactiveAgentEvent.xml", "other", ("FromUser",)),
     ("BatchJobResultEvent.xml", "other", ("FromUser",)),
-    ("TextMessageEvent.xml", "other", ("fromUser",)),
+    ("TextMessageEvent.xml", "robot.message", ("fromUser",)),
 ]
 
 

@@ -370,9 +370,9 @@ class Fixed:
 @pytest.mark.parametrize("remaining", ["full", "remaining"])
 def test_repeated_gettoken_gives_the_same_token(host: Any, connector: WeComConnector, remaining: str) -> None:
     host.knobs(expires_in=remaining)
-    first, life = connector.calls._fetch_token("app")
+    first, life = connector.calls.fetch_token("app")
     host.advance(minutes=30)
-    again, later = connector.calls._fetch_token("app")
+    again, later = connector.calls.fetch_token("app")
     assert again == first
     assert later < life if remaining == "remaining" else later == life
 
@@ -403,7 +403,7 @@ def test_rates_of_an_ip_and_of_an_hour(host: Any, connector: WeComConnector) -> 
 def test_whether_an_old_token_outlives_a_new_one(host: Any, connector: WeComConnector, lives: bool) -> None:
     host.knobs(gettoken_repeats="new", old_token_lives=lives)
     old = connector.calls.token()
-    fresh, _ = connector.calls._fetch_token("app")
+    fresh, _ = connector.calls.fetch_token("app")
     assert fresh != old
     assert connector.person("LinXiaoYan").name == "林晓燕"
     assert host.calls("gettoken") == (2 if lives else 3)

@@ -83,7 +83,40 @@
       .then((response) => response.text().then((data) => ({ data, header: {}, statusCode: String(response.status) })));
   }
 
+  const BUSINESS_CARD = "MECARD:N:李,娜;ORG:杭州之江海洋食品有限公司;TEL:13612345678;;"; // what lies before the camera
+  let recording = 0;
+
+  function startRecord() {
+    if (recording) return refuse("13", "recording");
+    recording = Date.now();
+    return Promise.resolve({});
+  }
+
+  function stopRecord() {
+    if (!recording) return refuse("13", "not recording");
+    const duration = Math.max(1, Math.round((Date.now() - recording) / 1000));
+    recording = 0;
+    return Promise.resolve({ mediaId: "@voice-" + Date.now(), duration });
+  }
+
+  function translate(parameters) {
+    if (!/^@voice-/.test(parameters.mediaId || "") || !parameters.duration) return refuse("2", "invalid mediaId");
+    return Promise.resolve({ mediaId: parameters.mediaId, content: phone.speech === undefined ? "客户同意下周试用。" : phone.speech });
+  }
+
+  /* phone.member: userid of the colleague who is chosen; without it the person cancels. */
+  function choosePeople() {
+    if (!phone.member) return refuse("-1", "cancel");
+    return Promise.resolve({ selectedCount: 1, users: [{ name: phone.member, avatar: "", emplId: phone.member }], departments: [] });
+  }
+
   const NATIVE = {
+    "device.audio.startRecord": startRecord,
+    "device.audio.stopRecord": stopRecord,
+    "device.audio.translateVoice": translate,
+    "biz.contact.complexPicker": choosePeople,
+    "biz.telephone.quickCallList": (p) => tellParent({ phone: "call", number: p.phoneNumber, corpId: p.corpId }),
+    "biz.util.open": (p) => tellParent({ phone: p.name, userid: p.params && p.params.id, corpId: p.params && p.params.corpId }),
     "runtime.permission.requestJsApis": config,
     config,
     "runtime.permission.requestAuthCodeV2": (p) => ask("/webview/code", { corpId: p.corpId, clientId: p.clientId, api: "V2" }),
@@ -91,18 +124,24 @@
     "device.geolocation.get": location_,
     "biz.util.chooseImage": chooseImage,
     "biz.util.uploadFile": uploadFile,
-    "biz.util.scan": () => Promise.resolve({ text: phone.scan || "" }),
+    "biz.util.scan": () => Promise.resolve({ text: phone.scan === undefined ? BUSINESS_CARD : phone.scan }),
     "biz.util.openLink": (p) => tellParent({ phone: "open", url: p.url }),
     "biz.navigation.setTitle": (p) => tellParent({ phone: "title", title: p.title }),
     "biz.navigation.close": () => tellParent({ phone: "close" }),
     "biz.navigation.quit": () => tellParent({ phone: "close" }),
     "biz.map.view": (p) => tellParent({ phone: "map", lat: p.latitude, lng: p.longitude, title: p.title }),
   };
-  const NEEDS_CONFIG = ["device.geolocation.get", "biz.util.chooseImage", "biz.map.view"];
+  const NEEDS_CONFIG = ["device.geolocation.get", "biz.util.chooseImage", "biz.map.view", "device.audio.startRecord",
+    "device.audio.stopRecord", "device.audio.translateVoice", "biz.contact.complexPicker", "biz.telephone.quickCallList", "biz.util.open"];
 
   function invoke(name, parameters) {
     const native = NATIVE[name];
     if (!native || (phone.missing || []).includes(name)) return refuse("1", "method not exist: " + name);
+    if (phone.refuse === name) return refuse("11", "permission denied");
+    if (phone.cancel === name) {
+      phone.cancel = "";
+      return refuse("-1", "cancel");
+    }
     if (NEEDS_CONFIG.includes(name) && !(state.configured && state.granted.includes(name))) return refuse("7", "no permission: " + name);
     return Promise.resolve().then(() => native(parameters || {})).catch((error) =>
       Promise.reject(error && error.errorCode ? error : { errorCode: "3", errorMessage: String(error && error.message) }));

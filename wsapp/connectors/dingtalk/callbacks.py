@@ -19,33 +19,16 @@ from wsapp.connectors.base import (
     Callback,
     CallbackReply,
     CallbackRequest,
-    HostEvent,
     fresh_timestamp,
 )
-from wsapp.connectors.dingtalk.codes import as_dict, as_list, as_text
 from wsapp.connectors.dingtalk.crypto import EventCrypto, card_signature, robot_signature
+from wsapp.connectors.dingtalk.events import card_event, host_event, robot_event
 from wsapp.connectors.dingtalk.messages import dump
 from wsapp.connectors.http import parse_object
 
 MAX_BODY = 64 * 1024
-MAX_IDS = 5000
 NONCE = re.compile(r"[\x21-\x7e]{1,64}")
-CARD = re.compile(r"[0-9a-z_-]{1,64}")
 JSON_TYPE = "application/json; charset=utf-8"
-
-# Event names (contact events, page of 2026-06) → our kinds.
-EVENT_KINDS: Mapping[str, str] = {
-    "user_add_org": "member.changed",
-    "user_modify_org": "member.changed",
-    "user_active_org": "member.changed",
-    "user_leave_org": "member.left",
-    "org_admin_add": "member.changed",
-    "org_admin_remove": "member.changed",
-    "org_dept_create": "department.changed",
-    "org_dept_modify": "department.changed",
-    "org_dept_remove": "department.changed",
-    "inner_app_scopes_change": "range.changed",
-}
 
 logger = logging.getLogger(__name__)
 
@@ -83,16 +66,13 @@ class CallbackReader:
         message = parse_object(opened.message)
         if message is None:
             raise BadCallback("message")
-        event = _lower(message)
-        corp = event.get("corpid")
-        if corp is not None and corp != self.account.corp_id:
-            raise BadCallback("another corp")
+        event = host_event(self.account, message, hashlib.sha256(opened.message).hexdigest())
         which = "client_id" if opened.owner == self.account["client_id"] else "corp_id"
         logger.debug("dingtalk event verified with owner key %s", which)
         sealed = crypto.seal("success", opened.owner, str(int(self.now().timestamp() * 1000)))
         return Callback(
             digest=opened.digest,
-            events=(host_event(event, hashlib.sha256(opened.message).hexdigest()),),
+            events=(event,),
             reply=CallbackReply(body=dump(sealed), content_type=JSON_TYPE),
         )
 
@@ -122,15 +102,8 @@ class CallbackReader:
         timestamp = request.headers.get("x-ddpaas-signature-timestamp", "")
         self._same(request.headers.get("x-ddpaas-signature", ""), card_signature(self._secret(), timestamp))
         self._fresh(timestamp)
-        body = _lower(parse_object(request.body) or {})
-        self._same_corp(body.get("corpid"))
-        userid, card = as_text(body.get("userid"), 64), body.get("outtrackid")
-        if body.get("type", "actionCallback") != "actionCallback" or not userid:
-            raise BadCallback("card")
-        if not isinstance(card, str) or not CARD.fullmatch(card):
-            raise BadCallback("card")
         digest = hashlib.sha256(timestamp.encode() + request.body).hexdigest()
-        event = HostEvent("card.pressed", digest, userids=(userid,), card=card, action=_action(body))
+        event = card_event(self.account, parse_object(request.body) or {}, digest)
         return Callback(digest, (event,), CallbackReply(body=b"{}", content_type=JSON_TYPE))
 
     # --- message to the robot --------------------------------------------------------------------------------
@@ -139,19 +112,8 @@ class CallbackReader:
         timestamp = request.headers.get("timestamp", "")
         self._same(request.headers.get("sign", ""), robot_signature(self._secret(), timestamp))
         self._fresh(timestamp)
-        body = parse_object(request.body) or {}
-        message_id = as_text(body.get("msgId"), 200)
-        if not message_id:
-            raise BadCallback("body")
-        self._same_corp(body.get("chatbotCorpId"))
+        event = robot_event(self.account, parse_object(request.body) or {})
         digest = hashlib.sha256(timestamp.encode() + request.body).hexdigest()
-        userid = as_text(body.get("senderStaffId"), 64)
-        data = {
-            "text": as_text(as_dict(body.get("text")).get("content"), 5000).strip(),
-            "conversation": as_text(body.get("conversationId"), 200),
-            "group": as_text(body.get("conversationType")) == "2",
-        }
-        event = HostEvent("robot.message", message_id, userids=(userid,) if userid else (), data=data)
         return Callback(digest, (event,), CallbackReply())
 
     # --- shared checks ---------------------------------------------------------------------------------------
@@ -169,43 +131,3 @@ class CallbackReader:
     def _fresh(self, timestamp: str) -> None:
         if not fresh_timestamp(timestamp, self.now()):
             raise BadCallback("timestamp")
-
-    def _same_corp(self, corp: Any) -> None:
-        if corp not in (None, "", self.account.corp_id):
-            raise BadCallback("another corp")
-
-
-def host_event(event: Mapping[str, Any], fallback_id: str) -> HostEvent:
-    """Return the event in our words. `event` has lower-case keys: the host's own casing differs by channel."""
-    name = as_text(event.get("eventtype"), 100)
-    return HostEvent(
-        EVENT_KINDS.get(name, "other"),
-        as_text(event.get("eventid"), 200) or fallback_id,
-        userids=_ids(event, "userid", "userids", "staffid"),
-        data={"event": name, "departments": list(_ids(event, "deptid", "deptids"))},
-    )
-
-
-def _ids(event: Mapping[str, Any], *names: str) -> tuple[str, ...]:
-    """Return the ids under the first of `names` that is there: a list, or one id."""
-    for name in names:
-        value = event.get(name)
-        if value is None:
-            continue
-        rows = value if isinstance(value, list) else [value]
-        return tuple(text for one in rows[:MAX_IDS] if (text := as_text(one, 64)))
-    return ()
-
-
-def _action(body: Mapping[str, Any]) -> str:
-    """Return which button was pressed: the template's own parameter "action", else the id of the component."""
-    content = body.get("content") or body.get("value")
-    inside = parse_object(content.encode()) if isinstance(content, str) else None
-    private = as_dict((inside or {}).get("cardPrivateData"))
-    named = as_text(as_dict(private.get("params")).get("action"), 100)
-    ids = as_list(private.get("actionIds"))
-    return named or (as_text(ids[0], 100) if ids else "")
-
-
-def _lower(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in message.items()}

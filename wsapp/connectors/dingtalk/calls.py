@@ -47,15 +47,45 @@ class Calls:
 
         return self._with_token(send, write=False, needs_errcode=True)
 
-    def api(self, method: str, path: str, body: Mapping[str, Any] | None, *, write: bool = False) -> dict[str, Any]:
-        """Call the new host (token in the header)."""
+    def api(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        *,
+        write: bool = False,
+        label: str = "",
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        may_be_empty: bool = False,
+    ) -> dict[str, Any]:
+        """Call the new host (token in the header). `label` stands for the path in metrics, where it holds an id;
+        `may_be_empty` is for the few calls whose success has no body."""
 
         def send(token: str) -> Answer:
             return self.http.request(
-                method, self.api_base + path, json=body, headers={TOKEN_HEADER: token}, api=path, deadline=15
+                method,
+                self.api_base + path,
+                params=params,
+                json=body,
+                headers={TOKEN_HEADER: token, **(headers or {})},
+                api=label or path,
+                deadline=15,
             )
 
-        return self._with_token(send, write=write)
+        return self._with_token(send, write=write, may_be_empty=may_be_empty)
+
+    def upload(self, path: str, params: Mapping[str, str], body: bytes, content_type: str) -> dict[str, Any]:
+        """POST a form with a file to the legacy host."""
+
+        def send(token: str) -> Answer:
+            query = {**params, "access_token": token}
+            headers = {"Content-Type": content_type}
+            return self.http.request(
+                "POST", self.oapi_base + path, params=query, data=body, headers=headers, api=path, deadline=40
+            )
+
+        return self._with_token(send, write=False, needs_errcode=True)
 
     def as_user(self, path: str, user_token: str) -> dict[str, Any]:
         """GET from the new host with a person's own token (browser sign-in)."""
@@ -66,21 +96,35 @@ class Calls:
         """POST to the new host without a token: the calls that fetch one."""
         return _checked(self.http.request("POST", self.api_base + path, json=body, api=path), write=False)
 
+    def by_session(self, path: str, session: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST to the legacy host with a conversation's own session in place of a token."""
+        answer = self.http.request("POST", self.oapi_base + path, params={"session": session}, json=body, api=path)
+        return _checked(answer, write=True, needs_errcode=True)
+
     def token(self, stale: str = "") -> str:
         """Return the app's access token from the shared store; `stale` is a value that the host just refused."""
-        return self.tokens.get(TOKEN_KIND, self._fetch_token, stale=stale)
+        return self.tokens.get(TOKEN_KIND, self.fetch_token, stale=stale)
 
-    def _fetch_token(self) -> tuple[str, float]:
+    def fetch_token(self) -> tuple[str, float]:
         """POST /v1.0/oauth2/accessToken (page obtain-the-access-token-of-an-internal-app)."""
         body = {"appKey": self.account["client_id"], "appSecret": self.account["client_secret"]}
         return token_and_life(self.plain("/v1.0/oauth2/accessToken", body), "accessToken")
 
-    def _with_token(self, send: Callable[[str], Answer], *, write: bool, needs_errcode: bool = False) -> dict[str, Any]:
+    def _with_token(
+        self,
+        send: Callable[[str], Answer],
+        *,
+        write: bool,
+        needs_errcode: bool = False,
+        may_be_empty: bool = False,
+    ) -> dict[str, Any]:
         token = self.token()
         answer = send(token)
         reply = normalise(answer)
         if reply.code and reaction(reply.code).kind == "refresh":
             answer = send(self.token(stale=token))
+        if may_be_empty and answer.status == 200 and not answer.body.strip():
+            return {}
         return _checked(answer, write=write, needs_errcode=needs_errcode)
 
 

@@ -99,6 +99,12 @@ REACTIONS: Mapping[str, Reaction] = {
     "flowLimit": HOUR,
     "daily.call.limit": HOUR,
     "idempotencyProcessing": SECOND,
+    "todo.taskCreate.lockError": SECOND,
+    "todo.taskCreate.flowControlError": MINUTE,
+    "todo.taskUpdate.flowControlError": MINUTE,
+    "todo.taskCreate.systemError": MAYBE,
+    "todo.taskUpdate.systemError": MAYBE,
+    "todo.taskDelete.systemError": MAYBE,
     "systemError": MAYBE,
     "system.error": MAYBE,
     "system.busy": MAYBE,
@@ -116,6 +122,7 @@ REACTIONS: Mapping[str, Reaction] = {
     "50003": CREDENTIALS,
     "50005": CREDENTIALS,
     "60020": CREDENTIALS,
+    "authFailed": CREDENTIALS,  # of Stream mode
     "invalidClientIdOrSecret": CREDENTIALS,
     "invalid.client": CREDENTIALS,
     "unauthorized.client": CREDENTIALS,
@@ -202,6 +209,12 @@ def reaction(code: str) -> Reaction:
 
 def error(reply: Reply, *, write: bool = False, status: int = 200) -> HostError:
     """Return the exception for a failed reply. `write`: the call changes something, so a doubtful end is ambiguous."""
+    made = _error(reply, write, status)
+    made.told(_reason(reply), as_text(reply.data.get("request_id") or reply.data.get("requestid"), 64))
+    return made
+
+
+def _error(reply: Reply, write: bool, status: int) -> HostError:
     what = reaction(reply.code)
     if what is REFUSE and status >= 500:
         what = MAYBE

@@ -10,13 +10,14 @@ from urllib.parse import quote, urlencode
 from wsapp.connectors.base import (
     Account,
     BadCode,
+    BadCredentials,
     Callback,
     CallbackReply,
     CallbackRequest,
     Connector,
-    CredentialField,
     Delivery,
     DepartmentInfo,
+    HostError,
     Identity,
     Message,
     NotAMember,
@@ -26,8 +27,13 @@ from wsapp.connectors.base import (
     Receipt,
     Refused,
     SilentSignIn,
+    TryLater,
 )
-from wsapp.connectors.dingtalk import messages
+from wsapp.connectors.channels import FileKind
+from wsapp.connectors.checks import Check, Instruction
+from wsapp.connectors.dingtalk import checks, conversations, instructions, media, messages, setup
+from wsapp.connectors.dingtalk.allowance import DingTalkAllowances
+from wsapp.connectors.dingtalk.calendar import Calendar
 from wsapp.connectors.dingtalk.callbacks import JSON_TYPE, CallbackReader
 from wsapp.connectors.dingtalk.calls import Calls, token_and_life
 from wsapp.connectors.dingtalk.codes import (
@@ -37,62 +43,32 @@ from wsapp.connectors.dingtalk.codes import (
     as_text,
 )
 from wsapp.connectors.dingtalk.crypto import jsapi_signature
+from wsapp.connectors.dingtalk.directory import PAGE, DingTalkDirectory, number_of
+from wsapp.connectors.dingtalk.grouprobots import DingTalkGroupRobots
 from wsapp.connectors.dingtalk.people import department_from, employee_userid, person_from
 from wsapp.connectors.dingtalk.sending import Sender
+from wsapp.connectors.dingtalk.todos import TodoList
+from wsapp.connectors.setup import Proof
+from wsapp.connectors.streams import StreamPort
+from wsapp.connectors.todos import Keeper
 
 MAX_CODE = 512
 MAX_DEPARTMENTS = 20_000
-PAGE = 100
 TICKET_KIND = "jsapi.ticket"
 # A ticket dies 24 h after its creation however often it was asked for, so it is asked for again soon.
 TICKET_LIFE = 3600.0
 
 
-class DingTalkConnector(Connector):
+class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirectory, Connector):
     """One corp's line to DingTalk. Facts after open.dingtalk.com/document/orgapp; pages are named per method."""
 
     host = "dingtalk"
     label = "钉钉"
     user_agent = re.compile(r"DingTalk", re.IGNORECASE)
-    credential_fields = (
-        CredentialField("agent_id", "AgentId", pattern=r"[0-9]{1,20}", hint="凭证与基础信息 › AgentId"),
-        CredentialField("client_id", "Client ID（AppKey）", pattern=r"[0-9A-Za-z]{4,64}", hint="凭证与基础信息"),
-        CredentialField(
-            "client_secret", "Client Secret（AppSecret）", secret=True, pattern=r"\S{8,200}", hint="凭证与基础信息"
-        ),
-        CredentialField("robot_code", "RobotCode", required=False, pattern=r"\S{4,64}", hint="留空则与 Client ID 相同"),
-        CredentialField(
-            "card_template_id",
-            "互动卡片模板 ID",
-            required=False,
-            pattern=r"[0-9A-Za-z.-]{4,100}",
-            hint="卡片平台发布模板后复制；留空则发送普通卡片消息",
-        ),
-        CredentialField("event_mode", "事件推送方式", required=False, pattern=r"http|stream", hint="http 或 stream"),
-        CredentialField(
-            "callback_token",
-            "签名 token",
-            required=False,
-            secret=True,
-            pattern=r"[0-9A-Za-z]{3,32}",
-            hint="应为 3–32 位字母数字",
-        ),
-        CredentialField(
-            "callback_aes_key",
-            "加密 aes_key",
-            required=False,
-            secret=True,
-            pattern=r"[0-9A-Za-z]{43}",
-            hint="应为 43 位字母数字",
-        ),
-        CredentialField(
-            "jsapi_hash",
-            "JSAPI 签名算法",
-            required=False,
-            pattern=r"sha256|sha1",
-            hint="默认 sha256；客户端报 52013 时改为 sha1",
-        ),
-    )
+    credential_fields = setup.FIELDS
+    corp_id_field = setup.CORP_ID
+    set_up_steps = setup.STEPS
+    at_fault = setup.AT_FAULT
     callback_kinds = ("", "card", "robot")
     base_keys = {
         "oapi_base": "https://oapi.dingtalk.com",
@@ -101,12 +77,58 @@ class DingTalkConnector(Connector):
     }
     frame_origins = ("https://*.dingtalk.com", "dingtalk:")
     userid_case = "exact"
+    recall_within = 86_400.0
     folder = Path(__file__).parent
+    lookup_url = instructions.LOOKUP
 
     def __init__(self, account: Account, **services: Any) -> None:
         super().__init__(account, **services)
         self.calls = Calls(account, self.bases, self.http, self.tokens)
         self.sender = Sender(account, self.calls, self.tokens, self.public_url)
+
+    # --- setting up ------------------------------------------------------------------------------------------
+
+    def prove(self, step: str) -> Proof:
+        """The app's token, and the organisation's by the unified call (api-gettoken), which alone names the CorpId."""
+        self.calls.token()
+        if step == "permissions":
+            return self._prove_range()
+        grant = {"client_id": self.account["client_id"], "client_secret": self.account["client_secret"]}
+        path = f"/v1.0/oauth2/{quote(self.account.corp_id, safe='')}/token"
+        try:
+            self.calls.plain(path, {**grant, "grant_type": "client_credentials"})
+        except HostError as error:
+            # To a CorpId that does not exist the live host says "unknownError" instead of "unauthorized.client".
+            if error.code in ("unauthorized.client", "unknownError"):
+                raise BadCredentials(error.reason, code="corp_id") from None
+            raise
+        self._prove_agent()
+        return Proof()
+
+    def _prove_agent(self) -> None:
+        """Ask after a notification that nobody sent: only a wrong AgentId (40056) is of interest."""
+        asked = {"agent_id": as_text(self.account["agent_id"]), "task_id": 1}
+        try:
+            self.calls.oapi("/topapi/message/corpconversation/getsendprogress", asked)
+        except HostError as error:
+            if error.code == "40056":
+                raise
+
+    def _prove_range(self) -> Proof:
+        department = next(iter(self.departments()), None)
+        if department is None:
+            raise Refused("no department is visible", code="no_range")
+        next(iter(self.members(department.id)), None)
+        return Proof()
+
+    # --- checks ----------------------------------------------------------------------------------------------
+
+    def checks(self) -> Sequence[Check]:
+        return checks.checks(self)
+
+    @classmethod
+    def instruction(cls, code: str) -> Instruction | None:
+        return instructions.instruction(code)
 
     # --- signing in ------------------------------------------------------------------------------------------
 
@@ -171,7 +193,7 @@ class DingTalkConnector(Connector):
     def js_config(self, url: str) -> dict[str, Any]:
         """Parameters of `dd.config` (jsapi-authentication), all from the server."""
         nonce, timestamp = secrets.token_hex(8), str(int(self.now().timestamp() * 1000))
-        ticket = self.tokens.get(TICKET_KIND, self._fetch_ticket)
+        ticket = self.tokens.get(TICKET_KIND, self.fetch_ticket)
         digest = self.account["jsapi_hash"] or "sha256"
         return {
             "corpId": self.account.corp_id,
@@ -182,7 +204,7 @@ class DingTalkConnector(Connector):
             "signature": jsapi_signature(ticket, nonce, timestamp, url, digest),
         }
 
-    def _fetch_ticket(self) -> tuple[str, float]:
+    def fetch_ticket(self) -> tuple[str, float]:
         """POST /v1.0/oauth2/jsapiTickets (create-a-jsapi-ticket)."""
         ticket, life = token_and_life(self.calls.api("POST", "/v1.0/oauth2/jsapiTickets", {}), "jsapiTicket")
         return ticket, min(life, TICKET_LIFE)
@@ -196,7 +218,8 @@ class DingTalkConnector(Connector):
 
     def department(self, department_id: str) -> DepartmentInfo:
         """topapi/v2/department/get (query-department-details0-v2)."""
-        answer = self.calls.oapi("/topapi/v2/department/get", {"dept_id": _number(department_id), "language": "zh_CN"})
+        body = {"dept_id": number_of(department_id), "language": "zh_CN"}
+        answer = self.calls.oapi("/topapi/v2/department/get", body)
         return department_from(as_dict(answer.get("result")))
 
     def departments(self) -> Iterator[DepartmentInfo]:
@@ -210,7 +233,7 @@ class DingTalkConnector(Connector):
             seen.add(department_id)
             try:
                 yield self.department(department_id)
-                below = self.calls.oapi("/topapi/v2/department/listsub", {"dept_id": _number(department_id)})
+                below = self.calls.oapi("/topapi/v2/department/listsub", {"dept_id": number_of(department_id)})
             except OutOfRange:
                 continue  # removed, or taken out of the range, while we walk
             waiting += [as_text(as_dict(row).get("dept_id"), 20) for row in as_list(below.get("result"))]
@@ -226,7 +249,7 @@ class DingTalkConnector(Connector):
             return
         cursor: int | None = 0
         while cursor is not None:
-            body = {"dept_id": _number(department_id), "cursor": cursor, "size": PAGE, "language": "zh_CN"}
+            body = {"dept_id": number_of(department_id), "cursor": cursor, "size": PAGE, "language": "zh_CN"}
             result = as_dict(self.calls.oapi("/topapi/v2/user/list", body).get("result"))
             for row in as_list(result.get("list")):
                 yield person_from(as_dict(row), department_id)
@@ -240,7 +263,7 @@ class DingTalkConnector(Connector):
     # --- messages --------------------------------------------------------------------------------------------
 
     def compose(self, message: Message, to: Sequence[str]) -> Parcel:
-        """An interactive card where buttons call back and a template is configured, else an action card.
+        """An interactive card where buttons call back and a template is configured, else a work notification.
 
         Raises ValueError for no or more than 100 recipients (results can be asked for up to 100).
         """
@@ -255,10 +278,28 @@ class DingTalkConnector(Connector):
     def update_card(self, message: Message, receipt: Receipt, to: Sequence[str]) -> None:
         self.sender.update(message, receipt)
 
+    def may_recall(self, receipt: Receipt) -> bool:
+        """Interactive cards cannot be: they are changed instead."""
+        return super().may_recall(receipt) and "out_track_id" not in receipt.handle
+
+    def recall(self, receipt: Receipt) -> None:
+        self.sender.recall(receipt)
+
+    def upload(self, kind: FileKind, name: str, body: bytes) -> str:
+        return media.upload(self.calls, kind, name, body)
+
+    # --- to-dos and calendar ----------------------------------------------------------------------------------
+
+    def todos(self) -> Keeper:
+        return TodoList(self.calls, self.public_url)
+
+    def calendar(self) -> Keeper:
+        return Calendar(self.calls, self.public_url)
+
     # --- callbacks -------------------------------------------------------------------------------------------
 
     def read_callback(self, request: CallbackRequest) -> Callback:
-        return CallbackReader(self.account, self.now).read(request)
+        return self.account.accept(setup.CALLBACK_KEYS, lambda one: CallbackReader(one, self.now).read(request))
 
     def answer_press(self, callback: Callback, message: Message) -> CallbackReply:
         """The card's new face in the reply itself, which the host takes within 2 s."""
@@ -266,12 +307,30 @@ class DingTalkConnector(Connector):
             return callback.reply
         return CallbackReply(messages.dump(messages.card_update(message, self.public_url)), JSON_TYPE)
 
+    # --- conversations ---------------------------------------------------------------------------------------
+
+    def answers_in_place(self, reply: Mapping[str, Any]) -> bool:
+        return conversations.is_open(reply, self.now())
+
+    def answer_in_place(self, message: Message, reply: Mapping[str, Any], userid: str) -> None:
+        """Markdown by the conversation's webhook (receive-message: sessionWebhook)."""
+        conversations.refuse_late(reply, self.now())
+        body = conversations.answer_body(message, reply, userid, self.public_url)
+        try:
+            self.calls.by_session(conversations.SESSION_PATH, reply["session"], body)
+        except (TryLater, BadCredentials) as error:
+            raise conversations.of_the_conversation(error) from None
+
+    @property
+    def streams(self) -> bool:
+        return bool(self.account["event_mode"] == "stream")
+
+    async def listen(self, port: StreamPort) -> None:
+        """Events, presses and robot messages over one connection that we open (Stream mode)."""
+        from wsapp.connectors.dingtalk import stream  # its packages are heavy, and one process of many needs them
+
+        await stream.listen(self.account, self.calls, port)
+
     def quota(self) -> Mapping[str, int]:
         """Below the host's 5,000 recipients a minute; 500 messages a day for one person."""
         return {"app_minute": 4500, "person_day": 500}
-
-
-def _number(department_id: str) -> int:
-    if not (department_id.isascii() and department_id.isdigit() and len(department_id) < 20):
-        raise OutOfRange("no such department", code="60003")
-    return int(department_id)

@@ -9,7 +9,10 @@ from typing import Any
 
 from flask import Response, request
 
+from wsapp.connectors.dingtalk.emulator_agenda import agenda
+from wsapp.connectors.dingtalk import emulator_console
 from wsapp.connectors.dingtalk.emulator_api import API, TokenApi
+from wsapp.connectors.dingtalk.emulator_calendar import Calendars
 from wsapp.connectors.dingtalk.emulator_chat import Chat
 from wsapp.connectors.dingtalk.emulator_events import Events, People
 from wsapp.connectors.dingtalk.emulator_gate import (
@@ -21,14 +24,25 @@ from wsapp.connectors.dingtalk.emulator_gate import (
 )
 from wsapp.connectors.dingtalk.emulator_oapi import OAPI
 from wsapp.connectors.dingtalk.emulator_pages import WEST_LAKE, Pages
+from wsapp.connectors.dingtalk.emulator_robots import Robots
+from wsapp.connectors.dingtalk.emulator_robots import add_routes as add_robot_routes
+from wsapp.connectors.dingtalk.emulator_stream import OPEN_PATH, Streams
+from wsapp.connectors.dingtalk.emulator_talk import Talk
+from wsapp.connectors.dingtalk.emulator_talk import add_routes as add_talk_routes
+from wsapp.connectors.dingtalk.emulator_todos import Todos
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Template, World
 from wsapp.connectors.emulator import Emulator
+from wsapp.connectors.emulator_groups import Groups
+
+ROBOT_TOKEN = "5d1c8e70b94f4a2f9e63d7a15c08b2e4" * 2
+ROBOT_SECRET = "SEC9b7e2a40c8d15f36e0a7c4d2b9f81356"
 
 
 class DingTalkEmulator(Emulator):
     """An emulated DingTalk with any number of organisations and apps."""
 
     host = "dingtalk"
+    hears_groups = True
     here = (WEST_LAKE["lat"], WEST_LAKE["lng"])
     phone_agent = (
         "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -51,6 +65,7 @@ class DingTalkEmulator(Emulator):
         "duplicate_rule": True,  # same content, same person, same day: dropped
         "per_day": 500,
         "per_minute": 5000,
+        "robot_minute": 20,  # posts of one group robot
         "card_delivery": "ok",  # else the errorMsg of every space, inside HTTP 200
         "press_params": True,  # a press carries the template's parameter "action", or only the button's id
         "press_seconds": 2.0,
@@ -62,6 +77,11 @@ class DingTalkEmulator(Emulator):
         "monthly_limit": 0,  # billable calls of an organisation; the standard edition has 5,000
         "ip_calls": 0,  # calls from one address in 20 s before it is banned for 5 minutes; the host has 10,000
         "ban_page": "json",  # html
+        "todos_tick": True,  # can an app's to-do be ticked in the list? Some clients only open its page
+        "entries_per_day": 100,  # new calendar entries of one person
+        "deleted_entry": "missing",  # when asked for; or "cancelled"
+        "callback_copies": 1,
+        "callbacks_to_lose": 0,
     }
 
     def __init__(self) -> None:
@@ -69,15 +89,22 @@ class DingTalkEmulator(Emulator):
         self.world = World()
         self.gate = Gate(self)
         self.chat = Chat(self)
+        self.groups = Groups(self)
+        self.robots = Robots(self)
+        self.talk = Talk(self)
         self.events = Events(self)
+        self.streams = Streams(self)
         self.people = People(self)
         self.pages = Pages(self)
+        self.todos = Todos(self)
+        self.calendars = Calendars(self)
         self._add_routes()
 
     def load(self, org: Mapping[str, Any]) -> None:
         """Add organisations, see `World.load`."""
         with self.lock:
             self.world.load(org)
+            self.groups.load({"corps": org.get("corps") or [org]})
 
     def set_template(self, app: App, template_id: str, published: bool, remove: bool = False) -> None:
         if remove:
@@ -96,17 +123,46 @@ class DingTalkEmulator(Emulator):
             return new_error(error)
         return legacy_error("/topapi" if code in PLATFORM_CODES else "", error)
 
+    def group_chats(self, user: str) -> list[dict[str, str]]:
+        return self.groups.of(user)
+
     def chats(self, user: str = "") -> list[dict[str, Any]]:
-        return self.chat.items(user)
+        said = self.groups.items(user) if user else []
+        own = self.chat.items(user)
+        return sorted([*own, *said], key=lambda one: one["at"]) if said else own
+
+    def agenda(self, user: str) -> list[dict[str, Any]]:
+        found = self.world.member(user)
+        return agenda(self, found[1].unionid) if found else []
+
+    def act_on_item(self, user: str, kind: str, item_id: str, act: str, at: float) -> bool:
+        found = self.world.member(user)
+        if found is None or (act in ("complete", "reopen") and not self.knobs["todos_tick"]):
+            return False
+        book = self.todos if kind == "todo" else self.calendars
+        return book.act(found[1].unionid, item_id, act, at)
 
     def forget(self) -> None:
         self.chat.forget()
+        self.groups.forget()
+        self.robots.forget()
+        self.talk.forget()
+        self.todos.forget()
+        self.calendars.forget()
         self.events.forget()
+        self.streams.forget()
         self.gate.forget()
+
+    def close(self) -> None:
+        self.streams.close()
 
     def trust(self, origin: str) -> None:
         for app in self.world.apps.values():
             app.redirect_urls.append(origin)
+
+    def use_streams(self) -> None:
+        for app in self.world.apps.values():
+            app.event_mode = "stream"
 
     # --- routes ----------------------------------------------------------------------------------------------
 
@@ -115,7 +171,14 @@ class DingTalkEmulator(Emulator):
         app.before_request(self._banned)
         TokenApi(self).add_to(app)
         self.pages.add_to(app)
+        emulator_console.add_routes(self, app)
+        self.todos.add_to(app)
+        self.calendars.add_to(app)
+        add_robot_routes(self, app)
+        add_talk_routes(self, app)
         app.get("/gettoken")(self._old_token)
+        app.post(OPEN_PATH)(self.streams.open)
+        app.post("/_emulator/stream")(self.streams.switch)
         for path in OAPI:
             app.add_url_rule(path, endpoint=f"oapi{path}", view_func=self._legacy, methods=["GET", "POST"])
         app.add_url_rule("/topapi/<path:rest>", view_func=self._legacy, methods=["GET", "POST"])
@@ -189,6 +252,7 @@ def demo_org(public_url: str) -> dict[str, Any]:
         "agent_id": 836390886,
         "name": "客户管理",
         "home_url": f"{public_url}/h5/",
+        "robot_url": f"{public_url}/callbacks/dingtalk/{corp_id}/robot",
         "redirect_urls": [public_url],
         "visible": {"departments": [2, 4], "users": []},
         "templates": {"4f0c2a9e-demo-card.schema": {"published": True}},
@@ -209,6 +273,14 @@ def demo_org(public_url: str) -> dict[str, Any]:
         ],
         "users": users,
         "apps": [app],
+        "groups": [
+            {
+                "id": "cidLanhaiSales0001",
+                "name": "华东一组战报群",
+                "members": ["zhouxiaoyu", "wulei", "sunlihua"],
+                "robots": [{"key": ROBOT_TOKEN, "name": "客户动态", "secret": ROBOT_SECRET}],
+            }
+        ],
     }
     return {"corps": [corp]}
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wsapp.connectors.dingtalk.emulator import DingTalkEmulator
 
 CARD_WRITE = "Card.Instance.Write"
+ROBOT_SEND = "qyapi_robot_sendmsg"
 
 # (method, path) → (handler, permission)
 API: dict[tuple[str, str], tuple[Handler, str]] = {}
@@ -44,6 +45,29 @@ def update_card(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) ->
 @api("POST", "/v1.0/card/callbacks/register", CARD_WRITE)
 def register_route(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict[str, Any]:
     return emulator.chat.cards.register_route(app, body)
+
+
+@api("POST", "/v1.0/robot/oToMessages/batchSend", ROBOT_SEND)
+def robot_single(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict[str, Any]:
+    with emulator.lock:
+        return emulator.robots.single(app, body)
+
+
+@api("POST", "/v1.0/robot/groupMessages/send", ROBOT_SEND)
+def robot_group(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict[str, Any]:
+    with emulator.lock:
+        return emulator.robots.group(app, body)
+
+
+@api("GET", "/v1.0/robot/oToMessages/readStatus", ROBOT_SEND)
+def robot_read_status(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict[str, Any]:
+    return emulator.robots.read_status(app, body)
+
+
+@api("POST", "/v1.0/robot/otoMessages/batchRecall", ROBOT_SEND)
+def robot_recall(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict[str, Any]:
+    with emulator.lock:
+        return emulator.robots.recall(app, body)
 
 
 @api("GET", "/v1.0/event/callbacks/failedResults")

@@ -6,11 +6,13 @@ import hmac
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from wsapp.connectors.dingtalk.emulator_stream import CARD_TOPIC
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Template
 from wsapp.connectors.emulator import dump
 
@@ -32,6 +34,7 @@ class Card:
     params: dict[str, str]
     private: dict[str, dict[str, str]] = field(default_factory=dict)
     route_key: str = ""
+    streams: bool = False  # presses go over the app's stream
     users: list[str] = field(default_factory=list)
     version: int = 1
     presses: int = 0
@@ -126,7 +129,9 @@ class CardBox:
             raise HostError("param.templateUnpublished", "卡片模板未发布")
         params = _check_params((body.get("cardData") or {}).get("cardParamMap"))
         route = self._route(app, body)
-        return Card(track, app, template, self.emulator.clock.time(), params, route_key=route)
+        card = Card(track, app, template, self.emulator.clock.time(), params, route_key=route)
+        card.streams = body.get("callbackType") == "STREAM"
+        return card
 
     def _route(self, app: App, body: dict[str, Any]) -> str:
         if body.get("callbackType", "HTTP") not in ("HTTP", "STREAM"):
@@ -195,7 +200,9 @@ class CardBox:
         return next((card for card in found if card is not None and user in card.users), None)
 
     def press(self, card: Card, user: str, key: str) -> int:
-        """Send the card callback over HTTP and apply the answer. Returns the HTTP status, 0 when none came in time."""
+        """Send the card callback and apply the answer. Returns the answer's status, 0 when none came in time."""
+        if card.streams:
+            return self._press_over_stream(card, user, key)
         url, secret = card.app.routes.get(card.route_key, ("", ""))
         if not url:
             return 0
@@ -209,8 +216,15 @@ class CardBox:
         except requests.RequestException:
             return 0
         if answer.status_code == 200:
-            self._apply(card, answer)
+            self._apply(card, _object(answer))
         return answer.status_code
+
+    def _press_over_stream(self, card: Card, user: str, key: str) -> int:
+        card.presses += 1
+        status, answer = self.emulator.streams.call(card.app, CARD_TOPIC, self._callback(card, user, key))
+        if status == 200:
+            self._apply(card, answer)
+        return status
 
     def _callback(self, card: Card, user: str, key: str) -> dict[str, Any]:
         component = card.component(key)
@@ -240,17 +254,17 @@ class CardBox:
             "x-ddpaas-signature": base64.b64encode(digest).decode(),
         }
 
-    def _apply(self, card: Card, answer: requests.Response) -> None:
-        try:
-            body = answer.json()
-        except ValueError:
-            return
-        if isinstance(body, dict):
-            with self.emulator.lock:
-                try:
-                    card.update(body)
-                except HostError:
-                    return
+    def _apply(self, card: Card, answer: dict[str, Any]) -> None:
+        with self.emulator.lock, suppress(HostError):
+            card.update(answer)
+
+
+def _object(answer: requests.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _spaces(value: Any) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ Work notifications are accepted first and dropped in silence: repeated content o
 
 import hashlib
 import json
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 DAY = 86400
 MAX_PEOPLE, MAX_DEPARTMENTS, MAX_EXPANDED = 100, 20, 5000
 MAX_BYTES = 2048
+MAX_FILE = 10 << 20
 RESULT_WINDOW, STATUS_WINDOW = DAY, 7 * DAY
 DUPLICATE, DAILY, PER_MINUTE = "143106", "143105", "143103"
 KINDS = ("text", "image", "voice", "file", "link", "markdown", "action_card", "oa")
@@ -52,6 +54,7 @@ class Shown:
     task: Task | None = None
     card: Card | None = None
     read: bool = False
+    view: dict[str, Any] = field(default_factory=dict)  # of the robot
 
 
 class Chat:
@@ -81,6 +84,7 @@ class Chat:
         if str(body.get("agent_id")) != str(app.agent_id):
             raise HostError(40056, "不合法的agentid")
         msg = _message(body.get("msg"), self.emulator.knobs["oversize"])
+        self._check_file(app, msg)
         people = self._recipients(app, body)
         now = self.emulator.clock.time()
         with self.emulator.lock:
@@ -91,6 +95,14 @@ class Chat:
             for userid in people:
                 task.outcome[userid] = self._deliver(task, userid, msg, content, now)
         return task.id
+
+    def _check_file(self, app: App, msg: dict[str, Any]) -> None:
+        kind = msg["msgtype"]
+        if kind in ("image", "voice", "file"):
+            found = self.emulator.robots.file(app.corp.corp_id, msg[kind].get("media_id"), kind)
+            if kind == "file" and len(found.body) > MAX_FILE:
+                raise HostError(40006, "不合法的文件大小")
+            msg[kind] = {**msg[kind], "name": found.name, "size": len(found.body)}
 
     def _recipients(self, app: App, body: dict[str, Any]) -> list[str]:
         corp = app.corp
@@ -147,6 +159,14 @@ class Chat:
         self.by_user.setdefault(shown.user, []).append(shown)
         self.by_id[shown.id] = shown
         return shown
+
+    def show_robot(self, app: App, userid: str, kind: str, view: dict[str, Any]) -> Shown:
+        """Put what the app's robot says into a person's chat with it."""
+        return self._show(Shown(0, userid, app.corp.corp_id, self.emulator.clock.time(), kind, {}, view=view))
+
+    def take_back(self, shown: Shown) -> None:
+        self.by_user[shown.user] = [one for one in self.by_user.get(shown.user, []) if one is not shown]
+        self.by_id.pop(shown.id, None)
 
     def show_card(self, card: Card, userid: str) -> None:
         """Put a delivered card into a person's chat with the robot."""
@@ -249,6 +269,8 @@ class Chat:
         }
         if shown.card is not None:
             return seen | shown.card.view()
+        if shown.view:
+            return seen | shown.view | {"source": "机器人"}
         return seen | _notice_view(shown.msg) | {"task": str(shown.task.id) if shown.task else ""}
 
 
@@ -259,9 +281,42 @@ def _message(msg: Any, oversize: str) -> dict[str, Any]:
     size = len(json.dumps(msg, ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_BYTES and oversize == "reject":
         raise HostError(45002, "消息内容超过限制")
-    if kind == "action_card":
-        _check_action_card(msg["action_card"])
+    if check := CHECKS.get(str(kind)):
+        check(msg[kind])
     return dict(msg)
+
+
+def _need(condition: Any, what: str) -> None:
+    if not condition:
+        raise HostError(40035, f"不合法的参数,{what}")
+
+
+def _is_page(url: Any, most: int) -> bool:
+    return isinstance(url, str) and url.startswith(("http://", "https://", "dingtalk://")) and len(url) <= most
+
+
+def _check_text(text: dict[str, Any]) -> None:
+    _need(isinstance(text.get("content"), str) and text["content"], "text.content")
+
+
+def _check_markdown(markdown: dict[str, Any]) -> None:
+    _need(isinstance(markdown.get("title"), str) and markdown["title"], "markdown.title")
+    _need(isinstance(markdown.get("text"), str) and 0 < len(markdown["text"]) <= 5000, "markdown.text")
+
+
+def _check_link(link: dict[str, Any]) -> None:
+    _need(_is_page(link.get("messageUrl"), 500), "link.messageUrl")
+    _need(isinstance(link.get("title"), str) and 0 < len(link["title"]) <= 100, "link.title")
+    _need(isinstance(link.get("text"), str) and 0 < len(link["text"]) <= 500, "link.text")
+    _need(isinstance(link.get("picUrl"), str), "link.picUrl")
+
+
+def _check_oa(oa: dict[str, Any]) -> None:
+    head, body = oa.get("head"), oa.get("body")
+    _need(_is_page(oa.get("message_url"), 500), "oa.message_url")
+    _need(isinstance(head, dict) and re.fullmatch(r"[0-9A-Fa-f]{8}", str(head.get("bgcolor"))), "oa.head.bgcolor")
+    _need(isinstance(head, dict) and head.get("text"), "oa.head.text")
+    _need(isinstance(body, dict) and len(body.get("title", "")) <= 50, "oa.body")
 
 
 def _check_action_card(card: dict[str, Any]) -> None:
@@ -275,6 +330,18 @@ def _check_action_card(card: dict[str, Any]) -> None:
             raise HostError(40035, "不合法的参数,btn_json_list")
 
 
+CHECKS = {
+    "action_card": _check_action_card,
+    "text": _check_text,
+    "markdown": _check_markdown,
+    "link": _check_link,
+    "oa": _check_oa,
+}
+
+
+ARTICLE = {"title": "title", "text": "text", "url": "messageUrl", "picture": "picUrl"}
+
+
 def _notice_view(msg: dict[str, Any]) -> dict[str, Any]:
     kind, inner = msg["msgtype"], msg[msg["msgtype"]]
     if kind == "action_card":
@@ -286,8 +353,21 @@ def _notice_view(msg: dict[str, Any]) -> dict[str, Any]:
     if kind == "oa":
         body = inner.get("body") or {}
         lines = [[one.get("key", ""), one.get("value", "")] for one in body.get("form") or []]
-        text, url = body.get("content", ""), inner.get("message_url", "")
-        return {"title": body.get("title", ""), "text": text, "lines": lines, "url": url, "state": msg.get("state", "")}
+        rich = body.get("rich") or {}
+        status = (inner.get("status_bar") or {}).get("status_value", "")
+        return {
+            "title": body.get("title", ""),
+            "text": body.get("content", ""),
+            "lines": lines,
+            "url": inner.get("message_url", ""),
+            "state": msg.get("state", status),
+            "figure": [rich.get("num", ""), rich.get("unit", "")] if rich else [],
+            "source": body.get("author", ""),
+        }
     if kind == "link":
-        return {"title": inner.get("title", ""), "text": inner.get("text", ""), "url": inner.get("messageUrl", "")}
+        article = {name: inner.get(key, "") for name, key in ARTICLE.items()}
+        return {"title": article["title"], "text": article["text"], "url": article["url"], "articles": [article]}
+    if kind in ("image", "voice", "file"):
+        size = f"{inner.get('size', 0)} 字节"
+        return {"title": inner.get("name", ""), "text": size, "media": inner.get("media_id", "")}
     return {"title": inner.get("title", ""), "text": inner.get("content") or inner.get("text", "")}

@@ -79,13 +79,24 @@ class Events:
         now = str(int(self.emulator.clock.time() * 1000))
         common = {"EventType": kind, "EventTime": now, "TimeStamp": now, "CorpId": corp.corp_id, "BizId": ""}
         event = common | {"eventId": secrets.token_hex(16)} | fields
-        receivers = [app for app in corp.apps.values() if app.subscription.url]
-        for app in receivers:
-            self._push(app, event, tries=1 + len(PAUSES), deadline=PUSH_SECONDS)
+        receivers = [app for app in corp.apps.values() if app.subscription.url or app.event_mode == "stream"]
+        for app in [] if self._lost() else receivers:
+            for _copy in range(int(self.emulator.knobs["callback_copies"])):
+                self.push_raw(app, event)
         return len(receivers)
 
+    def _lost(self) -> bool:
+        """Whether the knob swallows this event; it counts down."""
+        with self.emulator.lock:
+            left = int(self.emulator.knobs["callbacks_to_lose"])
+            self.emulator.knobs["callbacks_to_lose"] = max(0, left - 1)
+        return left > 0
+
     def push_raw(self, app: App, event: dict[str, Any]) -> None:
-        """Push any event as it is, for tests of what hosts have been seen to send."""
+        """Push any event as it is, over the way that the app has chosen."""
+        if app.event_mode == "stream":
+            self.emulator.streams.push(app, event)
+            return
         self._push(app, event, tries=1 + len(PAUSES), deadline=PUSH_SECONDS)
 
     def _push(

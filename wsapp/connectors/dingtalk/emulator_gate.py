@@ -136,6 +136,8 @@ class Gate:
             body = read_body()
             app = self._legacy_app(str(body.pop("access_token", "") or request.args.get("access_token", "")))
             self._check_ip(app, 60020)
+            if app.stopped:
+                raise HostError(50003, "应用已停用")
             self._check_permission(app, permission, legacy=True)
             self._check_rate(app, path, legacy=True)
             answer = handler(self.emulator, app, body)

@@ -5,6 +5,8 @@ A handler takes (emulator, app, body) and returns the fields of the answer besid
 
 from typing import TYPE_CHECKING, Any
 
+from flask import request
+
 from wsapp.connectors.dingtalk.emulator_contacts import CONTACTS
 from wsapp.connectors.dingtalk.emulator_gate import LegacyRoutes, registrar
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Member
@@ -86,6 +88,12 @@ def recall(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict
 def status_bar(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict[str, Any]:
     emulator.chat.status_bar(app, body)
     return {}
+
+
+@oapi("/media/upload")
+def upload(emulator: "DingTalkEmulator", app: App, body: dict[str, Any]) -> dict[str, Any]:
+    with emulator.lock:
+        return emulator.robots.upload(app, str(request.args.get("type") or body.get("type") or ""))
 
 
 # --- event subscription by API --------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, redirect, render_template_string, re
 from PIL import Image, ImageDraw
 from werkzeug.wrappers import Response as AnyResponse
 
+from wsapp.connectors.dingtalk import emulator_directory
 from wsapp.connectors.dingtalk.emulator_gate import json_response
 from wsapp.connectors.dingtalk.emulator_world import App, HostError, Member, Subscription
 
@@ -49,6 +50,7 @@ class Pages:
         app.post("/phone/read")(self.read)
         app.post("/_emulator/org")(self.load)
         app.post("/_emulator/people")(self.change_people)
+        emulator_directory.add_routes(self.emulator, app)
         app.post("/_emulator/tokens")(self.drop_tokens)
         app.post("/_emulator/callback")(self.set_callback)
         app.post("/_emulator/template")(self.set_template)

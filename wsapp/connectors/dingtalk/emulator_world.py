@@ -80,11 +80,14 @@ class App:
     name: str = ""
     robot_code: str = ""
     home_url: str = ""
+    robot_url: str = ""  # where messages to the robot go (消息接收地址)
     redirect_urls: list[str] = field(default_factory=list)
     subscription: Subscription = field(default_factory=Subscription)
+    event_mode: str = "http"  # or "stream": events and robot messages; cards say it one by one
     visible: dict[str, list[Any]] | None = None  # {"departments": […], "users": […]}; None: everybody
     ips: list[str] = field(default_factory=list)
     missing_permissions: set[str] = field(default_factory=set)
+    stopped: bool = False  # switched off in the console
     templates: dict[str, Template] = field(default_factory=dict)
     routes: dict[str, tuple[str, str]] = field(default_factory=dict)  # route key → (URL, api secret)
     token: str = ""
@@ -167,25 +170,33 @@ class World:
             department = Department(**{**one, "parent": one.get("parent", 0 if one["id"] == ROOT else ROOT)})
             corp.departments[department.id] = department
         for one in row.get("users") or []:
-            self.put_member(corp, dict(one))
+            self._add_member(corp, dict(one))
+        self.sync_leaders(corp)
         for one in row.get("apps") or []:
             self._load_app(corp, dict(one))
         corp.version += 1
 
     def put_member(self, corp: Corp, row: dict[str, Any]) -> Member:
         """Add or replace a member; whoever leads a department is listed among its leaders as well."""
+        member = self._add_member(corp, row)
+        self.sync_leaders(corp)
+        return member
+
+    def _add_member(self, corp: Corp, row: dict[str, Any]) -> Member:
         member = Member(**row)
         member.unionid = member.unionid or f"UN{secrets.token_hex(11)}iEiE"
         corp.left.pop(member.userid, None)
         corp.members[member.userid] = member
-        self.sync_leaders(corp)
         return member
 
     def sync_leaders(self, corp: Corp) -> None:
+        leading: dict[int, list[str]] = {}
+        for member in corp.members.values():
+            for led in member.leads:
+                leading.setdefault(led, []).append(member.userid)
         for department in corp.departments.values():
             kept = [one for one in department.leaders if one in corp.members]
-            added = [m.userid for m in corp.members.values() if department.id in m.leads and m.userid not in kept]
-            department.leaders = kept + added
+            department.leaders = kept + [one for one in leading.get(department.id, ()) if one not in kept]
             for userid in kept:
                 if department.id not in corp.members[userid].leads:
                     corp.members[userid].leads.append(department.id)

@@ -10,10 +10,19 @@
     "getLocation", "device.geolocation.get",
     "chooseImage", "biz.util.chooseImage",
     "openLocation", "biz.map.view",
+    "complexChoose", "biz.contact.complexPicker",
+    "quickCallList", "biz.telephone.quickCallList",
+    "startRecord", "device.audio.startRecord",
+    "stopRecord", "device.audio.stopRecord",
+    "translateVoice", "device.audio.translateVoice",
+    "biz.util.open",
   ];
   const dd = window.dd;
   const PLATFORM = (dd && dd.env && dd.env.platform) || "notInDingTalk";
-  let configured = null;
+  const INSIDE = PLATFORM !== "notInDingTalk";
+  const ON_PHONE = INSIDE && PLATFORM !== "pc";
+  const CALL_KINDS = [0, 1, 2]; // of quickCallList: office call, the phone's own, by the Internet
+  let configured = null; // promise of the signed parameters
 
   function failure(error) {
     const given = error || {};
@@ -71,7 +80,7 @@
           jsApiList: API_LIST,
         });
         // Only now: before dd.config, dd.ready means no more than that the bridge is there.
-        dd.ready(() => resolve());
+        dd.ready(() => resolve(signed));
         dd.error((error) => reject(failure(error)));
       }));
   }
@@ -131,6 +140,41 @@
     });
   }
 
+  /* Record until `stop`, which gives the words. The host keeps the sound, and we never ask for it. */
+  function listen() {
+    return ready()
+      .then(() => call(["startRecord", "device.audio.startRecord"], { maxDuration: 60 }))
+      .then(() => ({
+        stop: () => call(["stopRecord", "device.audio.stopRecord"], {})
+          .then((sound) => call(["translateVoice", "device.audio.translateVoice"], { mediaId: sound.mediaId, duration: sound.duration }, 3 * CALL_MS))
+          .then((heard) => String((heard && heard.content) || "").trim()),
+      }));
+  }
+
+  function pickMember(wanted) {
+    return ready().then((signed) => call(["complexChoose", "biz.contact.complexPicker"], {
+      title: (wanted && wanted.title) || "",
+      corpId: signed.corpId,
+      appId: signed.agentId,
+      multiple: false,
+      maxUsers: 1,
+      pickedUsers: (wanted && wanted.chosen) || [],
+      pickedDepartments: [],
+      responseUserOnly: true,
+      startWithDepartmentId: 0,
+    }, CHOOSE_MS)).then((chosen) => ((chosen && chosen.users) || []).map((one) => String(one.emplId)));
+  }
+
+  function openProfile(userid) {
+    return ready().then((signed) => call(["biz.util.open"], { name: "profile", params: { id: String(userid), corpId: signed.corpId } }));
+  }
+
+  function callNumber(number) {
+    return ready().then((signed) => call(["quickCallList", "biz.telephone.quickCallList"], {
+      corpId: signed.corpId, phoneNumber: String(number), typeList: CALL_KINDS, title: "", content: "",
+    }, CHOOSE_MS));
+  }
+
   function parsed(text) {
     try {
       return JSON.parse(text) || {};
@@ -141,10 +185,15 @@
 
   window.WsHost = {
     name: "dingtalk",
+    can: { scan: ON_PHONE, speech: ON_PHONE, members: INSIDE, profile: INSIDE, call: INSIDE, close: INSIDE, title: INSIDE },
     ready,
     signInCode,
     position,
     choosePhotos,
+    listen,
+    pickMember,
+    openProfile,
+    call: callNumber,
     scan: () => call(["scan", "biz.util.scan"], { type: "qr" }, CHOOSE_MS).then((answer) => answer.text || answer.code || ""),
     close: () => call(PLATFORM === "pc" ? ["quitPage", "biz.navigation.quit"] : ["closePage", "biz.navigation.close"], {}),
     setTitle: (title) => call(["setNavigationTitle", "biz.navigation.setTitle"], { title: String(title) }),

@@ -22,6 +22,8 @@ MAX_SOURCE = 60
 MAX_LINES = 12
 BUTTON_SLOTS = 4
 
+Row = tuple[str, str]  # label and value
+
 # What could start a link, a mention or markup becomes its full-width twin: readable, and inert in every renderer.
 _TWINS = str.maketrans("[]()<>@#*_`\\&!|~", "［］（）＜＞＠＃＊＿｀＼＆！｜～")
 _BIDI = "\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
@@ -80,34 +82,49 @@ def own_url(url: str, public_url: str) -> str:
 def action_card(message: Message, public_url: str) -> dict[str, Any]:
     """Return the `msg` of a work notification within its 2,048 bytes: text is shortened, never the link."""
     title = cut(one_line(message.title), MAX_TITLE) or "通知"
-    lines = _rows(message, 120)
-    text = cut(escape(message.text).strip(), 1200)
-    end = f"编号 {short_code(message.card)}"
 
-    def build(text: str, lines: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        parts = [f"### {title}"]
-        if text:
-            parts.append(text.replace("\n", "  \n  "))
-        rows = [f"{label}：{value}" for label, value in lines]
-        if message.state:
-            rows.append(cut(one_line(message.state), 100))
-        source = cut(one_line(message.source), MAX_SOURCE)
-        rows.append(f"{source} · {end}" if source else end)
-        parts.append("  \n  ".join(rows))
+    def build(text: str, lines: Sequence[Row]) -> dict[str, Any]:
         card = {
             "title": title,
-            "markdown": "\n\n".join(parts),
+            "markdown": card_words(message, title, text, lines),
             "single_title": cut(_link_title(message.buttons), MAX_BUTTON_TITLE),
             "single_url": own_url(message.url, public_url),
         }
         return {"msgtype": "action_card", "action_card": card}
 
+    return fit(build, message) or build("", [])
+
+
+def card_words(message: Message, title: str, text: str, lines: Sequence[Row]) -> str:
+    """Return the markdown of a card: heading, text, rows, state, and the code that makes it unique."""
+    parts = [f"### {title}"]
+    figure = " ".join(one_line(one) for one in message.figure).strip()
+    if figure:
+        parts.append(cut(figure, 60))
+    if text:
+        parts.append(text.replace("\n", "  \n  "))
+    rows = [f"{label}：{value}" for label, value in lines]
+    rows += [question for one in message.questions[:3] if (question := cut(one_line(one.title), 60))]
+    if message.state:
+        rows.append(cut(one_line(message.state), 100))
+    source, end = cut(one_line(message.source), MAX_SOURCE), f"编号 {short_code(message.card)}"
+    rows.append(f"{source} · {end}" if source else end)
+    parts.append("  \n  ".join(rows))
+    return "\n\n".join(parts)
+
+
+def fit(
+    build: Callable[[str, Sequence[Row]], dict[str, Any]], message: Message, text: str | None = None
+) -> dict[str, Any] | None:
+    """Return what `build` makes of the text and rows, with as much of them as fits; None when nothing of them does."""
+    whole = cut(escape(message.text).strip() if text is None else text.strip(), 1200)
+    lines = _rows(message, 120)
     while True:
         spare = MAX_NOTICE_BYTES - len(dump(build("", lines)))
         if spare >= 0 or not lines:
             break
         lines = lines[:-1]
-    return build(cut(text, max(0, spare), _as_json), lines)
+    return build(cut(whole, spare, _as_json), lines) if spare >= 0 else None
 
 
 def _as_json(text: str) -> int:
@@ -119,7 +136,7 @@ def _link_title(buttons: Sequence[Button]) -> str:
     return next((one_line(button.text) for button in buttons if button.url), "") or "查看详情"
 
 
-def _rows(message: Message, limit: int) -> list[tuple[str, str]]:
+def _rows(message: Message, limit: int) -> list[Row]:
     pairs = [(cut(one_line(label), 20), cut(one_line(value), limit)) for label, value in message.lines[:MAX_LINES]]
     return [(label, value) for label, value in pairs if label or value]
 
@@ -169,14 +186,16 @@ def _within(rows: Sequence[Mapping[str, str]]) -> str:
 def card_request(
     message: Message, to: Sequence[str], *, template: str, robot_code: str, route_key: str, public_url: str
 ) -> dict[str, Any]:
-    """Return the body of createAndDeliver: one card in the robot's single chat of each person."""
+    """Return the body of createAndDeliver: one card in the robot's single chat of each person.
+
+    Presses come to the address registered as `route_key`, or over the stream where that is empty.
+    """
     params = card_params(message, public_url)
     headline = params["title"] or "通知"
     return {
         "cardTemplateId": template,
         "outTrackId": message.card,
-        "callbackType": "HTTP",
-        "callbackRouteKey": route_key,
+        **({"callbackType": "HTTP", "callbackRouteKey": route_key} if route_key else {"callbackType": "STREAM"}),
         "cardData": {"cardParamMap": params},
         "openSpaceId": ";".join(f"dtv1.card//IM_ROBOT.{userid}" for userid in to),
         "userIdType": 1,

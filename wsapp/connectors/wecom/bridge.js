@@ -4,8 +4,11 @@
  *   user       who holds the phone; without it the emulator's cookie says so
  *   position   {latitude, longitude, accuracy} or {fail: "reason"}; without it the emulator's
  *   photos     data URLs that the camera gives; without it a picture is painted
- *   scan       what a scan finds
+ *   scan       what a scan finds; without it a business card
+ *   speech     what is heard when somebody speaks
+ *   member     userid of the colleague who is chosen; without it nobody is
  *   cancel     name of an API whose next call the person cancels
+ *   refuse     name of an API that the phone does not allow
  *   call       (path, options) => Promise<object>, where the page's policy forbids fetch to the emulator
  */
 (function () {
@@ -35,6 +38,7 @@
 
   function tell(message) {
     if (window.parent !== window) window.parent.postMessage(message, "*");
+    window.dispatchEvent(new CustomEvent("phone", { detail: message }));
   }
 
   async function verify(kind, params) {
@@ -124,11 +128,46 @@
   }
 
   function scan() {
-    const text = phone.scan || "https://example.com/";
+    const text = phone.scan === undefined ? BUSINESS_CARD : phone.scan;
     return { word: "ok", resultStr: ios ? JSON.stringify({ scan_code: { scan_result: text } }) : text };
   }
 
+  const BUSINESS_CARD = "MECARD:N:陈,志强;ORG:深圳市前海远航供应链有限公司;TEL:13712345678;;"; // what lies before the camera
+  let recording = false;
+
+  function startRecord() {
+    if (recording) return { word: "fail_recording" };
+    recording = true;
+    return { word: "ok" };
+  }
+
+  function stopRecord() {
+    if (!recording) return { word: "fail_not recording" };
+    recording = false;
+    return { word: "ok", localId: "wxLocalResource://voice-" + Date.now() };
+  }
+
+  function translate(params) {
+    if (!/voice-/.test(params.localId || "")) return { word: "fail_invalid localId" };
+    return { word: "ok", translateResult: phone.speech === undefined ? "客户同意下周试用。" : phone.speech };
+  }
+
+  /* Old clients give the result as text. */
+  function selectContact(params) {
+    if (!phone.member) return { word: "cancel" };
+    const users = [{ id: phone.member, name: phone.member, avatar: "" }];
+    return { word: "ok", result: JSON.stringify({ selectAll: false, departmentList: [], userList: users }) };
+  }
+
   const NATIVE = {
+    startRecord,
+    stopRecord,
+    translateVoice: translate,
+    selectEnterpriseContact: selectContact,
+    openUserProfile: (params) => {
+      tell({ phone: "profile", userid: params.userid });
+      return { word: "ok" };
+    },
     preVerifyJSAPI: (params) => verify("config", params),
     agentConfig: (params) => verify("agentConfig", params),
     geoLocation: locate,
@@ -152,6 +191,7 @@
   async function run(name, params) {
     if (!NATIVE[name]) return { word: "function not exist" };
     if (!OPEN.has(name) && !allowed.has(name)) return { word: "permission denied" };
+    if (phone.refuse === name) return { word: "permission denied" };
     if (phone.cancel === name) {
       phone.cancel = "";
       return { word: "cancel" };

@@ -30,6 +30,10 @@ FIELDS = {
 }
 NONCE = re.compile(r"[0-9A-Za-z_\-]{1,64}")
 
+# What people send to the app; a location is sent by the client itself, too, so it asks for nothing.
+MESSAGES = {"text", "image", "voice", "video", "link"}
+MAX_TEXT = 5000
+
 CARD_EVENTS = {"template_card_event", "template_card_menu_event"}
 # Event or, for contacts, ChangeType → our kind. Everything else is "other" and still answered with success.
 MEMBER_EVENTS = {
@@ -39,6 +43,7 @@ MEMBER_EVENTS = {
     "update_user": "member.changed",
     "delete_user": "member.left",
 }
+CALENDAR_EVENTS = {"modify_schedule", "delete_schedule", "delete_calendar"}
 DEPARTMENT_EVENTS = {"create_party", "update_party", "delete_party"}
 
 
@@ -99,12 +104,21 @@ def _event(plain: bytes) -> HostEvent:
     event_id = f"msg-{message_id}" if message_id else hashlib.sha256(plain).hexdigest()
     name = root.text("Event")
     if root.text("MsgType") != "event":
-        return HostEvent("other", event_id, userids=_names(root.text("FromUserName")))
+        return _said(root, event_id)
     if name in CARD_EVENTS:
         return _press(root, event_id)
     change = root.text("ChangeType") if name == "change_contact" else name
     read_change = _CHANGES.get(change, _other)
     return read_change(root, event_id, change)
+
+
+def _said(root: xml.Element, event_id: str) -> HostEvent:
+    """A message to the app (path 90239): the words of a text; of pictures, voice and the like none."""
+    userids = _names(root.text("FromUserName"))
+    if not root.text("AgentID") or root.text("MsgType") not in MESSAGES:
+        return HostEvent("other", event_id, userids=userids)
+    data = {"text": root.text("Content")[:MAX_TEXT], "conversation": "", "group": False, "reply": {}}
+    return HostEvent("robot.message", event_id, userids=userids, data=data)
 
 
 def _press(root: xml.Element, event_id: str) -> HostEvent:
@@ -145,6 +159,13 @@ def _department(root: xml.Element, event_id: str, change: str) -> HostEvent:
     return HostEvent("department.changed", event_id, data={"change": change, "departments": [root.text("Id")]})
 
 
+def _item(root: xml.Element, event_id: str, change: str) -> HostEvent:
+    """An entry of a calendar of ours, or the whole calendar, was changed or deleted by its owner (97729 to 97732)."""
+    entry, home = root.text("ScheduleId"), root.text("CalId")
+    data: dict[str, Any] = {"change": change, "list": "entry", "items": [entry] if entry else []}
+    return HostEvent("item.changed", event_id, data=data if entry else {**data, "home": home})
+
+
 def _other(root: xml.Element, event_id: str, change: str) -> HostEvent:
     return HostEvent("other", event_id, userids=_names(root.text("FromUserName")), data={"change": change})
 
@@ -152,6 +173,7 @@ def _other(root: xml.Element, event_id: str, change: str) -> HostEvent:
 _CHANGES: dict[str, Callable[[xml.Element, str, str], HostEvent]] = {
     **dict.fromkeys(MEMBER_EVENTS, _member),
     **dict.fromkeys(DEPARTMENT_EVENTS, _department),
+    **dict.fromkeys(CALENDAR_EVENTS, _item),
 }
 
 

@@ -14,9 +14,11 @@ T = TypeVar("T")
 
 SECRET_OF = {"app": "app_secret", "contacts": "contacts_secret"}
 HINT = re.compile(r"hint: \[(\w{1,64})\]")
+FROM_IP = re.compile(r"from ip: ([0-9a-fA-F.:]{3,45})")
 REFUSED_TOKEN_PAUSE = 60.0  # seconds; a fresh token that is refused as well does not get better at once
 MAX_RETRY_AFTER = 3600.0
 MALFORMED = "malformed"
+UPLOAD_SECONDS = 40.0
 MAX_FILE = 11 * 1024 * 1024  # bytes; the host keeps pictures up to 10 MB
 
 
@@ -30,13 +32,21 @@ class Calls:
         self.tokens = tokens
 
     def get(
-        self, api: str, params: Mapping[str, str] | None = None, *, proof: str, family: str = "app"
+        self,
+        api: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        proof: str,
+        family: str = "app",
+        max_body: int = 0,
     ) -> dict[str, Any]:
         """Read. `proof` names the field that stands for success where the host leaves `errcode` out.
 
+        `max_body` bytes replace the usual bound for long lists.
+
         Raises TryLater, BadCredentials, or what the table of `codes` says.
         """
-        return self._call("GET", api, params or {}, None, proof, family)
+        return self._call("GET", api, params or {}, None, proof, family, max_body)
 
     def post(self, api: str, body: bytes, *, proof: str, family: str = "app") -> dict[str, Any]:
         """Send `body`, JSON in UTF-8. An end without a clear answer is ambiguous: the effect may have happened."""
@@ -57,14 +67,27 @@ class Calls:
 
         return self._refreshing("app", once)
 
+    def upload(self, api: str, params: Mapping[str, str], body: bytes, content_type: str) -> dict[str, Any]:
+        """Send a form with a file. Again after an unclear end does no harm: the host keeps one more file."""
+
+        def once(token: str) -> dict[str, Any]:
+            query = {**params, "access_token": token}
+            headers = {"Content-Type": content_type}
+            answer = self.http.request(
+                "POST", self._url(api), params=query, data=body, headers=headers, api=api, deadline=UPLOAD_SECONDS
+            )
+            return judge(answer, api, proof="media_id", writes=False)
+
+        return self._refreshing("app", once)
+
     def token(self, family: str = "app", *, stale: str = "") -> str:
         """The access token of the app or, with `family` "contacts", of contact sync (通讯录同步)."""
-        return self.tokens.get(family, lambda: self._fetch_token(family), stale=stale)
+        return self.tokens.get(family, lambda: self.fetch_token(family), stale=stale)
 
     def _url(self, api: str) -> str:
         return f"{self.base}/cgi-bin/{api}"
 
-    def _fetch_token(self, family: str) -> tuple[str, float]:
+    def fetch_token(self, family: str) -> tuple[str, float]:
         secret = self.account[SECRET_OF[family]]
         if not secret:
             raise BadCredentials(f"{SECRET_OF[family]} is not set")
@@ -73,11 +96,18 @@ class Calls:
         return lasting(judge(answer, GETTOKEN, proof="access_token", writes=False), "access_token")
 
     def _call(
-        self, method: str, api: str, params: Mapping[str, str], body: bytes | None, proof: str, family: str
+        self,
+        method: str,
+        api: str,
+        params: Mapping[str, str],
+        body: bytes | None,
+        proof: str,
+        family: str,
+        max_body: int = 0,
     ) -> dict[str, Any]:
         def once(token: str) -> dict[str, Any]:
             query = {**params, "access_token": token}
-            answer = self.http.request(method, self._url(api), params=query, data=body, api=api)
+            answer = self.http.request(method, self._url(api), params=query, data=body, api=api, max_body=max_body)
             return judge(answer, api, proof=proof, writes=method == "POST")
 
         return self._refreshing(family, once)
@@ -111,10 +141,18 @@ def judge(answer: Answer, api: str, *, proof: str, writes: bool) -> dict[str, An
     if not isinstance(code, int) or isinstance(code, bool):
         raise TryLater("the host's answer has no return code", code=MALFORMED, ambiguous=writes)
     if error := error_for(code, api):
-        hint = HINT.search(str(found.get("errmsg", "")))
+        words = str(found.get("errmsg", ""))
+        hint = HINT.search(words)
+        error.told(words.partition(", hint:")[0] + _own_address(words), hint.group(1) if hint else "")
         log.warning("wecom refused %s with %s, hint %s", api, code, hint.group(1) if hint else "-")
         raise error
     return found
+
+
+def _own_address(words: str) -> str:
+    """The address that our call came from, as the host names it: what 60020 is about."""
+    address = FROM_IP.search(words)
+    return f" (from ip {address.group(1)})" if address else ""
 
 
 def lasting(found: Mapping[str, Any], name: str) -> tuple[str, float]:

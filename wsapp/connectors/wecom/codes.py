@@ -97,6 +97,11 @@ CODES: dict[int, Rule] = {
     48005: Rule(Verdict.REFUSE, "this call is retired"),
     48009: Rule(Verdict.REFUSE, "contact sync may not read details from this IP"),
     50001: Rule(Verdict.REFUSE, "the sign-in domain is not among the app's trusted domains"),
+    45001: Rule(Verdict.REFUSE, "the file is too large or too small"),
+    42052: Rule(Verdict.REFUSE, "too late: the message is older than a day"),
+    93000: Rule(Verdict.REFUSE, "the group robot was removed, or its address is wrong"),
+    93004: Rule(Verdict.REFUSE, "the group robot is switched off"),
+    93008: Rule(Verdict.REFUSE, "the group robot is not in the group"),
     82001: Rule(Verdict.REFUSE, "no recipients"),
     82002: Rule(Verdict.REFUSE, "too many departments"),
     82003: Rule(Verdict.REFUSE, "too many tags"),
@@ -104,8 +109,8 @@ CODES: dict[int, Rule] = {
     91040: Rule(Verdict.REFUSE, "ticket type refused"),
 }
 
-# 42015 … 42052 all name a field of a card. 42022 is a sign-in code.
-CARD_FIELD_CODES = frozenset(range(42015, 42053)) - {42022}
+# 42015 … 42051 all name a field of a card. 42022 is a sign-in code.
+CARD_FIELD_CODES = frozenset(range(42015, 42052)) - {42022}
 
 GETTOKEN = "gettoken"
 BARRED_SECONDS = HOUR  # after too many wrong secrets the host bars the IP for an hour

@@ -1,5 +1,6 @@
 """The WeCom connector: one self-built app (自建应用) of one corp."""
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,6 @@ from wsapp.connectors.base import (
     Callback,
     CallbackRequest,
     Connector,
-    CredentialField,
     DepartmentInfo,
     Identity,
     Message,
@@ -30,46 +30,37 @@ from wsapp.connectors.base import (
     Transport,
     TryLater,
 )
-from wsapp.connectors.wecom import callbacks, crypto, people
+from wsapp.connectors.channels import FileKind
+from wsapp.connectors.checks import Check, Instruction
+from wsapp.connectors.setup import Proof
+from wsapp.connectors.todos import Keeper
+from wsapp.connectors.wecom import callbacks, checks, crypto, instructions, media, people, setup
+from wsapp.connectors.wecom.calendar import Calendar
 from wsapp.connectors.wecom.calls import Calls, lasting
 from wsapp.connectors.wecom.codes import CardRefused, ContentRefused, TaskIdReused
-from wsapp.connectors.wecom.messages import Writer
+from wsapp.connectors.wecom.directory import WeComDirectory
+from wsapp.connectors.wecom.grouprobots import WeComGroupRobots
+from wsapp.connectors.wecom.messages import Writer, dump
 
 MAX_CODE = 512  # bytes of a sign-in code
 USERID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_\-@.]{0,63}")
 # Reasons in Receipt.dropped: the host's codes for the same facts.
 INVALID_USER, UNLICENSED_USER = "81013", "701008"
+CALENDAR_NAME = "客户管理"  # of the calendar that each person gets from the app
 PERSON_MINUTE, PERSON_HOUR = 25, 1000  # the host drops silently beyond 30 a minute and 1000 an hour
 
 
-def _token_field(key: str, label: str, hint: str) -> CredentialField:
-    return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{3,32}", hint=hint)
-
-
-def _key_field(key: str, label: str) -> CredentialField:
-    hint = "与 Token 同一页，43 位字母数字"
-    return CredentialField(key, label, required=False, secret=True, pattern=r"[0-9A-Za-z]{43}", hint=hint)
-
-
-class WeComConnector(Connector):
+class WeComConnector(WeComGroupRobots, WeComDirectory, Connector):
     """WeCom (企业微信)."""
 
     host = "wecom"
     label = "企业微信"
     user_agent = re.compile(r"wxwork/[\d.]+", re.IGNORECASE)
-    credential_fields = (
-        CredentialField("agent_id", "应用 AgentId", pattern=r"\d{1,10}", hint="应用管理 › 你的应用 › AgentId"),
-        CredentialField("app_secret", "应用 Secret", secret=True, hint="应用管理 › 你的应用 › Secret › 查看"),
-        CredentialField(
-            "contacts_secret", "通讯录同步 Secret", required=False, secret=True, hint="管理工具 › 通讯录同步 › Secret"
-        ),
-        _token_field(
-            "callback_token", "接收消息 Token", "应用详情 › 接收消息 › 设置 API 接收；没有它，卡片上不显示按钮"
-        ),
-        _key_field("callback_aes_key", "接收消息 EncodingAESKey"),
-        _token_field("contacts_callback_token", "通讯录回调 Token", "通讯录同步 › 设置接收事件服务器"),
-        _key_field("contacts_callback_aes_key", "通讯录回调 EncodingAESKey"),
-    )
+    credential_fields = setup.FIELDS
+    corp_id_field = setup.CORP_ID
+    set_up_steps = setup.STEPS
+    ownership_file = setup.OWNERSHIP_FILE
+    at_fault = setup.AT_FAULT
     callback_kinds = ("app", "contacts")
     base_keys = {
         "api_base": "https://qyapi.weixin.qq.com",
@@ -79,7 +70,10 @@ class WeComConnector(Connector):
     # The desktop client's side bar and chat tool bar frame pages of apps.
     frame_origins = ("https://work.weixin.qq.com", "https://*.work.weixin.qq.com", "https://*.weixin.qq.com")
     userid_case = "fold"
+    recall_within = 86_400.0
+    media_life = 3 * 86_400.0
     folder = Path(__file__).parent
+    lookup_url = instructions.LOOKUP
 
     def __init__(
         self,
@@ -106,6 +100,41 @@ class WeComConnector(Connector):
     def writer(self) -> Writer:
         calls_back = bool(self.account["callback_token"] and self.account["callback_aes_key"])
         return Writer(self.agent_id, self.public_url, buttons=calls_back)
+
+    # --- setting up -------------------------------------------------------------------------------------------
+
+    def prove(self, step: str) -> Proof:
+        """gettoken (91039) and agent/get (90227). Trusted IPs can only be entered once the steps before are done, so
+        on the first page their absence is no fault yet."""
+        if step == "contacts":
+            return self._prove_contacts()
+        self.calls.token()
+        try:
+            agent = self.calls.get("agent/get", {"agentid": str(self.agent_id)}, proof="agentid")
+        except BadCredentials as error:
+            if step == "app" and error.code == "60020":
+                return Proof()
+            raise
+        if not people.visible_roots(agent) and not people.visible_people(agent):
+            raise Refused("nobody is in the visible range", code="no_range")
+        return Proof(app=str(agent.get("name") or ""))
+
+    def _prove_contacts(self) -> Proof:
+        if self.account["contacts_secret"]:
+            try:
+                self.calls.token("contacts")
+            except BadCredentials as error:
+                raise BadCredentials(error.reason, code="contacts_secret") from None
+        return Proof()
+
+    # --- checks ----------------------------------------------------------------------------------------------
+
+    def checks(self) -> Sequence[Check]:
+        return checks.checks(self)
+
+    @classmethod
+    def instruction(cls, code: str) -> Instruction | None:
+        return instructions.instruction(code)
 
     # --- signing in (pages 91022, 91023, 98152) --------------------------------------------------------------
 
@@ -156,8 +185,8 @@ class WeComConnector(Connector):
     def js_config(self, url: str) -> dict[str, Any]:
         """Page 90506: the corp's ticket signs for config, the app's for agentConfig."""
         self.calls.token()  # so that fetching a ticket does not have to fetch a token inside
-        corp_ticket = self.tokens.get("ticket.corp", lambda: self._fetch_ticket("get_jsapi_ticket", {}))
-        app_ticket = self.tokens.get("ticket.app", lambda: self._fetch_ticket("ticket/get", {"type": "agent_config"}))
+        corp_ticket = self.tokens.get("ticket.corp", lambda: self.fetch_ticket("get_jsapi_ticket", {}))
+        app_ticket = self.tokens.get("ticket.app", lambda: self.fetch_ticket("ticket/get", {"type": "agent_config"}))
         timestamp, nonce = int(self.now().timestamp()), secrets.token_hex(8)
         return {
             "corp_id": self.account.corp_id,
@@ -168,7 +197,7 @@ class WeComConnector(Connector):
             "agent_signature": crypto.page_signature(app_ticket, nonce, timestamp, url),
         }
 
-    def _fetch_ticket(self, api: str, params: Mapping[str, str]) -> tuple[str, float]:
+    def fetch_ticket(self, api: str, params: Mapping[str, str]) -> tuple[str, float]:
         return lasting(self.calls.get(api, params, proof="ticket"), "ticket")
 
     # --- people ----------------------------------------------------------------------------------------------
@@ -239,11 +268,11 @@ class WeComConnector(Connector):
 
     def compose(self, message: Message, to: Sequence[str]) -> Parcel:
         everybody = tuple(dict.fromkeys(to))
-        return Parcel(channel="template_card", body=self.writer.message(message, everybody), to=everybody)
+        channel, body = self.writer.compose(message, everybody)
+        return Parcel(channel, body, to=everybody)
 
     def send(self, parcel: Parcel) -> Receipt:
-        """message/send with the duplicate check of four hours. A refused card goes out as a text card or text."""
-        channel, body = "template_card", parcel.body
+        """message/send with the duplicate check of four hours. What is refused goes out as a text card or text."""
         refusal: Refused | None = None
         for channel, body in self._attempts(parcel):
             try:
@@ -254,15 +283,18 @@ class WeComConnector(Connector):
             except (CardRefused, ContentRefused) as error:
                 refusal = error
                 continue
-            return self._receipt(found, channel, parcel.to)
+            return self.receipt(found, channel, parcel.to)
         raise refusal or Refused("nothing to send")
 
     def _attempts(self, parcel: Parcel) -> Iterator[tuple[str, bytes]]:
-        yield parcel.channel, parcel.body
         if parcel.channel == "template_card":
+            yield parcel.channel, parcel.body
             yield from zip(("textcard", "text"), self.writer.plainer(parcel.body), strict=True)
+            return
+        for envelope in json.loads(parcel.body)["tries"]:
+            yield envelope["msgtype"], dump(envelope)
 
-    def _receipt(self, found: Mapping[str, Any], channel: str, to: Sequence[str]) -> Receipt:
+    def receipt(self, found: Mapping[str, Any], channel: str, to: Sequence[str]) -> Receipt:
         handle: dict[str, Any] = {"channel": channel}
         if isinstance(code := found.get("response_code"), str) and code:
             handle["response_code"] = code
@@ -280,10 +312,26 @@ class WeComConnector(Connector):
             raise Refused("this message cannot be updated: the host gave no response code")
         self.calls.post("message/update_template_card", self.writer.update(message, code, to), proof="invaliduser")
 
+    def recall(self, receipt: Receipt) -> None:
+        """message/recall (page 94867): within 24 hours, in the clients of WeCom, not in WeChat's plug-in."""
+        if not receipt.host_id:
+            raise Refused("the host gave this message no id", code="no_msgid")
+        self.calls.post("message/recall", dump({"msgid": receipt.host_id}), proof="")
+
+    def upload(self, kind: FileKind, name: str, body: bytes) -> str:
+        return media.upload(self.calls, kind, name, body)
+
+    # --- the calendar ----------------------------------------------------------------------------------------
+
+    def calendar(self) -> Keeper:
+        """Entries in calendars of the app's own. A list of to-dos the host keeps for its clients' scripts only."""
+        return Calendar(self.calls, self.agent_id, self.public_url, CALENDAR_NAME)
+
     # --- callbacks, devices ----------------------------------------------------------------------------------
 
     def read_callback(self, request: CallbackRequest) -> Callback:
-        return callbacks.read(request, self.account, self.now())
+        now = self.now()
+        return self.account.accept(setup.CALLBACK_KEYS, lambda account: callbacks.read(request, account, now))
 
     def media(self, media_id: str) -> bytes:
         """media/get (page 90254): what the page's script uploaded, kept by the host for three days."""

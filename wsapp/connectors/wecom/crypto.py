@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import re
+import secrets
 import struct
 
 from wechatpy.crypto.base import WeChatCipher
@@ -72,3 +73,13 @@ def page_signature(ticket: str, nonce: str, timestamp: int, url: str) -> str:
     page = url.split("#", 1)[0]
     text = f"jsapi_ticket={ticket}&noncestr={nonce}&timestamp={timestamp}&url={page}"
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def encrypt(aes_key: str, message: bytes, receive_id: str) -> str:
+    """What the host would send: the message sealed for `receive_id`, in base64. Raises BadCallback for a bad key."""
+    if not AES_KEY.fullmatch(aes_key):
+        raise BadCallback("key")
+    content = secrets.token_bytes(16) + struct.pack(">I", len(message)) + message + receive_id.encode()
+    padding = BLOCK - len(content) % BLOCK
+    cipher = WeChatCipher(base64.b64decode(aes_key + "="))
+    return base64.b64encode(cipher.encrypt(content + bytes([padding]) * padding)).decode()

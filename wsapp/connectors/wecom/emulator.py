@@ -24,14 +24,20 @@ from urllib.parse import urlsplit
 from flask import Response, has_request_context, jsonify, request
 
 from wsapp.connectors.emulator import Emulator
+from wsapp.connectors.emulator_groups import Groups
 from wsapp.connectors.wecom import (
     emulator_access,
+    emulator_console,
+    emulator_calendar,
     emulator_contacts,
     emulator_messages,
     emulator_pages,
     emulator_phone,
+    emulator_robots,
+    emulator_talk,
 )
 from wsapp.connectors.wecom.emulator_access import Access, Grant, Refusal, refusal_answer
+from wsapp.connectors.wecom.emulator_calendar import Calendars
 from wsapp.connectors.wecom.emulator_callbacks import Callbacks
 from wsapp.connectors.wecom.emulator_contacts import Contacts
 from wsapp.connectors.wecom.emulator_demo import demo_corp, demo_org
@@ -39,6 +45,8 @@ from wsapp.connectors.wecom.emulator_messages import Post
 from wsapp.connectors.wecom.emulator_org import App, Corp, corp_from
 from wsapp.connectors.wecom.emulator_pages import SignIn
 from wsapp.connectors.wecom.emulator_phone import POSITION, Phones
+from wsapp.connectors.wecom.emulator_robots import Webhooks
+from wsapp.connectors.wecom.emulator_talk import Talk
 
 __all__ = ["EMULATOR", "KNOBS", "WeComEmulator", "demo_corp", "demo_org"]
 
@@ -70,6 +78,7 @@ KNOBS: dict[str, Any] = {
     "response_code_hours": 72,
     "person_minute": 30,
     "person_hour": 1000,
+    "robot_minute": 20,  # posts of one group robot
     "sends_per_day": 0,  # heads per app; 0: no limit
     # callbacks
     "apps_get_change_contact": False,
@@ -81,6 +90,9 @@ KNOBS: dict[str, Any] = {
     "callback_copies": 1,
     "callbacks_to_lose": 0,
     "callback_clock_error": 0,  # seconds that the host's clock is ahead
+    # calendar
+    "deleted_schedule": "status",  # when asked for; or "absent", "code"
+    "schedules_per_day": 20_000,
     # answers
     "omit_errcode": False,
     "extra_fields": False,
@@ -112,12 +124,16 @@ class WeComEmulator(Emulator):
         self.card_changed = threading.Condition(self.lock)
         self.access = Access(self)
         self.post = Post(self)
+        self.groups = Groups(self)
+        self.webhooks = Webhooks(self)
+        self.talk = Talk(self)
         self.callbacks = Callbacks(self)
         self.contacts = Contacts(self)
         self.sign_in = SignIn(self)
         self.phones = Phones(self)
-        parts = (emulator_access, emulator_contacts, emulator_messages, emulator_pages, emulator_phone)
-        for part in parts:
+        self.calendars = Calendars(self)
+        parts = (emulator_access, emulator_contacts, emulator_messages, emulator_pages, emulator_phone, emulator_robots)
+        for part in (*parts, emulator_calendar, emulator_talk, emulator_console):
             part.add_routes(self, self.app)
         self.app.register_error_handler(Refusal, self._refused)
         self._add_own_switches()
@@ -125,6 +141,7 @@ class WeComEmulator(Emulator):
     def load(self, org: dict[str, Any]) -> None:
         """Take in companies, in the shape of `demo_org`; one with a known corp id replaces the old, tokens and all."""
         with self.lock:
+            self.groups.load(org)
             for row in org["corps"]:
                 corp = corp_from(row, self.clock.time())
                 self.corps[corp.corp_id] = corp
@@ -144,11 +161,25 @@ class WeComEmulator(Emulator):
     def error_answer(self, code: str, message: str) -> Response:
         return refusal_answer(int(code), message, "127.0.0.1")
 
+    def group_chats(self, user: str) -> list[dict[str, str]]:
+        return self.groups.of(user)
+
     def chats(self, user: str = "") -> list[dict[str, Any]]:
-        return list(self.post.chats(user))
+        said = self.groups.items(user) if user else []
+        own = sorted([*self.post.chats(user), *self.talk.items(user)], key=lambda one: one["at"])
+        return sorted([*own, *said], key=lambda one: one["at"]) if said else own
+
+    def agenda(self, user: str) -> list[dict[str, Any]]:
+        return self.calendars.agenda(user)
+
+    def act_on_item(self, user: str, kind: str, item_id: str, act: str, at: float) -> bool:
+        return kind == "entry" and act in ("move", "rename", "delete") and self.calendars.act(user, item_id, act, at)
 
     def forget(self) -> None:
+        self.calendars.forget()
         self.post.forget()
+        self.groups.forget()
+        self.talk.forget()
         self.access.forgive()
 
     def trust(self, origin: str) -> None:

@@ -87,6 +87,10 @@ class Callbacks:
             app.door, app.corp, app.agent_id, lambda: event_xml(app.corp.corp_id, sender, self._when(at), event, inner)
         )
 
+    def app_message(self, app: App, plain: str) -> Push | None:
+        """A member's message to the app's own callback URL."""
+        return self._push(app.door, app.corp, app.agent_id, lambda: plain)
+
     def contact_event(self, corp: Corp, change: str, inner: str) -> Push | None:
         """change_contact to the contact-sync callback and, where the knob says so, to the apps as well."""
         at = self.emulator.clock.time()

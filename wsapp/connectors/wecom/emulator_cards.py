@@ -162,8 +162,19 @@ def check_plain(kind: str, content: Any, *, card_limits: str) -> dict[str, Any]:
         articles = content.get("articles")
         _need(isinstance(articles, list) and articles, 40063, "empty articles")
         _need(isinstance(articles, list) and len(articles) <= 8, 45008, "too many articles")
-        return content
+        return {"articles": [_article(one) for one in content["articles"]]}
     raise Refusal(40008)
+
+
+def _article(one: Any) -> dict[str, Any]:
+    _need(isinstance(one, dict) and _text(one.get("title")), 41016, "missing title")
+    url = _text(one.get("url"))
+    _need(URL.fullmatch(url) and len(url.encode()) <= URL_BYTES, 41010, "missing url")
+    return {
+        **one,
+        "title": _cut_bytes(one["title"], 128),
+        "description": _cut_bytes(_text(one.get("description")), 512),
+    }
 
 
 def _check_textcard(content: dict[str, Any], limits: str) -> dict[str, Any]:

@@ -49,16 +49,17 @@ def chat(delivery: Delivery) -> dict[str, Any]:
         "msgid": sent.msgid,
     }
     if sent.kind == "template_card":
-        return {**shown, "card_type": content.get("card_type"), **_card_view(delivery)}
-    return {**shown, "card_type": "", **_plain_view(sent.kind, content)}
+        return {**shown, "card_type": content.get("card_type"), **card_view(content, delivery.state)}
+    return {**shown, "card_type": "", **plain_view(sent.kind, content)}
 
 
-def _card_view(delivery: Delivery) -> dict[str, Any]:
-    card = delivery.content
+def card_view(card: dict[str, Any], state: str) -> dict[str, Any]:
+    """What a template card shows; `state` is what the host put in place of its buttons."""
     title, quote = card.get("main_title") or {}, card.get("quote_area") or {}
-    state = delivery.state or card.get("replace_text") or quote.get("quote_text", "")
+    state = state or card.get("replace_text") or quote.get("quote_text", "")
     rows = card.get("horizontal_content_list") or []
     text = "\n".join(one for one in (title.get("desc", ""), card.get("sub_title_text", "")) if one)
+    figure = card.get("emphasis_content") or {}
     return {
         "title": title.get("title", ""),
         "text": text,
@@ -67,7 +68,24 @@ def _card_view(delivery: Delivery) -> dict[str, Any]:
         "url": (card.get("card_action") or {}).get("url", ""),
         "state": state,
         "source": (card.get("source") or {}).get("desc", ""),
+        "figure": [figure.get("title", ""), figure.get("desc", "")] if figure else [],
+        "questions": [] if state else questions_of(card),
     }
+
+
+def questions_of(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices of a vote or a card with selections."""
+    box = card.get("checkbox")
+    found = [box] if box else card.get("select_list") or []
+    return [
+        {
+            "key": one["question_key"],
+            "title": one.get("title", ""),
+            "many": one.get("mode") == 1,
+            "options": [[option["id"], option["text"]] for option in one["option_list"]],
+        }
+        for one in found
+    ]
 
 
 def buttons_of(card: dict[str, Any]) -> list[dict[str, Any]]:
@@ -89,11 +107,14 @@ def buttons_of(card: dict[str, Any]) -> list[dict[str, Any]]:
         {"key": one["key"], "text": one.get("text", ""), "url": "", "style": "plain"}
         for one in (card.get("action_menu") or {}).get("action_list", [])
     ]
-    return [*buttons, *jumps, *menu]
+    submit = card.get("submit_button")
+    last = [{"key": submit["key"], "text": submit["text"], "url": "", "style": "primary"}] if submit else []
+    return [*buttons, *jumps, *menu, *last]
 
 
-def _plain_view(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    text = content.get("content") or content.get("description") or content.get("media_id") or ""
+def plain_view(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    """What a message of a plain kind shows."""
+    text = content.get("content") or content.get("description") or ""
     return {
         "title": content.get("title", ""),
         "text": text,
@@ -102,4 +123,14 @@ def _plain_view(kind: str, content: dict[str, Any]) -> dict[str, Any]:
         "url": content.get("url", ""),
         "state": "",
         "source": "",
+        "media": content.get("media_id", ""),
+        "articles": [
+            {
+                "title": one.get("title", ""),
+                "text": one.get("description", ""),
+                "url": one.get("url", ""),
+                "picture": one.get("picurl", ""),
+            }
+            for one in content.get("articles") or []
+        ],
     }

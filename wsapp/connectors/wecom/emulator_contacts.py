@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
 
+from wsapp.connectors.wecom import emulator_directory
 from wsapp.connectors.wecom.emulator_access import Grant, Refusal, answer
 from wsapp.connectors.wecom.emulator_callbacks import cdata
 from wsapp.connectors.wecom.emulator_org import App, Corp, Department, User, user_from
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
 MASKED_DEFAULTS = {"gender": "0", "avatar": "https://rescdn.qqmail.com/node/wwmng/default_avatar.png"}
 
 
-def department_row(department: Department, corp: Corp, app: App | None) -> dict[str, Any]:
-    leaders = [
-        user.userid for user in corp.users.values() if department.id in user.leads and (app is None or app.sees(user))
-    ]
+def leaders_by_department(corp: Corp, app: App | None) -> dict[int, list[str]]:
+    """Who leads what, as far as the app sees them."""
+    found: dict[int, list[str]] = {}
+    for user in corp.users.values():
+        for led in user.leads if user.leads and (app is None or app.sees(user)) else ():
+            found.setdefault(led, []).append(user.userid)
+    return found
+
+
+def department_row(department: Department, leaders: list[str]) -> dict[str, Any]:
     return {
         "id": department.id,
         "name": department.name,
@@ -106,10 +113,12 @@ class Contacts:
 
     def department_get(self, grant: Grant) -> dict[str, Any]:
         found = self._department(grant, request.args.get("id", ""))
-        return {"department": department_row(found, grant.corp, grant.app)}
+        leaders = leaders_by_department(grant.corp, grant.app)
+        return {"department": department_row(found, leaders.get(found.id, []))}
 
     def department_list(self, grant: Grant) -> dict[str, Any]:
-        return {"department": [department_row(one, grant.corp, grant.app) for one in self._subtree(grant)]}
+        leaders = leaders_by_department(grant.corp, grant.app)
+        return {"department": [department_row(one, leaders.get(one.id, [])) for one in self._subtree(grant)]}
 
     def department_simplelist(self, grant: Grant) -> dict[str, Any]:
         return {
@@ -241,6 +250,7 @@ def _departments(user: User) -> str:
 
 def add_routes(emulator: "WeComEmulator", app: Flask) -> None:
     contacts = emulator.contacts
+    emulator_directory.add_routes(emulator, app)
     reads = {
         "user/get": contacts.user_get,
         "user/list": contacts.user_list,

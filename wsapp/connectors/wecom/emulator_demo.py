@@ -10,6 +10,7 @@ CONTACTS_SECRET = "hN4bVx8cZq1wEr6tYu2iOp9aSd5fGk3jLm7QzXcVbNs"
 CALLBACK_TOKEN = "forestApp2026Token"
 CALLBACK_AES_KEY = "Tm9rQ2xWb8YzKd4JhGfS1aPqLw3EuRi6VtXc7NyBo5D"
 CONTACTS_TOKEN = "forestContactsToken"
+ROBOT_KEY = "3f9a1c52-7b0e-4d68-9c21-5e8f0a4b7d13"
 CONTACTS_AES_KEY = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY2zA4cD6eF8h"
 
 
@@ -54,6 +55,14 @@ def demo_org(public_url: str) -> dict[str, Any]:
         "departments": departments,
         "users": users,
         "apps": [app],
+        "groups": [
+            {
+                "id": "wrForestSales",
+                "name": "华南销售战报群",
+                "members": ["LinXiaoYan", "ChenZiHao", "WangJianGuo", "ZhaoMin"],
+                "robots": [{"key": ROBOT_KEY, "name": "客户动态"}],
+            }
+        ],
     }
     return {"corps": [corp]}
 

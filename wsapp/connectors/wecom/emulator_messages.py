@@ -23,6 +23,7 @@ DAY = 86_400.0
 MAX_INBOX = 20_000
 MAX_RECENT = 50_000
 EVERYBODY = "@all"
+FILES = ("image", "voice", "video", "file")
 
 
 @dataclass
@@ -96,12 +97,22 @@ class Post:
 
     def _check(self, app: App, kind: str, content: Any) -> dict[str, Any]:
         if kind != "template_card":
-            return check_plain(kind, content, card_limits=str(self.emulator.knobs["textcard_limits"]))
+            found = check_plain(kind, content, card_limits=str(self.emulator.knobs["textcard_limits"]))
+            if kind in FILES:
+                return {**found, **self._media(app, str(found["media_id"]))}
+            return found
         check_card(content, has_callback=bool(app.door.url))
         task_id = content.get("task_id")
         if task_id and (app.corp.corp_id, app.agent_id, task_id) in self.task_ids:
             raise Refusal(int(self.emulator.knobs["reused_task_id_code"]), "task_id reused")
         return dict(content)
+
+    def _media(self, app: App, media_id: str) -> dict[str, Any]:
+        """Name and size of an uploaded file that still lives, for whoever sees the message."""
+        media = self.emulator.phones.media.get(media_id)
+        if media is None or media.corp is not app.corp or media.until <= self.emulator.clock.time():
+            raise Refusal(40007)
+        return {"title": media.name, "description": f"{len(media.body)} 字节"}
 
     def _recipients(self, app: App, body: dict[str, Any]) -> tuple[list[User], dict[str, str]]:
         """Members to deliver to, and the lists of whom the host could not reach (names in lower case)."""

@@ -188,6 +188,13 @@ def add_routes(emulator: "WeComEmulator", app: Flask) -> None:
             corp, _ = phones.who()
             return jsonify({"media_id": phones.keep(corp, "image", "photo.jpg", kind, body)})
 
+    @app.get("/phone/media/<media_id>")
+    def phone_media(media_id: str) -> Response:
+        """A picture or file of a message, for the phone that shows it."""
+        with emulator.lock:
+            found = phones.media.get(media_id)
+        return Response(found.body, content_type=found.content_type) if found else Response(status=404)
+
     @app.get("/cgi-bin/media/get")
     def media_get() -> Response:
         with emulator.entered("media/get") as grant:

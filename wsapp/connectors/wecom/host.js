@@ -7,6 +7,7 @@
   const PERSON = 300000; // choosing photos and scanning take as long as they take
   const APIS = [
     "getLocation", "openLocation", "chooseImage", "uploadImage", "getLocalImgData", "previewImage", "scanQRCode", "closeWindow",
+    "startRecord", "stopRecord", "translateVoice", "selectEnterpriseContact", "openUserProfile",
   ];
   const agent = navigator.userAgent;
   const isDesktop = /WindowsWechat|Windows NT|Macintosh/i.test(agent) && !(navigator.maxTouchPoints > 2);
@@ -127,6 +128,28 @@
     return call(PERSON, "scanQRCode", wanted).then((found) => String(found.resultStr || ""));
   }
 
+  /* Record until `stop`, which gives the words. The sound stays on the phone. */
+  function listen() {
+    return call(MACHINE, "startRecord").then(() => ({
+      stop: () => within(MACHINE, ww.stopRecord({}))
+        .then((sound) => within(UPLOAD, ww.translateVoice({ localId: sound.localId, isShowProgressTips: false })))
+        .then((heard) => String(heard.translateResult || "").trim()),
+    }));
+  }
+
+  function pickMember(wanted) {
+    const chosen = (wanted && wanted.chosen) || [];
+    const asked = { fromDepartmentId: -1, mode: "single", type: ["user"], selectedUserIds: chosen, selectedDepartmentIds: [] };
+    return call(PERSON, "selectEnterpriseContact", asked).then((found) => {
+      const users = (found.result && found.result.userList) || [];
+      return users.map((one) => String(one.id));
+    });
+  }
+
+  function openProfile(userid) {
+    return call(MACHINE, "openUserProfile", { type: 1, userid: String(userid) }).then(() => undefined);
+  }
+
   function openMap(place) {
     const { lat, lng, name = "", address = "" } = place;
     return call(MACHINE, "openLocation", { latitude: lat, longitude: lng, name, address, scale: 16 }).then(() => undefined);
@@ -134,10 +157,16 @@
 
   window.WsHost = {
     name: "wecom",
+    // Numbers are dialled by their links, and the client shows the page's own title.
+    can: { scan: !isDesktop, speech: !isDesktop, members: true, profile: true, call: false, close: true, title: false },
     ready,
     position,
     choosePhotos,
     scan,
+    listen,
+    pickMember,
+    openProfile,
+    call: () => Promise.reject(failure("unsupported")),
     openMap,
     close: () => call(MACHINE, "closeWindow").then(() => undefined),
     setTitle(title) {

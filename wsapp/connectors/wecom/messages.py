@@ -1,4 +1,4 @@
-"""Our messages as WeCom's cards (模板卡片) and, where a card is refused, as plainer messages.
+"""Our messages as WeCom's cards (模板卡片); where one is refused, or something else serves better, as plain kinds.
 
 Pages: message/send 90236, update_template_card 94945. Lengths are the host's advice (§ template_card) or, in bytes, its
 limits (textcard, text). Every function is pure: the same message makes the same bytes, by which the host tells repeats.
@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from wsapp.connectors.base import Button, Message
+from wsapp.connectors.base import Button, Message, Question
+from wsapp.connectors.wecom.formats import Links, kinds_of
 from wsapp.connectors.wecom.texts import cut, cut_bytes, inert, one_line, plain
 
 MAX_RECIPIENTS = 1000
@@ -21,6 +22,9 @@ TITLE, SOURCE, QUOTE, SUBTITLE = 36, 20, 100, 160  # characters
 KEYNAME, VALUE, ROWS = 5, 30, 6
 BUTTON_TEXT, BUTTONS = 10, 6
 JUMP_TITLE, JUMPS = 18, 3
+FIGURE, FIGURE_NAME, DESCRIPTION = 14, 22, 44
+VOTE_OPTIONS, VOTE_TEXT = 20, 17
+SELECTS, SELECT_OPTIONS, SELECT_TEXT = 3, 10, 16
 TEXTCARD_TITLE, TEXTCARD_BODY, TEXT_BODY, URL = 128, 512, 2048, 2048  # bytes
 FRAGMENT = 160  # bytes kept free for "#card-…"
 
@@ -43,11 +47,22 @@ class Writer:
         self.public_url = public_url.rstrip("/")
         self.buttons = buttons
 
+    def compose(self, message: Message, to: Sequence[str]) -> tuple[str, bytes]:
+        """(channel, parcel body) of a message: a template card, else the list of what to try, best first."""
+        if message.form == "card" and not message.attachment and not message.articles:
+            return "template_card", self.message(message, to)
+        self._check(to)
+        tries = [self._envelope("|".join(to), *kind) for kind in kinds_of(message, Links(self.link, message.card))]
+        return tries[0]["msgtype"], dump({"tries": tries})
+
     def message(self, message: Message, to: Sequence[str]) -> bytes:
         """Body of message/send: a card with buttons where they can call back, else a notice that opens the page."""
+        self._check(to)
+        return dump(self._envelope("|".join(to), "template_card", self.card(message)))
+
+    def _check(self, to: Sequence[str]) -> None:
         if not 0 < len(to) <= MAX_RECIPIENTS:
             raise ValueError(f"1 to {MAX_RECIPIENTS} recipients, not {len(to)}")
-        return dump(self._envelope("|".join(to), "template_card", self.card(message)))
 
     def update(self, message: Message, response_code: str, to: Sequence[str]) -> bytes:
         """Body of message/update_template_card: the whole card anew, for everybody in `to`."""
@@ -64,6 +79,8 @@ class Writer:
         """The template card: button_interaction while there is something to press, text_notice otherwise."""
         if not TASK_ID.fullmatch(message.card):
             raise ValueError("a card's id is made of letters, digits, '_' and '-'")
+        if message.questions and self.buttons and not message.state:
+            return self._asking(message)
         buttons = self._callback_first(message)
         presses = self.buttons and not message.state and any(not button.url for button in buttons)
         card: dict[str, Any] = {
@@ -74,13 +91,18 @@ class Writer:
         }
         if source := cut(one_line(message.source), SOURCE):
             card["source"] = {"desc": source, "desc_color": 0}
+        number, counted = (one_line(one) for one in message.figure)
+        if number and not presses:  # only a notice has a large figure
+            card["emphasis_content"] = {"title": cut(number, FIGURE), "desc": cut(counted, FIGURE_NAME)}
         lines = [(cut(one_line(key), KEYNAME), one_line(value)) for key, value in message.lines]
         shown, over = lines[:ROWS], lines[ROWS:]
         if shown:
             card["horizontal_content_list"] = [
                 {"keyname": key or " ", "value": cut(value, VALUE)} for key, value in shown
             ]
-        rest = "\n".join([plain(message.text), *(f"{key}：{value}" for key, value in over)]).strip()
+        asked = [one_line(one.title) for one in message.questions]
+        figure = [f"{counted}：{number}" if counted else number] if number and presses else []
+        rest = "\n".join([*figure, plain(message.text), *asked, *(f"{key}：{value}" for key, value in over)]).strip()
         if rest:
             card["sub_title_text"] = cut(rest, SUBTITLE)
         if state := cut(one_line(message.state), QUOTE):
@@ -94,12 +116,40 @@ class Writer:
             ]
         return card
 
+    def _asking(self, message: Message) -> dict[str, Any]:
+        """One question makes a vote (single or multiple choice), two or three a card with selections."""
+        submit = next((button for button in message.buttons if not button.url), Button("submit", "提交"))
+        title = {"title": cut(one_line(message.title), TITLE) or NO_TITLE}
+        if words := cut(one_line(message.text), DESCRIPTION):
+            title["desc"] = words
+        card: dict[str, Any] = {
+            "task_id": message.card,
+            "main_title": title,
+            "submit_button": {"text": cut(one_line(submit.text), BUTTON_TEXT) or OPEN, "key": submit.key},
+        }
+        if source := cut(one_line(message.source), SOURCE):
+            card["source"] = {"desc": source, "desc_color": 0}
+        if len(message.questions) == 1:
+            question = message.questions[0]
+            options = _options(question, VOTE_OPTIONS, VOTE_TEXT)
+            box = {"question_key": question.key, "mode": int(question.many), "option_list": options}
+            return {**card, "card_type": "vote_interaction", "checkbox": box}
+        selects = [
+            {
+                "question_key": question.key,
+                "title": cut(one_line(question.title), SUBTITLE) or NO_TITLE,
+                "option_list": _options(question, SELECT_OPTIONS, SELECT_TEXT),
+            }
+            for question in message.questions[:SELECTS]
+        ]
+        return {**card, "card_type": "multiple_interaction", "select_list": selects}
+
     def plainer(self, body: bytes) -> Iterator[bytes]:
         """What to try when the card in `body` is refused: a text card, then text. Made from the bytes alone."""
         envelope = json.loads(body)
         card = envelope["template_card"]
         # Two different reminders may read the same; the fragment keeps the host from taking one for a repeat.
-        url = f"{card['card_action']['url']}#card-{card['task_id']}"
+        url = f"{card.get('card_action', {}).get('url') or self.link('')}#card-{card['task_id']}"
         title = inert(card["main_title"]["title"])
         details = [inert(one) for one in _details(card)]
         description = cut_bytes("\n".join(details), TEXTCARD_BODY // 2).replace("\n", "<br>") or title
@@ -141,9 +191,16 @@ class Writer:
         }
 
 
+def _options(question: Question, most: int, length: int) -> list[dict[str, Any]]:
+    return [{"id": key, "text": cut(one_line(text), length) or "-"} for key, text in question.options[:most]]
+
+
 def _details(card: dict[str, Any]) -> list[str]:
     """The words of a card below its title, line by line."""
-    rows = [f"{row['keyname']}：{row['value']}" for row in card.get("horizontal_content_list", [])]
-    text = card.get("sub_title_text", "")
+    figure = card.get("emphasis_content", {})
+    rows = [" ".join(one for one in (figure.get("desc", ""), figure.get("title", "")) if one)]
+    rows += [f"{row['keyname']}：{row['value']}" for row in card.get("horizontal_content_list", [])]
+    rows += [one["title"] for one in card.get("select_list", [])]
+    text = card.get("sub_title_text", "") or card["main_title"].get("desc", "")
     state = card.get("quote_area", {}).get("quote_text", "")
     return [line for line in [*rows, *text.split("\n"), state] if line]

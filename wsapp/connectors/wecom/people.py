@@ -80,6 +80,13 @@ def visible_roots(agent: Mapping[str, Any]) -> tuple[str, ...]:
     return _ids(partys.get("partyid")) if isinstance(partys, dict) else ()
 
 
+def visible_people(agent: Mapping[str, Any]) -> tuple[str, ...]:
+    """The userids that agent/get names one by one in the app's visible range."""
+    infos = agent.get("allow_userinfos")
+    users = rows(infos, "user") if isinstance(infos, dict) else []
+    return tuple(userid for userid in (_text(one.get("userid")) for one in users) if userid)
+
+
 def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 

@@ -12,6 +12,7 @@ ELLIPSIS = "…"
 
 # In formats with markup: full-width twins look the same and mean nothing.
 MARKUP = str.maketrans({"<": "＜", ">": "＞", "&": "＆", '"': "＂", "`": "｀"})
+MARKDOWN = str.maketrans(dict(zip("[]()*_#~|\\!@", "［］（）＊＿＃～｜＼！＠", strict=True)))
 # Clients turn bare addresses into links. Letters after a dot, or a scheme, are what they look for.
 SCHEME = re.compile(r":(?=//)|(?<=mailto):|(?<=tel):", re.IGNORECASE)
 DOTTED = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
@@ -31,6 +32,11 @@ def one_line(text: str) -> str:
 def inert(text: str) -> str:
     """For formats with markup and automatic links: nothing in `text` can become a tag or a link."""
     return DOTTED.sub("．", SCHEME.sub("：", text.translate(MARKUP)))
+
+
+def inert_markdown(text: str) -> str:
+    """For markdown: besides, no emphasis, no heading, no mention."""
+    return inert(text).translate(MARKDOWN)
 
 
 def cut(text: str, limit: int) -> str:

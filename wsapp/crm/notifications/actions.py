@@ -1,18 +1,33 @@
 """Telling people: ledger rows with frozen content, in the same transaction as what they speak of."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
-from wsapp.crm.notifications.messages import Card
-from wsapp.crm.notifications.models import ACTED, PLANNED, SUPPRESSED, Notification
+from wsapp.crm.events.actions import record
+from wsapp.crm.notifications.hours import after
+from wsapp.crm.notifications.messages import Card, in_language_of, test_card
+from wsapp.crm.notifications.models import (
+    ACCEPTED,
+    ACTED,
+    DELIVERED,
+    DIGEST,
+    PLANNED,
+    QUIET,
+    READ,
+    SUPPRESSED,
+    Notification,
+)
+from wsapp.crm.notifications.preferences import Wishes, wishes_of
 from wsapp.crm.org.models import Member
 from wsapp.db import current_corp, db, dialect_insert, first, new_id
-from wsapp.house import house, local
+from wsapp.house import local_now
 from wsapp.texts import _
+
+MORNING, EVENING = time(8, 30), time(18)  # when the digests of a full day go out
 
 
 def tell(
@@ -27,11 +42,40 @@ def tell(
 ) -> bool:
     """Put a message to one person into the ledger and in line for sending; says whether it is new.
 
-    `key` makes the occurrence unique: told twice, it is sent once. Within the quiet hours it waits for their end,
-    unless the person chose the minute (`chosen`).
+    `key` makes the occurrence unique: told twice, it is sent once. Within the quiet hours, and beyond so many a day, it
+    waits and goes together with others (see `holding`), unless the person chose the minute (`chosen`). What the person
+    switched off stands in the ledger and is not sent.
     """
+    wishes = wishes_of([reader.id])[reader.id]
+    reason = why_never(reader, kind, wishes)
+    due_at, held = clock.now(), ""
+    if not reason and not chosen:
+        due_at, held = hold_until(reader.id, wishes)
+    notification_id = write(
+        reader,
+        kind,
+        card,
+        key=key,
+        subject_id=subject_id,
+        task_ids=list(task_ids),
+        chosen=chosen,
+        due_at=due_at,
+        held=held,
+        reason=reason or held_reason(held),
+        state=SUPPRESSED if reason else PLANNED,
+    )
+    if notification_id is None:
+        return False
+    if held:
+        enqueue_release(reader.id, due_at)
+    elif not reason:
+        enqueue_send(notification_id, due_at)
+    return True
+
+
+def write(reader: Member, kind: str, card: Card, *, key: str, due_at: datetime, **more: Any) -> str | None:
+    """Write a ledger row and return its id, None when the occurrence stands there already. `more`: further columns."""
     now = clock.now()
-    due_at = now if chosen else after_quiet_hours(now)
     notification_id = new_id()
     values = {
         "corp_id": current_corp(),
@@ -39,45 +83,108 @@ def tell(
         "kind": kind,
         "key": key,
         "recipient_id": reader.id,
-        "subject_id": subject_id,
-        "task_ids": list(task_ids),
+        "task_ids": [],
         "card": f"n{notification_id}",
         "message": card,
         "channel": "",
-        "state": PLANNED if reader.is_active else SUPPRESSED,
-        "reason": "" if reader.is_active else _("收件人已离职或停用"),
+        "state": PLANNED,
+        "reason": "",
         "attempts": 0,
         "unknown": False,
         "host_code": "",
         "host_id": "",
         "handle": {},
         "shown": "",
+        "chosen": False,
+        "held": "",
         "due_at": due_at,
         "created_at": now,
+        **more,
     }
     statement = dialect_insert(Notification).values(**values).on_conflict_do_nothing(index_elements=["corp_id", "key"])
     done = db.session.execute(statement, execution_options={"stamped": True})
-    if done.rowcount != 1:  # type: ignore[attr-defined]
-        return False
-    if reader.is_active:
-        outbox.enqueue("send", {"notification": notification_id}, key=f"send:{notification_id}", due_at=due_at)
-    return True
+    return notification_id if done.rowcount == 1 else None  # type: ignore[attr-defined]
 
 
-def after_quiet_hours(moment: datetime) -> datetime:
-    """Return `moment`, or the end of the quiet hours when it falls into them."""
-    hours = house().settings.notifications.quiet_hours
-    if hours is None:
-        return moment
-    start, end = hours
-    there = local(moment)
-    clock_time = there.time()
-    overnight = start > end
-    quiet = (clock_time >= start or clock_time < end) if overnight else start <= clock_time < end
-    if not quiet:
-        return moment
-    ends = there.replace(hour=end.hour, minute=end.minute, second=0, microsecond=0)
-    return ends if ends > there else ends + timedelta(days=1)
+def enqueue_send(notification_id: str, due_at: datetime) -> None:
+    """Put a message in line for sending, once."""
+    outbox.enqueue("send", {"notification": notification_id}, key=send_key(notification_id), due_at=due_at)
+
+
+def send_key(notification_id: str) -> str:
+    """Return the key of the work that sends a message."""
+    return f"send:{notification_id}"
+
+
+def result_key(notification_id: str, attempts: int, number: int) -> str:
+    """Return the key of the work that asks, for the first or second time, what became of the latest try."""
+    return f"result:{notification_id}:{attempts}:{number}"
+
+
+def enqueue_release(reader_id: str, due_at: datetime) -> None:
+    """Have what is held back for a person looked at when its time has come."""
+    key = f"messages.release:{reader_id}:{due_at.timestamp():.0f}"
+    outbox.ensure("messages.release", {"member": reader_id}, key=key, due_at=due_at)
+
+
+def send_test(reader: Member) -> str:
+    """Send somebody the message by which they see whether messages reach them; returns its id."""
+    now = clock.now()
+    with in_language_of(reader):
+        card = test_card(now)
+    notification_id = write(reader, "test", card, key=f"test:{new_id()}", due_at=now, chosen=True)
+    assert notification_id is not None  # the key is new
+    enqueue_send(notification_id, now)
+    return notification_id
+
+
+# --- whether, and when --------------------------------------------------------------------------------------------
+
+
+def why_never(reader: Member | None, kind: str, wishes: Wishes) -> str:
+    """Return why a kind of message is not to be sent to somebody at all, empty when it is."""
+    if reader is None or not reader.is_active:
+        return _("收件人已离职或停用")
+    return "" if wishes.wants(kind) else _("这类消息已在通知设置里关闭")
+
+
+def held_reason(held: str) -> str:
+    """Return what the ledger says of a message that is held back."""
+    return {QUIET: _("免打扰时段，结束后发送"), DIGEST: _("今天的消息较多，稍后合并发送")}.get(held, "")
+
+
+def hold_until(reader_id: str, wishes: Wishes) -> tuple[datetime, str]:
+    """Return when a message may go whose minute nobody chose, and what it waits for (QUIET, DIGEST, "": nothing)."""
+    now = clock.now()
+    quiet_ends = after(wishes.quiet, now)
+    if quiet_ends > now:
+        return quiet_ends, QUIET
+    if wishes.digest_after and _told_today(reader_id) >= wishes.digest_after:
+        return after(wishes.quiet, _next_digest()), DIGEST
+    return now, ""
+
+
+def _told_today(reader_id: str) -> int:
+    """How many messages whose minute nobody chose went to a person since midnight, digests left aside."""
+    today = local_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    told = sa.select(sa.func.count()).where(
+        Notification.recipient_id == reader_id,
+        Notification.due_at >= today,
+        Notification.due_at <= clock.now(),
+        Notification.chosen.is_(False),
+        Notification.kind != DIGEST,
+        Notification.state != SUPPRESSED,
+    )
+    return db.session.scalar(told) or 0
+
+
+def _next_digest() -> datetime:
+    there = local_now()
+    evening = datetime.combine(there.date(), EVENING, there.tzinfo)
+    return evening if evening > there else datetime.combine(there.date() + timedelta(days=1), MORNING, there.tzinfo)
+
+
+# --- what becomes of it -------------------------------------------------------------------------------------------
 
 
 def suppress_planned(subject_id: str, reason: str, *, kinds: Sequence[str]) -> None:
@@ -117,6 +224,20 @@ def refresh_card(notification: Notification, state: str) -> None:
     """Have the card at the host show `state` (after commit), unless it does already."""
     if notification.message.get("buttons") and notification.host_id and set_shown(notification, state):
         outbox.enqueue("card.update", {"notification": notification.id, "state": state})
+
+
+def may_take_back(notification: Any, *, within: float) -> bool:
+    """Say whether it is not too late to take a message back: sent, not recalled, not older than `within` seconds."""
+    sent = notification.state in (ACCEPTED, DELIVERED, READ, ACTED) and notification.sent_at and notification.host_id
+    if not sent or notification.recalled_at:
+        return False
+    return (clock.now() - notification.sent_at).total_seconds() < within
+
+
+def take_back(notification: Notification, *, actor: Member) -> None:
+    """Have a sent message taken out of the chat again (after commit)."""
+    record("message.recalled", notification, actor=actor, title=notification.message.get("title", ""))
+    outbox.enqueue("message.recall", {"notification": notification.id}, key=f"recall:{notification.id}")
 
 
 def as_data(notification: Notification) -> dict[str, Any]:

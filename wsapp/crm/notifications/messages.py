@@ -3,7 +3,7 @@
 A card: {"title", "text", "lines": [[label, value]], "url", "buttons": [{"key", "text", "style"}], "source", "state"}.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -103,6 +103,69 @@ def bundle_card(tasks: Sequence[Task]) -> Card:
     }
 
 
+def digest_card(cards: Sequence[Card], *, quiet: bool) -> Card:
+    """Return the one card for messages that were held back: by quiet hours, or because there were many that day."""
+    shown = cards[:BUNDLE_SHOWN]
+    more = len(cards) - len(shown)
+    count = len(cards)
+    return {
+        "title": _("免打扰期间有 %(count)d 条消息", count=count) if quiet else _("又有 %(count)d 条消息", count=count),
+        "text": _("还有 %(count)d 条，点开查看", count=more) if more else "",
+        "lines": [[card.get("source") or _("消息"), card["title"]] for card in shown],
+        "url": link("/h5/me/messages"),
+        "buttons": [],
+        "source": _("消息汇总"),
+        "state": "",
+    }
+
+
+def test_card(at: datetime) -> Card:
+    """Return the card by which people see whether messages reach them."""
+    return {
+        "title": _("测试消息 %(time)s", time=f"{local(at):%H:%M:%S}"),
+        "text": _("看到这条消息，说明提醒可以送达您。"),
+        "lines": [],
+        "url": link("/h5/me/channels"),
+        "buttons": [],
+        "source": _("通知设置"),
+        "state": "",
+    }
+
+
+def photo_card(path: str, attachment: dict[str, str] | None) -> Card:
+    """Return the message that brings a photo into somebody's chat; else a link to its record."""
+    card: Card = {
+        "title": _("照片"),
+        "text": "" if attachment else _("平台没有接受这张照片，请点开查看。"),
+        "lines": [],
+        "url": link(path),
+        "buttons": [],
+        "source": _("照片"),
+        "state": "",
+    }
+    return {**card, "attachment": attachment} if attachment else card
+
+
+def allowance_card(meter: str, count: int, most: int, mark: int) -> Card:
+    """Return the card that warns administrators: the host's monthly allowance is running out."""
+    advice = (
+        _(
+            "从现在起改用最省的消息形式：不再查询送达结果，卡片改为普通通知。用完后平台会拒绝发送，请购买增购包或升级版本。"
+        )
+        if mark >= 90
+        else _("到 90% 时系统会自动改用最省的消息形式。")
+    )
+    return {
+        "title": _("本月%(meter)s已用 %(mark)d%%", meter=meter, mark=mark),
+        "text": advice,
+        "lines": [[_("已用"), str(count)], [_("额度"), str(most)]],
+        "url": link("/admin/"),
+        "buttons": [],
+        "source": _("平台额度"),
+        "state": "",
+    }
+
+
 def visit_card(visit: Any, *, author: str, customer: str, text: str, trust: str, distance: float | None) -> Card:
     """Return the card that tells a manager of a visit."""
     trusts = {
@@ -140,6 +203,42 @@ def handed_over_card(task: Task, *, giver: str, taker: str) -> Card:
     card["title"] = _("%(giver)s 把待办转给了 %(taker)s：%(title)s", giver=giver, taker=taker, title=task.title)[:120]
     card["buttons"] = []
     card["source"] = _("待办转交")
+    return card
+
+
+def directory_card(kind: str, data: Mapping[str, Any]) -> Card:
+    """Return the card that tells an administrator what is wrong with the directory."""
+    titles = {
+        "directory.held": _("短时间内大量成员离职，已暂停标记"),
+        "directory.asking": _("通讯录同步需要确认：%(n)s 名成员将标记为离职", n=data.get("leavers", 0)),
+        "directory.failed": _("通讯录同步失败"),
+    }
+    texts = {
+        "directory.held": _("相关人员已退出登录。系统即将完整同步一次通讯录，请核对结果。"),
+        "directory.asking": _("占成员的两成以上。请先检查应用的可见范围；没有标记任何人。"),
+        "directory.failed": _("成员和部门保持上次同步的样子，请查看原因。"),
+    }
+    return {
+        "title": titles[kind],
+        "text": texts[kind],
+        "lines": [],
+        "url": link("/admin/directory"),
+        "buttons": [],
+        "source": _("通讯录"),
+        "state": "",
+    }
+
+
+def unlinked_card(task: Task, *, in_calendar: bool) -> Card:
+    """Return the card that asks what is to become of a task that was deleted in the host's own list."""
+    card = task_card(task, kind="unlinked")
+    card["text"] = (
+        _("您在日程里删除了它，待办本身还在。点开可以重新放回日程，或不再同步这一条。")
+        if in_calendar
+        else _("您在平台的待办里删除了它，待办本身还在。点开可以重新创建，或不再同步这一条。")
+    )
+    card["buttons"] = []
+    card["source"] = _("待办同步")
     return card
 
 

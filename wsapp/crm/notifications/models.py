@@ -20,6 +20,10 @@ ACTED = "acted"  # a button was pressed
 STATES = (PLANNED, SUPPRESSED, SENDING, ACCEPTED, DELIVERED, DROPPED, FAILED, READ, ACTED)
 RANK = {state: rank for rank, state in enumerate((PLANNED, SENDING, ACCEPTED, DELIVERED, READ, ACTED))}
 
+QUIET, DIGEST = "quiet", "digest"
+
+OF_THE_CORP = "corp"  # as a preference's id: what holds for everybody who chose nothing
+
 
 class Notification(CorpScoped, Base):
     """A message to one person. `message` is the neutral card (see `messages.py`); `payload` the host's bytes, frozen
@@ -54,13 +58,30 @@ class Notification(CorpScoped, Base):
     host_id: Mapped[str] = mapped_column(sa.String(200), default="")
     handle: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     shown: Mapped[str] = mapped_column(sa.String(200), default="")  # the state text that the card shows by now
+    chosen: Mapped[bool] = mapped_column(default=False)  # a person chose the minute: no quiet hours, no digest
+    held: Mapped[str] = mapped_column(sa.String(10), default="")  # why it waits until `due_at`: QUIET, DIGEST
+    merged_into: Mapped[str | None] = mapped_column(sa.String(40))  # the one message that speaks of this one, too
     due_at: Mapped[datetime] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
     tried_at: Mapped[datetime | None] = mapped_column(Moment)  # the last try; the hosts' rates are counted by it
     sent_at: Mapped[datetime | None] = mapped_column(Moment)
     settled_at: Mapped[datetime | None] = mapped_column(Moment)
+    recalled_at: Mapped[datetime | None] = mapped_column(Moment)  # taken out of the chat again
 
     def advance(self, state: str) -> None:
         """Move forward along planned → … → acted, never back (a late "delivered" does not undo a press)."""
         if RANK.get(state, -1) > RANK.get(self.state, -1):
             self.state = state
+
+
+class Preference(CorpScoped, Base):
+    """What a member wants to hear and when; the row `OF_THE_CORP` is the administrators' word. See `preferences`."""
+
+    __tablename__ = "preference"
+    __table_args__ = (corp_key("member_id", "member", ondelete="CASCADE"),)
+
+    member_id: Mapped[str | None] = mapped_column(sa.String(40))  # the id itself, None in the corp's row
+    channels: Mapped[dict[str, bool]] = mapped_column(Json, default=dict)  # choice key → on, where it differs
+    quiet_hours: Mapped[str | None] = mapped_column(sa.String(11))  # "21:00-08:00"; "" none; None as above
+    digest_after: Mapped[int | None]  # messages a day; 0 never; None as above
+    updated_at: Mapped[datetime] = mapped_column(Moment)

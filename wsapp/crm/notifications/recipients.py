@@ -5,10 +5,18 @@ import sqlalchemy as sa
 from wsapp.crm.customers.queries import names_of
 from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.actions import tell
-from wsapp.crm.notifications.messages import handed_over_card, in_language_of, overdue_card, task_card, visit_card
+from wsapp.crm.notifications.messages import (
+    directory_card,
+    handed_over_card,
+    in_language_of,
+    overdue_card,
+    task_card,
+    unlinked_card,
+    visit_card,
+)
 from wsapp.crm.notifications.reminders import refresh_task_cards
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import manager_of, member
+from wsapp.crm.org.queries import administrators, manager_of, member
 from wsapp.crm.tasks.models import Task
 from wsapp.db import first
 
@@ -24,6 +32,22 @@ def on_event(event: Event) -> None:
             _tell_manager_of_overdue(event)
         case "task.done" | "task.cancelled" | "task.snoozed":
             refresh_task_cards(_task(event))
+        case "task.unlinked":
+            _ask_about_deletion(event)
+        case "directory.held" | "directory.asking":
+            _tell_administrators(event)
+        case "directory.failed" if event.data.get("cause") not in WAITED_FOR:
+            _tell_administrators(event)
+
+
+WAITED_FOR = ("console", "command")  # directory runs that somebody looks on at
+
+
+def _tell_administrators(event: Event) -> None:
+    for reader in administrators():
+        with in_language_of(reader):
+            card = directory_card(event.kind, event.data)
+        tell(reader, event.kind, card, key=f"event:{event.id}:{reader.id}", subject_id=event.subject_id)
 
 
 def _task(event: Event) -> Task:
@@ -70,3 +94,13 @@ def _tell_manager_of_overdue(event: Event) -> None:
         card = overdue_card(task, assignee=assignee.name)
     # A kind of its own: "task.overdue" is the assignee's reminder, and goes to nobody else.
     tell(manager, "team.overdue", card, key=f"event:{event.id}", subject_id=task.id)
+
+
+def _ask_about_deletion(event: Event) -> None:
+    """The assignee deleted the task in the host's own list: it stays, and the page asks what they want."""
+    task, reader = _task(event), member(event.actor_id)
+    if reader is None or not task.is_open or task.assignee_id != reader.id:
+        return
+    with in_language_of(reader):
+        card = unlinked_card(task, in_calendar=event.data.get("list") == "entry")
+    tell(reader, event.kind, card, key=f"event:{event.id}", subject_id=task.id)

@@ -101,10 +101,10 @@ def _member_in(row: Any) -> Member:
     return member
 
 
-def find_session(token: str) -> tuple[Login, Member] | None:
+def find_session(token: str, *, off_too: bool = False) -> tuple[Login, Member] | None:
     """Return the live session and its member for a cookie's token.
 
-    Live: not idle, not ended, of the same epoch, the member active, the corp switched on.
+    Live: not idle, not ended, of the same epoch, the member active, the corp switched on (or not, with `off_too`).
     """
     session_id = digest(token)[:40]
     row = _SESSION.first(id=session_id)
@@ -112,9 +112,14 @@ def find_session(token: str) -> tuple[Login, Member] | None:
         return None
     now = clock.now()
     alive = row.in_ends_at > now and row.in_seen_at + SESSION_IDLE > now and row.in_epoch == row.member_epoch
-    if not (alive and row.member_status == ACTIVE and row.corp_enabled):
+    if not (alive and row.member_status == ACTIVE and (row.corp_enabled or off_too)):
         return None
     return Login(session_id, row.in_seen_at), _member_in(row)
+
+
+def holder_of(token: str) -> str | None:
+    """Return the member id of a session, alive or not, as long as it is remembered."""
+    return first(sa.select(LoginSession.member_id).where(LoginSession.id == digest(token)[:40]))
 
 
 def touch_session(session: Login) -> bool:

@@ -1,6 +1,6 @@
 """What happens to corps, members, their sessions and tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -9,14 +9,16 @@ from wsapp import clock
 from wsapp.crm.org.models import (
     ACTIVE,
     ADMIN,
+    LEFT,
     SELLER,
     Corp,
     Department,
+    HostToken,
     Member,
     Membership,
 )
 from wsapp.crm.org.queries import member_by_userid
-from wsapp.db import current_corp, db, first
+from wsapp.db import current_corp, db, first, new_id
 from wsapp.problems import Forbidden, Invalid
 from wsapp.texts import _
 
@@ -78,6 +80,13 @@ def connect_corp(host: str, host_corp_id: str, name: str, credentials: str) -> C
     return corp
 
 
+def forget_host_tokens(corp: Corp) -> None:
+    """Drop a corp's access tokens and tickets, with the count of refused ones: the next call fetches afresh."""
+    db.session.execute(
+        sa.delete(HostToken).where(HostToken.corp_id == corp.id).execution_options(synchronize_session=False)
+    )
+
+
 # --- departments and members --------------------------------------------------------------------------------------
 
 
@@ -96,11 +105,12 @@ def keep_department(facts: DepartmentFacts, *, parent: Department | None) -> Dep
             .values(path=sa.literal(path) + sa.func.substr(Department.path, len(old) + 1))
             .execution_options(synchronize_session=False)
         )
-    department.name = facts.name
+    department.name = fitting(facts.name, 120)
     department.path = path
     department.parent_id = parent.id if parent else None
-    department.sort = facts.order
+    department.sort = facts.order or department.sort or 0
     department.checked_at = clock.now()
+    department.gone_at = None
     db.session.flush()
     return department
 
@@ -111,34 +121,63 @@ def keep_member(facts: PersonFacts, *, fold: bool, leads_root: bool) -> tuple[Me
     Departments must be kept before. Whoever leads the root or administers the app at the host is administrator here,
     until an administrator decides otherwise.
     """
-    now = clock.now()
     member = member_by_userid(facts.userid, fold=fold)
     is_new = member is None
     if member is None:
-        key = facts.userid.casefold() if fold else facts.userid
-        member = Member(userid=facts.userid, userid_key=key, created_at=now, role=SELLER, epoch=0)
-        db.session.add(member)
-    member.unionid = facts.unionid or member.unionid or ""
-    member.name = facts.name or member.name or facts.userid
-    member.position = facts.position
-    member.phone = facts.phone or member.phone or ""
-    member.avatar = facts.avatar or member.avatar or ""
-    member.manager_userid = facts.manager
-    member.main_department_id = facts.main_department or (facts.departments[0] if facts.departments else None)
-    member.checked_at = now
-    if not member.role_set_here:
-        member.role = ADMIN if (facts.is_admin or leads_root) else SELLER
-    _set_status(member, facts.status)
+        member = new_member(facts.userid, fold=fold)
+    take_facts(member, facts, departments=facts.departments, administers=facts.is_admin or leads_root)
     db.session.flush()
-    _keep_memberships(member, facts.departments, facts.leads)
-    return member, is_new
-
-
-def _keep_memberships(member: Member, departments: Sequence[str], leads: Sequence[str]) -> None:
     present = {
         one.department_id: one
         for one in db.session.scalars(sa.select(Membership).where(Membership.member_id == member.id))
     }
+    keep_memberships(member, present, facts.departments, facts.leads)
+    db.session.flush()
+    return member, is_new
+
+
+def new_member(userid: str, *, fold: bool) -> Member:
+    """Add a member of whom nothing is known yet but the userid; `fold` where the host ignores case."""
+    key = userid.casefold() if fold else userid
+    member = Member(id=new_id(), userid=userid, userid_key=key, created_at=clock.now(), role=SELLER, epoch=0)
+    db.session.add(member)
+    return member
+
+
+def take_facts(member: Member, facts: PersonFacts, *, departments: Sequence[str], administers: bool) -> None:
+    """Write down what the host says of a member; `departments` are those that are kept here.
+
+    A userid that the host gave to somebody else (another unionid) starts anew: no session, token or role goes over.
+    """
+    if facts.unionid and member.unionid and facts.unionid != member.unionid:
+        member.epoch += 1
+        member.role_set_here = False
+    member.unionid = facts.unionid or member.unionid or ""
+    member.name = fitting(facts.name, 120) or member.name or facts.userid
+    member.position = fitting(facts.position, 120)
+    member.phone = fitting(facts.phone, 32) or member.phone or ""
+    member.avatar = fitting(facts.avatar, 500) or member.avatar or ""
+    member.manager_userid = facts.manager
+    first_department = departments[0] if departments else None
+    member.main_department_id = facts.main_department if facts.main_department in departments else first_department
+    member.checked_at = clock.now()
+    if not member.role_set_here:
+        member.role = ADMIN if administers else SELLER
+    _set_status(member, facts.status)
+
+
+def fitting(text: str, length: int) -> str:
+    """Return a host's text as a column takes it: people type anything there."""
+    return text.replace("\0", "")[:length]
+
+
+def keep_memberships(
+    member: Member, present: dict[str, Membership], departments: Sequence[str], leads: Collection[str]
+) -> None:
+    """Let a member belong to exactly these departments, of which they lead some. `present` is used up.
+
+    Flushed by the caller: a directory run writes hundreds at once.
+    """
     for department_id in dict.fromkeys([*departments, *leads]):
         membership = present.pop(department_id, None)
         if membership is None:
@@ -148,19 +187,22 @@ def _keep_memberships(member: Member, departments: Sequence[str], leads: Sequenc
     for gone in present.values():
         db.session.delete(gone)
     member.__dict__.pop("_team", None)
-    db.session.flush()
 
 
 def _set_status(member: Member, status: str) -> None:
     if member.status is not None and member.status != status and status != ACTIVE:
         shut_out(member, status)
     member.status = status
+    if status == ACTIVE:
+        member.left_at = None
 
 
 def shut_out(member: Member, status: str) -> None:
     """Take a member's access away at once: status, and every session and token of before is dead."""
     member.status = status
     member.epoch = (member.epoch or 0) + 1
+    if status == LEFT:
+        member.left_at = clock.now()
 
 
 def set_role(member: Member, role: str, *, actor: Member) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key, new_id
 
 ACTIVE, DISABLED, LEFT = "active", "disabled", "left"
 SELLER, ADMIN = "seller", "admin"
+# Of a stream: nobody has taken it up · being opened · open · broken, and tried again soon · the host refuses the app
+STREAM_WAITING, STREAM_OPENING, STREAM_OPEN = "waiting", "opening", "open"
+STREAM_BROKEN, STREAM_REFUSED = "broken", "refused"
 
 
 class Corp(Base):
@@ -24,8 +27,40 @@ class Corp(Base):
     host_corp_id: Mapped[str] = mapped_column(sa.String(64))
     name: Mapped[str] = mapped_column(sa.String(120))
     credentials: Mapped[str] = mapped_column(sa.Text)  # sealed JSON, see wsapp.vault
+    former: Mapped[str | None] = mapped_column(sa.Text)  # sealed JSON: values replaced lately, see wsapp.connecting
+    former_until: Mapped[datetime | None] = mapped_column(Moment)  # none of them is accepted any longer then
     enabled: Mapped[bool] = mapped_column(default=True)
     fault: Mapped[str | None] = mapped_column(sa.String(300))  # why the host refuses us, for the console
+    leaving_held_at: Mapped[datetime | None] = mapped_column(Moment)  # too many left at once: see `directory.let_go`
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class CorpSetUp(Base):
+    """A corp's set-up under way in the console: what was typed so far, sealed, so that one can leave and come back.
+
+    `owner_id` is the corp of the administrator who began it; None: whoever holds the one-time code of the first run.
+    """
+
+    __tablename__ = "corp_set_up"
+    __table_args__ = (sa.Index("ix_corp_set_up_touched", "touched_at"),)
+
+    id: Mapped[str] = mapped_column(sa.String(40), primary_key=True, default=new_id)
+    host: Mapped[str] = mapped_column(sa.String(20))
+    sealed: Mapped[str] = mapped_column(sa.Text)  # JSON, see wsapp.connecting
+    connected_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"))
+    owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    touched_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class OwnershipFile(Base):
+    """A file at the root of our address that proves to a host that the domain is ours (WW_verify_….txt)."""
+
+    __tablename__ = "ownership_file"
+
+    name: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"))
+    content: Mapped[str] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
@@ -40,6 +75,8 @@ class Department(CorpScoped, Base):
     path: Mapped[str] = mapped_column(sa.String(700))
     sort: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     checked_at: Mapped[datetime] = mapped_column(Moment)
+    run_id: Mapped[str | None] = mapped_column(sa.String(40))  # the directory run that saw it last
+    gone_at: Mapped[datetime | None] = mapped_column(Moment)  # the host has it no more; its records stay
 
 
 class Member(CorpScoped, Base):
@@ -49,6 +86,7 @@ class Member(CorpScoped, Base):
     __table_args__ = (
         sa.UniqueConstraint("corp_id", "userid_key"),
         sa.Index("ix_member_unionid", "corp_id", "unionid"),
+        sa.Index("ix_member_left", "corp_id", "left_at"),
     )
 
     userid: Mapped[str] = mapped_column(sa.String(64))
@@ -66,6 +104,8 @@ class Member(CorpScoped, Base):
     language: Mapped[str] = mapped_column(sa.String(5), default="")  # "" follows the host
     epoch: Mapped[int] = mapped_column(default=0)  # sessions and tokens of an older epoch are dead
     checked_at: Mapped[datetime] = mapped_column(Moment)
+    run_id: Mapped[str | None] = mapped_column(sa.String(40))  # the directory run that saw them last
+    left_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
 
     corp: Mapped[Corp] = relationship(viewonly=True)
@@ -97,6 +137,63 @@ class Membership(CorpScoped, Base):
     member_id: Mapped[str] = mapped_column(sa.String(40))
     department_id: Mapped[str] = mapped_column(sa.String(40))
     leads: Mapped[bool] = mapped_column(default=False)
+
+
+class DirectoryRun(CorpScoped, Base):
+    """One synchronisation of the whole directory (通讯录同步): how it began, how far it is, how it ended.
+
+    `state`: "running"; "done"; "asking", when so many would leave that somebody has to say yes; "failed".
+    `stage`: "departments", "people", "leavers". Whoever works on it holds it for a while (`holder`, `held_until`).
+    """
+
+    __tablename__ = "directory_run"
+    __table_args__ = (
+        sa.UniqueConstraint("corp_id", "running"),
+        sa.Index("ix_directory_run_started", "corp_id", "started_at"),
+    )
+
+    cause: Mapped[str] = mapped_column(sa.String(20))  # "nightly", "console", "command", "range", "burst"
+    state: Mapped[str] = mapped_column(sa.String(10))
+    stage: Mapped[str] = mapped_column(sa.String(12))
+    running: Mapped[bool | None]  # True or nothing: one run at a time
+    accept_leavers: Mapped[bool] = mapped_column(default=False)
+    top: Mapped[str] = mapped_column(sa.String(40), default="")  # the host's own root department, where visible
+    roots: Mapped[int] = mapped_column(default=0)
+    departments: Mapped[int] = mapped_column(default=0)
+    departments_read: Mapped[int] = mapped_column(default=0)  # whose people were read to the end
+    people: Mapped[int] = mapped_column(default=0)
+    joined: Mapped[int] = mapped_column(default=0)
+    returned: Mapped[int] = mapped_column(default=0)
+    leavers: Mapped[int] = mapped_column(default=0)  # of "asking": who would leave
+    known: Mapped[int] = mapped_column(default=0)  # members before the run, without those who left
+    refused: Mapped[int] = mapped_column(default=0)  # departments and people that the host would not show after all
+    calls: Mapped[int] = mapped_column(default=0)
+    code: Mapped[str] = mapped_column(sa.String(60), default="")
+    reason: Mapped[str] = mapped_column(sa.String(300), default="")
+    holder: Mapped[str | None] = mapped_column(sa.String(40))
+    held_until: Mapped[datetime | None] = mapped_column(Moment)
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class DirectoryStep(CorpScoped, Base):
+    """A call that a directory run still has to make: `kind` "range", "root", "below", "people", "person", of `target`.
+
+    Removed once what the host answered is written down, so a killed run goes on where it was.
+    """
+
+    __tablename__ = "directory_step"
+    __table_args__ = (
+        corp_key("run_id", "directory_run", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "run_id", "kind", "target"),
+        sa.Index("ix_directory_step_next", "corp_id", "run_id", "rank", "id"),
+    )
+
+    run_id: Mapped[str] = mapped_column(sa.String(40))
+    rank: Mapped[int]  # of its kind: departments come before people
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    target: Mapped[str] = mapped_column(sa.String(64))
+    cursor: Mapped[str] = mapped_column(sa.String(200), default="")
 
 
 class LoginSession(CorpScoped, Base):
@@ -184,6 +281,22 @@ class SeenCallback(Base):
     corp_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"), primary_key=True)
     digest: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
     seen_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class HostStream(Base):
+    """The stream of a corp whose host pushes over one: which process holds it, and how it is."""
+
+    __tablename__ = "host_stream"
+
+    corp_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str | None] = mapped_column(sa.String(80))
+    held_until: Mapped[datetime | None] = mapped_column(Moment)  # another process may take it over after that
+    state: Mapped[str] = mapped_column(sa.String(12), default="waiting")  # see STREAM_…
+    reason: Mapped[str] = mapped_column(sa.String(300), default="")  # why it is not open, in the host's words
+    since: Mapped[datetime | None] = mapped_column(Moment)  # of the state
+    opened: Mapped[int] = mapped_column(default=0)  # connections so far
+    listened_at: Mapped[datetime | None] = mapped_column(Moment)  # when it was last known to be open
+    last_event_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Idempotency(CorpScoped, Base):

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, Member, Membership
+from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, HostStream, Member, Membership
 from wsapp.db import db, first, rows
 from wsapp.kept import Kept, one_of
 
@@ -181,14 +181,16 @@ def visible_members(actor: Member) -> sa.ColumnElement[bool]:
 
 def visible_departments(actor: Member) -> sa.ColumnElement[bool]:
     """Return the condition for the departments that the actor may look up: their own, those they lead and all below."""
+    here = Department.gone_at.is_(None)
     if actor.role == ADMIN:
-        return sa.true()
+        return here
     belongs = sa.exists().where(
         Membership.corp_id == Department.corp_id,
         Membership.member_id == actor.id,
         Membership.department_id == Department.id,
     )
-    return sa.or_(belongs, *(Department.path.startswith(path, autoescape=True) for path in _led_paths(actor)))
+    below = (Department.path.startswith(path, autoescape=True) for path in _led_paths(actor))
+    return sa.and_(here, sa.or_(belongs, *below))
 
 
 def department_names(person: Member) -> Sequence[str]:
@@ -217,6 +219,15 @@ def names(member_ids: Sequence[str | None]) -> dict[str, str]:
     return dict(_NAMES.all(ids=wanted)) if wanted else {}
 
 
+_PEOPLE = Kept(sa.select(Member.id, Member.name, Member.userid).where(one_of(Member.id, "ids")))
+
+
+def people(member_ids: Sequence[str | None]) -> dict[str, tuple[str, str]]:
+    """Return (name, the host's userid) of members by id, in one query."""
+    wanted = sorted({one for one in member_ids if one})
+    return {row.id: (row.name, row.userid) for row in _PEOPLE.all(ids=wanted)} if wanted else {}
+
+
 def admin_names(limit: int = 3) -> Sequence[str]:
     """Return the names of this corp's administrators, for "ask …"."""
     return rows(
@@ -224,6 +235,23 @@ def admin_names(limit: int = 3) -> Sequence[str]:
     )
 
 
+def first_admin_userid() -> str:
+    """Return the userid of the administrator of this corp who came first, empty when there is none."""
+    wanted = sa.select(Member.userid).where(Member.role == ADMIN, Member.status == ACTIVE)
+    return first(wanted.order_by(Member.created_at, Member.id).limit(1)) or ""
+
+
+def administrators(limit: int = 50) -> Sequence[Member]:
+    """Return this corp's active administrators, for what concerns them all."""
+    return rows(sa.select(Member).where(Member.role == ADMIN, Member.status == ACTIVE).order_by(Member.id).limit(limit))
+
+
 def has_admin() -> bool:
     """Say whether any member of the current corp is an active administrator."""
     return first(sa.select(Member.id).where(Member.role == ADMIN, Member.status == ACTIVE).limit(1)) is not None
+
+
+def stream_of(corp_id: int) -> HostStream | None:
+    """Return how a corp's stream is; None where no process ever took one up. Before `held_until` it is watched."""
+    found: HostStream | None = first(sa.select(HostStream).where(HostStream.corp_id == corp_id))
+    return found

@@ -1,6 +1,8 @@
 """Which tasks a person may see, and what is due."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,6 +12,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import Viewer, is_actor, within_team
 from wsapp.crm.tasks.models import DOING, OPEN, Task
 from wsapp.db import first, rows
+from wsapp.house import local_now
 from wsapp.problems import NotFound
 from wsapp.texts import _
 
@@ -19,6 +22,28 @@ SORTS = {
     "-created_at": (Task.created_at, True),
     "-updated_at": (Task.updated_at, True),
 }
+
+
+def start_of_today() -> datetime:
+    """Return the first moment of today on the corp's clock."""
+    return local_now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def are_open() -> sa.ColumnElement[bool]:
+    """Return the condition for tasks that are still to be done."""
+    return Task.state.in_((OPEN, DOING))
+
+
+def are_overdue(now: Any = None, today: Any = None) -> sa.ColumnElement[bool]:
+    """Return the condition for open tasks past their time that nobody put off. All-day ones have their whole day.
+
+    `now` and the start of `today` may be parameters of a statement that is kept.
+    """
+    now, today = clock.now() if now is None else now, start_of_today() if today is None else today
+    late = sa.or_(
+        sa.and_(Task.all_day.is_(False), Task.due_at < now), sa.and_(Task.all_day.is_(True), Task.due_at < today)
+    )
+    return sa.and_(are_open(), late, sa.or_(Task.snoozed_until.is_(None), Task.snoozed_until <= now))
 
 
 def visible_tasks(actor: Member | Viewer) -> sa.ColumnElement[bool]:

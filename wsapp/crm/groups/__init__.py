@@ -1,0 +1,1 @@
+"""Groups (群): robots that tell a group chat of its department's work."""

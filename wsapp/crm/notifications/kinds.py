@@ -1,0 +1,105 @@
+"""What people are told of and by which ways: one line each. The channels page, the console's defaults and the sender
+read these tables; a new kind of message or a new way is a line here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel.speaklater import LazyString
+
+from wsapp.texts import lazy
+
+MESSAGE = "message"  # the host's work notification or card, to one person
+EVERYBODY, LEADERS, ADMINS = "everybody", "leaders", "admins"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way by which people are told."""
+
+    key: str
+    title: LazyString
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Something that people may hear of: the ledger's kinds that speak of it, and whether each way is on by default.
+
+    A way that is missing in `channels` does not exist for this topic. `audience` says who can hear of it at all.
+    """
+
+    key: str
+    title: LazyString
+    hint: LazyString
+    kinds: tuple[str, ...]
+    channels: Mapping[str, bool] = field(default_factory=lambda: {MESSAGE: True})
+    audience: str = EVERYBODY
+
+
+CHANNELS = (Channel(MESSAGE, lazy("应用消息")),)
+
+TOPICS = (
+    Topic(
+        "due",
+        lazy("待办到点提醒"),
+        lazy("在您选定的时刻提醒，不受免打扰时段影响"),
+        ("task.due", "task.snooze", "task.bundle"),
+    ),
+    Topic("assigned", lazy("有人把待办交给我，或从我这里转走"), lazy("新的待办、待办转交"), ("task.assigned",)),
+    Topic("overdue", lazy("我的待办逾期"), lazy("到期一天后仍未处理时提醒一次"), ("task.overdue",)),
+    Topic(
+        "unlinked",
+        lazy("待办在平台里被我删除"),
+        lazy("问一声要不要重新创建，待办本身不受影响"),
+        ("task.unlinked",),
+    ),
+    Topic("team_overdue", lazy("下属的待办逾期"), lazy("发给直接主管"), ("team.overdue",), audience=LEADERS),
+    Topic(
+        "directory",
+        lazy("通讯录异常"),
+        lazy("发给管理员：大量成员离职、同步失败或等待确认"),
+        ("directory.held", "directory.asking", "directory.failed"),
+        audience=ADMINS,
+    ),
+    Topic(
+        "allowance",
+        lazy("平台调用额度将用完"),
+        lazy("发给管理员：用到 70% 和 90% 时各提醒一次"),
+        ("allowance.low",),
+        audience=ADMINS,
+    ),
+    Topic(
+        "team_visits",
+        lazy("下属的拜访动态"),
+        lazy("下属签到拜访后告诉直接主管"),
+        ("visit.checked_in",),
+        audience=LEADERS,
+    ),
+)
+
+TOPIC_OF = {kind: topic for topic in TOPICS for kind in topic.kinds}
+
+
+def choice_key(topic: str, channel: str) -> str:
+    """Return under which name the choice of a way for a topic is kept."""
+    return f"{topic}/{channel}"
+
+
+def topics_for(*, leads: bool, administers: bool) -> tuple[Topic, ...]:
+    """Return what somebody can hear of, in the order in which it is shown."""
+    audiences = {EVERYBODY, *([LEADERS] if leads else []), *([ADMINS] if administers else [])}
+    return tuple(one for one in TOPICS if one.audience in audiences)
+
+
+def choices(topics: Sequence[Topic]) -> list[dict[str, Any]]:
+    """Return topics as the pages show them: key, title, hint, and the ways that there are as (choice key, title)."""
+    titles = {one.key: one.title for one in CHANNELS}
+    return [
+        {
+            "key": topic.key,
+            "title": topic.title,
+            "hint": topic.hint,
+            "options": [(choice_key(topic.key, channel), titles[channel]) for channel in topic.channels],
+        }
+        for topic in topics
+    ]
