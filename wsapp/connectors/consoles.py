@@ -11,7 +11,8 @@ STYLE = (
     "padding:24px}section{background:#fff;border-radius:8px;padding:8px 16px 16px;margin:16px 0}h1{font-size:20px}"
     "h2{font-size:17px}label{display:block;margin-top:8px}"
     "input{width:100%;box-sizing:border-box;font:inherit;padding:6px}"
-    "button{margin-top:12px;font:inherit;padding:6px 16px}code{word-break:break-all}.bad{color:#c9302c}.good{color:#2a8a3e}"
+    "button{margin-top:12px;font:inherit;padding:6px 16px}code{word-break:break-all}"
+    ".bad{color:#c9302c}.good{color:#2a8a3e}"
 )
 
 

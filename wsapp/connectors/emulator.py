@@ -120,9 +120,9 @@ class Emulator:
 
     def trust(self, origin: str) -> None:
         """Count pages of `origin` as the apps' own, as if the console had registered it."""
+
     def use_streams(self) -> None:
         """Push over streams rather than to addresses, where the host has both."""
-
 
     # --- the phone -------------------------------------------------------------------------------------------
 

@@ -81,9 +81,9 @@ def add_phone(emulator: "Emulator", app: Flask) -> None:
     def phone_tap() -> tuple[Response, int]:
         """{"user", "list", "id", "act", "at"}: complete, reopen, move or delete an item."""
         body = request.get_json(force=True)
-        names = [str(body.get(name) or "") for name in ("user", "list", "id", "act")]
+        user, book, item, act = (str(body.get(name) or "") for name in ("user", "list", "id", "act"))
         with emulator.lock:
-            did = emulator.act_on_item(*names, float(body.get("at") or 0))
+            did = emulator.act_on_item(user, book, item, act, float(body.get("at") or 0))
         return jsonify({"done": did}), 200 if did else 409
 
     @app.post("/phone/holder")

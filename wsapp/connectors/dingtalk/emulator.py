@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import Response, request
 
-from wsapp.connectors.dingtalk.emulator_agenda import agenda
 from wsapp.connectors.dingtalk import emulator_console
+from wsapp.connectors.dingtalk.emulator_agenda import agenda
 from wsapp.connectors.dingtalk.emulator_api import API, TokenApi
 from wsapp.connectors.dingtalk.emulator_calendar import Calendars
 from wsapp.connectors.dingtalk.emulator_chat import Chat

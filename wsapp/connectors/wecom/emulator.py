@@ -27,8 +27,8 @@ from wsapp.connectors.emulator import Emulator
 from wsapp.connectors.emulator_groups import Groups
 from wsapp.connectors.wecom import (
     emulator_access,
-    emulator_console,
     emulator_calendar,
+    emulator_console,
     emulator_contacts,
     emulator_messages,
     emulator_pages,
