@@ -92,6 +92,7 @@ def _pages(app: Flask) -> None:
         host, theme = request.args.get("host", "browser"), request.args.get("theme", "")
         language = request.args.get("language", "zh")
         client = SimpleNamespace(host=host, theme=theme, language=language, is_desktop="desktop" in request.args)
+        rows = app.jinja_env.get_template("_ui/rows.html").module
         member = SimpleNamespace(name="阿丽", role="seller", corp_name="示例新能源科技（北京）有限公司", language="")
         return render_template(
             name,
@@ -99,7 +100,7 @@ def _pages(app: Flask) -> None:
             member=member,
             csp_nonce=g.nonce,
             now=now,
-            customers=customers(now),
+            customers=[rows.customer(**one) for one in customers(now)],
             tasks=tasks(now, state.done),
             timeline=timeline(now),
             long=LONG,

@@ -28,13 +28,25 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "notification": ("message", "reason", "host_code", "channel", "shown"),
     "outbox": ("error",),
     "stored_file": ("media_id",),
+    "ownership_file": ("content",),
+    "directory_run": ("code", "reason"),
+    "host_stream": ("reason",),
+    "group_robot": ("name", "fault"),
+    "group_note": ("message",),
+    "group_post": ("host_code", "reason"),
+    "doctor_result": ("data",),
+    "callback_heard": ("reason",),
+    "bot_draft": ("content", "reason"),
 }
 # Codes, keys and hashes: the program alone writes them, from values of its own.
 MACHINE: dict[str, tuple[str, ...]] = {
-    "corp": ("host", "host_corp_id", "credentials"),
-    "department": ("parent_id", "path"),
+    "corp": ("host", "host_corp_id", "credentials", "former"),
+    "corp_set_up": ("host", "sealed"),
+    "ownership_file": ("name",),
+    "department": ("parent_id", "path", "run_id"),
     "member": (
         *("userid", "userid_key", "unionid", "manager_userid", "main_department_id", "status", "role", "language"),
+        "run_id",
     ),
     "membership": ("member_id", "department_id"),
     "login_session": ("member_id",),
@@ -61,11 +73,24 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "event": ("kind", "subject_type", "subject_id", "customer_id", "actor_id"),
     "notification": (
         *("kind", "key", "recipient_id", "subject_id", "task_ids", "card", "payload", "state", "host_id", "handle"),
+        *("held", "merged_into"),
     ),
+    "directory_run": ("cause", "state", "stage", "top", "holder"),
+    "directory_step": ("run_id", "kind", "target", "cursor"),
+    "host_stream": ("holder", "state"),
+    "group_robot": ("address", "department_id", "events", "hours", "language"),
+    "group_note": ("robot_id", "key", "kind", "state", "post_id"),
+    "group_post": ("robot_id", "body", "state"),
+    "host_usage": ("month", "meter"),
+    "preference": ("member_id", "channels", "quiet_hours"),
+    "doctor_result": ("state",),
+    "bot_draft": ("member_id", "kind", "state", "record"),
     "outbox": ("kind", "lane", "key", "payload", "state", "attempt_id"),
     "stored_file": ("owner_id", "record_id", "state", "content_type"),
 }
-MACHINE_KEYS = frozenset({"owner", "assignee", "before", "trust", "url", "key", "style", "kind", "id", "task"})
+MACHINE_KEYS = frozenset(
+    {"owner", "assignee", "before", "trust", "url", "key", "style", "kind", "id", "task", "at", "customers"}
+)
 
 
 def unfilled() -> list[str]:

@@ -12,7 +12,14 @@ from wsapp.crm.org.models import Member
 PUBLIC = {
     *("/", "/signin/", "/signin/<host>/<corp_id>", "/signin/<host>/<corp_id>/web", "/signin/<host>/<corp_id>/return"),
     *("/signin/<host>/<corp_id>/web/return", "/signin/<host>/<corp_id>/code", "/signout", "/static/<path:name>"),
-    *("/callbacks/<host>/<corp_id>", "/callbacks/<host>/<corp_id>/<kind>", "/healthz", "/readyz", "/metrics"),
+    *(
+        "/callbacks/<host>/<corp_id>",
+        "/callbacks/<host>/<corp_id>/<kind>",
+        "/healthz",
+        "/healthz/mark",
+        "/readyz",
+        "/metrics",
+    ),
     *("/api/v1/openapi.json", "/api/docs", "/admin/first-run"),
 }
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, abort, current_app, jsonify, request
@@ -36,7 +37,8 @@ def alive() -> Response:
 def marked() -> Any:
     """What tells this installation from others, and how the request arrived: the doctor asks its own public address."""
     forwarded = [one for one in request.headers.get("X-Forwarded-For", "").split(",") if one.strip()]
-    return jsonify({"mark": own.mark(), "scheme": request.scheme, "host": request.host, "hops": len(forwarded)})
+    at_home = request.host.lower() == urlsplit(house().settings.server.public_url).netloc.lower()
+    return jsonify({"mark": own.mark(), "scheme": request.scheme, "at_home": at_home, "hops": len(forwarded)})
 
 
 @bp.get("/readyz")

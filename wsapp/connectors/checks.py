@@ -4,6 +4,7 @@ A connector names its checks; the doctor (`wsapp.doctor`) runs them and hands in
 Texts are lazy: they are translated when they are shown.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -99,6 +100,7 @@ class Check:
     sends: bool = False
 
 
+CODE = re.compile(r"-?[A-Za-z0-9_.]{1,80}")
 OWN_NONCE = "wsappdoctor"  # how the nonces of callbacks that we send to ourselves begin: they prove nothing of the host
 
 UNKNOWN = lazy("这个错误码不在本系统的对照表里。请按平台的原话和查询链接处理；联系我们时附上请求编号。")
@@ -120,8 +122,11 @@ class Checkable:
 
     @classmethod
     def lookup(cls, code: str) -> str:
-        """Return the address of the host's own page about a code, empty where it has none."""
-        return cls.lookup_url.format(code=code) if cls.lookup_url and code else ""
+        """Return the address of the host's own page about a code, empty where it has none.
+
+        What does not look like a code of a host makes no link: it came from outside.
+        """
+        return cls.lookup_url.format(code=code) if cls.lookup_url and CODE.fullmatch(code) else ""
 
 
 def ok(evidence: Text = "") -> Result:

@@ -161,9 +161,9 @@ def _proxy(ground: Ground) -> Result:
             lazy("本系统看到的是 %(seen)s，访问地址是 %(wanted)s", seen=str(found.get("scheme")), wanted=scheme),
             lazy("请让反向代理传 X-Forwarded-Proto，并把 trusted_proxies 设为代理的层数（通常是 1）。"),
         )
-    if str(found.get("host", "")).lower() != host.lower():
+    if not found.get("at_home"):
         return fail(
-            lazy("本系统看到的域名是 %(seen)s", seen=str(found.get("host"))[:100]),
+            lazy("本系统看到的域名不是 %(host)s", host=host),
             lazy("请让反向代理原样传 Host 头（nginx：proxy_set_header Host $http_host）。"),
         )
     if hops < trusted:

@@ -171,7 +171,6 @@ def test_try_later(
         ("40056", BadCredentials),
         ("60020", BadCredentials),
         ("50003", BadCredentials),
-        ("60011", Refused),
         ("400002", Refused),
         ("1430002", Refused),
         ("45002", Refused),

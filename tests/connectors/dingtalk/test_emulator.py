@@ -618,4 +618,5 @@ def test_growth_does_not_slow_sending(emulator: DingTalkEmulator, app: App) -> N
 
     first = spend(1000, "a")
     spend(10_000, "b")
-    assert spend(1000, "c") < 5 * first + 0.05
+    # The best of three: the collector may run through all that earlier tests left behind.
+    assert min(spend(1000, f"c{number}") for number in range(3)) < 5 * first + 0.05

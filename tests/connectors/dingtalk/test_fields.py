@@ -95,6 +95,22 @@ def seen(running: RunningEmulator, emulator: DingTalkEmulator, app: App) -> dict
     answers["PUT", "/v1.0/card/instances"] = call("PUT", "/v1.0/card/instances", update, token)
     search = {"queryWord": "吴", "offset": 0, "size": 10}
     answers["POST", "/v1.0/contact/users/search"] = call("POST", "/v1.0/contact/users/search", search, token)
+    robot = "/v1.0/robot"
+    said = {"robotCode": app.robot_code, "msgKey": "sampleText", "msgParam": '{"content": "x"}'}
+    people = {**said, "userIds": ["wulei", "nobody"]}
+    sent = answers["POST", f"{robot}/oToMessages/batchSend"] = call(
+        "POST", f"{robot}/oToMessages/batchSend", people, token
+    )
+    told = next(iter(emulator.groups.groups.values()))
+    group = f"{robot}/groupMessages/send"
+    answers["POST", group] = call("POST", group, {**said, "openConversationId": told.id}, token)
+    key = sent["processQueryKey"]
+    status = f"{robot}/oToMessages/readStatus"
+    answers["GET", status] = call("GET", f"{status}?robotCode={app.robot_code}&processQueryKey={key}", token=token)
+    recall = {"robotCode": app.robot_code, "processQueryKeys": [key, "unknown"]}
+    answers["POST", f"{robot}/otoMessages/batchRecall"] = call(
+        "POST", f"{robot}/otoMessages/batchRecall", recall, token
+    )
     failed = "/v1.0/event/callbacks/failedResults"
     answers["GET", failed] = call("GET", failed, token=token)
     return answers

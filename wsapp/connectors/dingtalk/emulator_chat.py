@@ -54,6 +54,7 @@ class Shown:
     task: Task | None = None
     card: Card | None = None
     read: bool = False
+    read_at: float = 0.0
     view: dict[str, Any] = field(default_factory=dict)  # of the robot
 
 
@@ -236,7 +237,8 @@ class Chat:
         shown = self.by_id.get(shown_id)
         if shown is None:
             return None
-        shown.read = True
+        if not shown.read:
+            shown.read, shown.read_at = True, self.emulator.clock.time()
         if shown.task is not None:
             shown.task.read.add(shown.user)
         return self.view(shown)

@@ -150,6 +150,7 @@ class Robots:
                 "userId": userid,
                 "name": app.corp.members[userid].name if userid in app.corp.members else "",
                 "readStatus": "READ" if shown.read else "UNREAD",
+                "readTimestamp": int(shown.read_at * 1000),
             }
             for userid, shown in said.shown.items()
         ]
