@@ -166,10 +166,36 @@ def test_sign_in_and_errors_follow_the_browsers_language(app: Flask) -> None:
         assert chinese_of(client.get(path, headers={"Accept-Language": "zh-CN"}).text), path
 
 
+# The robot understands Chinese, and the hosts' consoles have Chinese words alone: English says them as they are.
+QUOTED = (
+    "记 森林 报价已发 周五回访",
+    "提醒 明天下午3点 给森林打电话",
+    "凭证与基础信息",
+    "以下三项已在本系统保存，逐项复制到后台后点“保存”，企业微信会立即校验。",
+)
+
+
+def _quotes(chinese: str, said: list[str]) -> bool:
+    """Whether Chinese words in a translation are those of its source, which names a place in a console or a command."""
+    return ("›" in chinese or any(one in chinese for one in QUOTED)) and all(one in chinese for one in said)
+
+
 def test_every_word_has_its_english_one(tmp_path: Path) -> None:
     """Gathered anew, each word has a translation with the same places to fill, and the compiled file is of it."""
     pot = tmp_path / "messages.pot"
-    command = [sys.executable, "-m", "babel.messages.frontend", "-q", "extract", "-F", "babel.cfg", "-k", "lazy"]
+    command = [
+        sys.executable,
+        "-m",
+        "babel.messages.frontend",
+        "-q",
+        "extract",
+        "-F",
+        "babel.cfg",
+        "-k",
+        "lazy",
+        "-k",
+        "mark",
+    ]
     command += ["--ignore-dirs=.*", "--no-location", "-o", str(pot), "."]
     subprocess.run(command, cwd=ROOT, check=True, timeout=100)
     with open(pot, "rb") as gathered, open(CATALOGUE, "rb") as committed:
@@ -181,7 +207,8 @@ def test_every_word_has_its_english_one(tmp_path: Path) -> None:
     places = re.compile(r"%\(\w+\)[sd]|\{\w+\}|%%")
     for chinese, english in known.items():
         assert sorted(places.findall(chinese)) == sorted(places.findall(english)), chinese
-        assert not CHINESE.search(english.replace("“", "").replace("”", "")), english
+        said = CHINESE.findall(english.replace("“", "").replace("”", ""))
+        assert not said or _quotes(chinese, said), english
     from babel.support import Translations
 
     with open(CATALOGUE.with_suffix(".mo"), "rb") as compiled:

@@ -171,7 +171,7 @@ def test_a_robot_that_is_gone_is_switched_off_and_says_why(firm: Firm) -> None:
     notes(robot, 3)
     run_due(firm.app, kinds=KINDS)
     gone = robot_now()
-    assert not gone.enabled
+    assert not gone.enabled, [(one.state, one.host_code, one.reason) for one in posts()]
     assert gone.fault.split()[0] in ("93000", "300005")
     assert {one.state for one in posts()} == {"failed"}
     assert db.session.scalars(sa.select(GroupNote.state).distinct()).all() == ["dropped"]
