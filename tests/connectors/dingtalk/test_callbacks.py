@@ -309,6 +309,7 @@ def same_in_effect(one: CallbackRequest, other: CallbackRequest) -> bool:
     return essence(one) == essence(other)
 
 
+@pytest.mark.soak
 def test_mutated_pushes_are_all_refused() -> None:
     rng, who, tried = random.Random(20261122), reader(), 0
     genuine = [push(), push({"EventType": "check_url"}), push({**EVENT, "note": "张三" * 50})]
@@ -323,6 +324,7 @@ def test_mutated_pushes_are_all_refused() -> None:
             who.read(request)
 
 
+@pytest.mark.soak
 def test_signed_garbage_ends_in_the_same_refusal() -> None:
     """Bytes that the host's own key signed, but that are no event: no other exception comes out (T04)."""
     rng, who = random.Random(7), reader()

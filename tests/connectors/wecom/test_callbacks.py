@@ -260,6 +260,7 @@ def mutated(rnd: random.Random, good: CallbackRequest, encrypted: str) -> Callba
     return replace(good, query={**good.query, field: [change(rnd, good.query[field][0])]})
 
 
+@pytest.mark.soak
 def test_mutated_callbacks_are_all_refused_alike() -> None:
     rnd = random.Random(20261122)
     good = arriving()
@@ -275,6 +276,7 @@ def test_mutated_callbacks_are_all_refused_alike() -> None:
     assert (time.process_time() - started) / FUZZ < 0.02
 
 
+@pytest.mark.soak
 def test_signed_garbage_is_refused_alike() -> None:
     """Whoever knows the token but not the key; and whoever knows both but writes nonsense (T04)."""
     rnd = random.Random(4)
