@@ -103,7 +103,7 @@ TWO = 'Role("one", steady("one")), Role("two", steady("two"), reloads=True)'
 def test_everything_stops_when_told(tree, noted, number):
     process = tree(TWO)
     pids = [int(wait_until(lambda name=name: noted(name), name)[0]) for name in ("one", "two")]
-    assert noted("ready") == [str(process.pid)]
+    assert wait_until(lambda: noted("ready"), "ready") == [str(process.pid)]
     process.send_signal(number)
     assert process.wait(PATIENCE) == 0
     assert sorted(noted("ended")) == ["one", "two"]
