@@ -135,9 +135,10 @@ class World:
 
     def leftovers(self) -> list[Any]:
         with self.app.app_context():
-            rows = sa.select(outbox.Outbox).where(outbox.Outbox.state != "done", outbox.Outbox.due_at < clock.now())
-            return [(one.kind, one.state, one.crashes, one.attempts, one.error) for one in db.session.scalars(rows)][
-                :20
+            left = sa.select(outbox.Outbox).where(outbox.Outbox.state != "done").order_by(outbox.Outbox.due_at).limit(20)
+            return [
+                (one.kind, one.state, one.due_at - clock.now(), one.crashes, one.attempts, one.error)
+                for one in db.session.scalars(left)
             ]
 
     def verdict(self) -> dict[str, int]:

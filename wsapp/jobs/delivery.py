@@ -110,7 +110,7 @@ def locked(message_ids: Sequence[str]) -> dict[str, Notification]:
     """Return ledger rows as they are now, held against whoever stops or presses meanwhile."""
     statement = sa.select(Notification).where(Notification.id.in_(list(message_ids))).order_by(Notification.id)
     if is_postgresql():
-        statement = statement.with_for_update()
+        statement = statement.with_for_update(key_share=True)
     found = db.session.execute(statement, execution_options={"populate_existing": True}).scalars()
     return {one.id: one for one in found}
 

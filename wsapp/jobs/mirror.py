@@ -101,7 +101,7 @@ def keeper_of(connector: Connector, kind: str) -> Keeper | None:
 
 
 def _locked(mirror_id: str) -> TaskMirror | None:
-    statement = sa.select(TaskMirror).where(TaskMirror.id == mirror_id).with_for_update()
+    statement = sa.select(TaskMirror).where(TaskMirror.id == mirror_id).with_for_update(key_share=True)
     found: TaskMirror | None = first(statement.execution_options(populate_existing=True))
     return found
 
@@ -318,7 +318,7 @@ def _home(held: Held) -> str:
     choice = db.session.execute(
         sa.select(MirrorChoice)
         .where(MirrorChoice.id == choice.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).scalar_one()
     now = clock.wall()

@@ -141,7 +141,7 @@ def heard_of(kind: str, host_ids: Iterable[str]) -> None:
     statement = sa.select(TaskMirror).where(
         TaskMirror.kind == kind, TaskMirror.host_id.in_(wanted), TaskMirror.is_current.is_(True)
     )
-    for mirror in rows(statement.with_for_update()):
+    for mirror in rows(statement.with_for_update(key_share=True)):
         if mirror.state != THERE:
             continue
         if mirror.echoes > 0 and mirror.echoes_until and mirror.echoes_until > clock.now():

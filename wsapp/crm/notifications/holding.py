@@ -62,7 +62,7 @@ def _held(*conditions: sa.ColumnElement[bool]) -> Sequence[Notification]:
         .order_by(Notification.created_at, Notification.id)
         .execution_options(populate_existing=True)
     )
-    found: Sequence[Notification] = rows(statement.with_for_update() if is_postgresql() else statement)
+    found: Sequence[Notification] = rows(statement.with_for_update(key_share=True) if is_postgresql() else statement)
     return found
 
 

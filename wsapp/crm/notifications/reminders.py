@@ -19,12 +19,12 @@ from wsapp.crm.notifications.actions import (
 )
 from wsapp.crm.notifications.messages import bundle_card, in_language_of, task_card, task_state
 from wsapp.crm.notifications.models import Notification
-from wsapp.crm.org.models import Corp, Member
-from wsapp.crm.org.queries import member, member_by_userid, names
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import hold_corp, member, member_by_userid, names
 from wsapp.crm.tasks.actions import complete_task, snooze_moment, snooze_task
 from wsapp.crm.tasks.models import FIRED, PLANNED, Reminder, Task
 from wsapp.crm.tasks.reminders import rings_at
-from wsapp.db import current_corp, db, first, is_postgresql, rows
+from wsapp.db import db, first, is_postgresql, rows
 from wsapp.problems import Problem
 from wsapp.texts import _
 
@@ -63,12 +63,9 @@ def fire_due(limit: int = BATCH) -> int:
 
 
 def _one_at_a_time() -> None:
-    """Let one worker at a time fire in a corp, or two would each make their own bundle for one person.
-
-    The lock leaves foreign keys alone: others go on writing rows of the corp meanwhile.
-    """
+    """Let one worker at a time fire in a corp, or two would each make their own bundle for one person."""
     if is_postgresql():
-        db.session.execute(sa.select(Corp.id).where(Corp.id == current_corp()).with_for_update(key_share=True))
+        hold_corp()
 
 
 def _take_due(limit: int) -> list[Reminder]:

@@ -17,8 +17,8 @@ from wsapp.crm.org.models import (
     Member,
     Membership,
 )
-from wsapp.crm.org.queries import member_by_userid
-from wsapp.db import current_corp, db, first, new_id
+from wsapp.crm.org.queries import hold_corp, member_by_userid
+from wsapp.db import db, first, new_id
 from wsapp.problems import Forbidden, Invalid
 from wsapp.texts import _
 
@@ -227,7 +227,7 @@ def set_role(member: Member, role: str, *, actor: Member) -> None:
 
 def _one_role_change_at_a_time(*people: Member) -> None:
     """Let the role changes of a corp wait for each other, or two administrators could demote one another at once."""
-    db.session.execute(sa.select(Corp.id).where(Corp.id == current_corp()).with_for_update())
+    hold_corp()
     for one in people:
         db.session.refresh(one)
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.org.actions import shut_out
 from wsapp.crm.org.models import LEFT, Corp, DirectoryRun, Member
+from wsapp.crm.org.queries import hold_corp
 from wsapp.db import current_corp, db, first, rows
 
 BURST = timedelta(minutes=10)
@@ -31,8 +32,7 @@ def let_go(member: Member) -> Parting:
     (had left before).
     """
     # One after the other in a corp: so each is counted, and two events about one person part them once.
-    held = sa.select(Corp).where(Corp.id == current_corp()).with_for_update()
-    corp: Corp = first(held.execution_options(populate_existing=True))
+    corp = hold_corp()
     db.session.refresh(member)
     if member.status == LEFT:
         return "known"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, HostStream, Member, Membership
-from wsapp.db import db, first, rows
+from wsapp.db import current_corp, db, first, rows
 from wsapp.kept import Kept, one_of
 
 ROOT_DEPTH = 1
@@ -22,6 +22,17 @@ def corp_at_host(host: str, host_corp_id: str) -> Corp | None:
 def corps() -> Sequence[Corp]:
     """Return every connected corp of this installation, oldest first."""
     return rows(sa.select(Corp).order_by(Corp.id))
+
+
+def hold_corp() -> Corp:
+    """Return the corp, held until the transaction ends: whoever else holds it waits.
+
+    The lock leaves foreign keys alone. Others go on writing rows of the corp, and two that have written some may both
+    come to hold it without waiting for each other for ever.
+    """
+    held = sa.select(Corp).where(Corp.id == current_corp()).with_for_update(key_share=True)
+    found: Corp = first(held.execution_options(populate_existing=True))
+    return found
 
 
 def member(member_id: str | None) -> Member | None:

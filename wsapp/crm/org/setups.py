@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, CorpSetUp, Member, OwnershipFile
-from wsapp.crm.org.queries import has_admin
+from wsapp.crm.org.queries import has_admin, hold_corp
 from wsapp.db import corp_scope, db, first, new_id, rows
 from wsapp.problems import Forbidden, Invalid
 from wsapp.texts import _
@@ -101,7 +101,7 @@ def take_over(corp: Corp, member: Member) -> None:
 
     The caller has made sure that this browser connected the corp, with its secret.
     """
-    db.session.execute(sa.select(Corp.id).where(Corp.id == corp.id).with_for_update())
+    hold_corp()
     if member.corp_id != corp.id or not member.is_active or has_admin():
         raise Forbidden(_("这个企业已经有管理员了"))
     member.role = ADMIN
