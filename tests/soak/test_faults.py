@@ -70,6 +70,7 @@ class Trouble(threading.Thread):
             else:
                 pending = self.host.post("faults", [])["faults"]
         timer.cancel()
+        self.host.end_faults()
 
     def _add(self, kind: str) -> int:
         if kind == "timeout" and self.done["timeout"] >= self.timeouts:

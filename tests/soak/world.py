@@ -50,6 +50,9 @@ class Host:
     def post(self, switch: str, body: Any) -> Any:
         return requests.post(f"{self.url}/_emulator/{switch}", json=body, timeout=10).json()
 
+    def end_faults(self) -> None:
+        requests.delete(f"{self.url}/_emulator/faults", timeout=10)
+
     def calls(self) -> Counter[str]:
         return Counter(requests.get(f"{self.url}/_emulator/calls?api=-", timeout=10).json()["counts"])
 

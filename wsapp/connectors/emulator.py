@@ -5,6 +5,7 @@ only through the base URLs of its settings. Its own switches live under `/_emula
 
     POST /_emulator/clock   {"advance": seconds} | {"offset": seconds}
     POST /_emulator/faults  {"api": "/cgi-bin/message/send", "times": 3, "fault": "delay", …}   ("api": "*" for all)
+    DELETE /_emulator/faults                             what has not failed yet goes well
     POST /_emulator/knobs   {"name": value, …}          a host's own switches, see its `KNOBS`
     GET  /_emulator/calls   ?api=…                       what was asked, tokens redacted
     GET  /_emulator/chats   ?user=…                      every message that people see, as data
@@ -196,6 +197,12 @@ class Emulator:
                     known = {key: rule.pop(key) for key in ("api", "fault", "times", "skip") if key in rule}
                     self.faults.append(Fault(**known, options=rule))
             return jsonify({"faults": len(self.faults)})
+
+        @app.delete("/_emulator/faults")
+        def end_faults() -> Response:
+            with self.lock:
+                self.faults.clear()
+            return jsonify({"faults": 0})
 
         @app.post("/_emulator/knobs")
         def set_knobs() -> tuple[Response, int] | Response:
