@@ -138,10 +138,10 @@ class World:
 
     def leftovers(self) -> list[Any]:
         with self.app.app_context():
-            left = sa.select(outbox.Outbox).where(outbox.Outbox.state != "done").order_by(outbox.Outbox.due_at).limit(20)
+            undone = sa.select(outbox.Outbox).where(outbox.Outbox.state != "done")
             return [
                 (one.kind, one.state, one.due_at - clock.now(), one.crashes, one.attempts, one.error)
-                for one in db.session.scalars(left)
+                for one in db.session.scalars(undone.order_by(outbox.Outbox.due_at).limit(20))
             ]
 
     def verdict(self) -> dict[str, int]:
