@@ -5,12 +5,15 @@ the main ones in the hosts' desktop windows.
 """
 
 import io
+import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -21,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from tests.browser.conftest import CHROMIUM, Phones  # noqa: E402
 from tests.browser.stack import SAMPLES, Sample, Stack, running  # noqa: E402
 from tests.browser.test_main_job import add_customer, add_task, log_visit, press_done  # noqa: E402
+from tests.browser.test_robot import say  # noqa: E402
 from wsapp.connectors.phone import holder_cookie  # noqa: E402
 
 TARGET = ROOT / "docs" / "screenshots"
@@ -45,6 +49,8 @@ class Story:
     visit: str
     task: str
     member: str  # the seller, as the manager sees them
+    message: str  # a message of the ledger, with what became of it
+    draft: str  # what the seller dictated to the robot
 
 
 # --- the story ----------------------------------------------------------------------------------------------------
@@ -63,13 +69,28 @@ def live_through(stack: Stack, phones: Phones, sample: Sample) -> Story:
     task = app.url
     add_task(app, stack, customer, "提醒财务开具上月的增值税发票")
     stack.move_clock("10m")
-    press_done(phones.phone(sample, sample.seller.userid), "提醒财务开具上月的增值税发票", sample)
+    phone = phones.phone(sample, sample.seller.userid)
+    press_done(phone, "提醒财务开具上月的增值税发票", sample)
     stack.card(sample.host, sample.seller.userid, "把含运费的报价单")
+    say(phone, f"记 {name} 样品已寄出，明天上午10点 确认收货")
+    draft = stack.card(sample.host, sample.seller.userid, "确认这条跟进")
+    app.goto(f"{stack.url}/h5/me/messages")
+    app.locator("main .row__link").first.click()
+    app.wait_for_url("**/h5/me/messages/*")
+    message = app.url
     manager = phones.app(sample, sample.manager.userid)
     manager.goto(f"{stack.url}/h5/team")
     manager.locator("main").get_by_text(sample.seller.name, exact=True).click()
     manager.wait_for_url("**/h5/team/*")
-    return Story(*(url.removeprefix(stack.url) for url in (customer, visit, task, manager.url)))
+    urls = (customer, visit, task, manager.url, message, _draft_of(draft))
+    return Story(*(url.removeprefix(stack.url) for url in urls))
+
+
+def _draft_of(card: Any) -> str:
+    """Where the card of a draft leads: its own address stands in the card as data."""
+    found = re.search(r"/h5/drafts/\w+", json.dumps(card))
+    assert found, card
+    return found.group()
 
 
 # --- the pages ----------------------------------------------------------------------------------------------------
@@ -96,6 +117,10 @@ def pages_of(sample: Sample, story: Story) -> Iterator[tuple[str, str, str]]:
     yield "search-empty", seller, "/h5/search?q=%E6%B2%A1%E6%9C%89%E8%BF%99%E5%AE%B6"
     yield "me", seller, "/h5/me"
     yield "messages", seller, "/h5/me/messages"
+    yield "message", seller, story.message
+    yield "channels", seller, "/h5/me/channels"
+    yield "mirrors", seller, "/h5/me/mirrors"
+    yield "draft", seller, story.draft
     yield "team", manager, "/h5/team"
     yield "team-member", manager, story.member
     yield "visit-of-team", manager, story.visit
@@ -104,7 +129,7 @@ def pages_of(sample: Sample, story: Story) -> Iterator[tuple[str, str, str]]:
 
 
 DESKTOP_PAGES = ("today", "customers", "customer", "tasks", "task-new", "team")
-CONSOLE = ("", "members", "work", "deliveries", "robots", "tokens")
+CONSOLE = ("", "members", "corps", "directory", "robots", "notifications", "deliveries", "work", "tokens")
 
 
 class Camera:
@@ -173,7 +198,23 @@ class Camera:
             for name in CONSOLE:
                 page.goto(f"{self.stack.url}/admin/{name}")
                 self._shoot(page, f"admin{'-' + name if name else ''}-{scheme}")
+            self._doctor(page, scheme)
+            self._wizard(page, scheme)
             context.close()
+
+    def _doctor(self, page: Page, scheme: str) -> None:
+        page.goto(f"{self.stack.url}/admin/doctor")
+        page.get_by_text("等待检查").first.wait_for(state="detached", timeout=60_000)
+        page.get_by_role("button", name="全部检查", exact=True).wait_for(timeout=60_000)
+        self._shoot(page, f"admin-doctor-{scheme}")
+
+    def _wizard(self, page: Page, scheme: str) -> None:
+        """The first step of connecting a corp, for each host."""
+        for host, label in (("wecom", "接入企业微信"), ("dingtalk", "接入钉钉")):
+            page.goto(f"{self.stack.url}/admin/corps")
+            page.get_by_role("button", name=label, exact=True).click()
+            page.wait_for_url("**/set-ups/**")
+            self._shoot(page, f"admin-connect-{host}-{scheme}")
 
     def _carry_session(self, sample: Sample, user: str, context: BrowserContext) -> None:
         """Sign in on the phone and take the session along to another window."""

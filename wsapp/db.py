@@ -199,12 +199,16 @@ def _stamp(session: Session, flush_context: Any, instances: Any) -> None:
 def insert_rows(model: type[CorpScoped], rows: Iterable[Mapping[str, Any]], *, ignore: bool = False) -> int:
     """Insert many rows of the current corp in one statement; returns how many went in.
 
-    With `ignore`, rows that break a unique key are left out.
+    With `ignore`, rows that break a unique key are left out. Raises ValueError for rows that name different columns:
+    the statement is made for the first one, and would leave out what only others have.
     """
     corp_id = current_corp()
     stamped = [{"id": new_id(), **row, "corp_id": corp_id} for row in rows]
     if not stamped:
         return 0
+    columns = stamped[0].keys()
+    if any(row.keys() != columns for row in stamped):
+        raise ValueError(f"rows of {model.__name__} with different columns")
     statement = dialect_insert(sa.inspect(model).local_table)
     if ignore:
         statement = statement.on_conflict_do_nothing()

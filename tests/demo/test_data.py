@@ -62,6 +62,13 @@ def test_every_firm_is_filled(demo: Demo) -> None:
             assert owners == {one.id for one in people if not leads_others(one)}
 
 
+def test_whatever_is_closed_says_when(demo: Demo) -> None:
+    for corp in corps():
+        with corp_scope(corp.id):
+            assert count(Task, Task.state != OPEN, Task.done_at.is_(None)) == 0
+            assert count(Task, Task.state != OPEN) > 0
+
+
 def test_work_is_overdue_due_today_and_ahead(demo: Demo) -> None:
     now = clock.now()
     for corp in corps():

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.cast import Cast, settings_for
+from wsapp.clock import now
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.org.models import Corp, Member
+from wsapp.crm.org.models import Corp, Department, Member
 from wsapp.db import (
     Base,
     NoCorp,
@@ -70,15 +71,19 @@ def test_rows_of_one_corp_cannot_be_written_in_another(app: Flask, cast: Cast, a
 
 
 def test_bulk_inserts_are_stamped(app: Flask, cast: Cast) -> None:
-    from wsapp.clock import now
-    from wsapp.crm.org.models import Department
-
     with app.app_context(), corp_scope(cast.corp_id):
         row = {"id": "9", "name": "仓库", "path": "/1/9/", "sort": 0, "checked_at": now()}
         assert insert_rows(Department, [row]) == 1
         assert insert_rows(Department, [row], ignore=True) == 0
         db.session.commit()
         assert db.session.scalar(sa.select(Department.corp_id).where(Department.id == "9")) == cast.corp_id
+
+
+def test_bulk_inserts_lose_no_column_that_only_some_rows_have(app: Flask, cast: Cast) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        row = {"id": "9", "name": "仓库", "path": "/1/9/", "sort": 0, "checked_at": now()}
+        with pytest.raises(ValueError, match="Department"):
+            insert_rows(Department, [row, {**row, "id": "10", "gone_at": now()}])
 
 
 def test_the_corp_is_gone_after_the_block(app: Flask, cast: Cast) -> None:
@@ -124,7 +129,6 @@ def test_readers_do_not_wait_for_a_writer(app: Flask, cast: Cast) -> None:
 
 def test_concurrent_read_then_write_never_finds_the_database_locked(app: Flask, cast: Cast) -> None:
     """Eight writers that read before they write: under a deferred BEGIN most would fail."""
-    from wsapp.clock import now
     from wsapp.crm.org.models import FirstRun
 
     with app.app_context():

@@ -126,6 +126,8 @@ class DemoFirm(Firm):
             "assignee_id": customer["owner_id"],
             "creator_id": customer["owner_id"],
             "state": OPEN,
+            "done_at": None,
+            "done_by": None,
             "created_at": created,
             "updated_at": created,
         }
