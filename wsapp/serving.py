@@ -5,6 +5,7 @@ clear line and a web process that is started again loses no connection.
 """
 
 import fcntl
+import gc
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -206,6 +207,7 @@ class WebServer(BaseApplication):
             "forwarded_allow_ips": "",  # the app's own setting says how many proxies are believed
             "control_socket_disable": True,
             "logger_class": GunicornLog,
+            "when_ready": lambda arbiter: _set_aside(),
             "post_fork": lambda arbiter, worker: self._begin_worker(arbiter),
             "child_exit": lambda arbiter, worker: metrics_folder.tidy(),
         }
@@ -225,12 +227,23 @@ class WebServer(BaseApplication):
                 logs.get_logger().error("web.reload_refused", reason=str(error))
                 return
         self.callable = None
+        _set_aside()
         super().reload()
         logs.get_logger().info("web.reloaded")
 
     def _begin_worker(self, arbiter: Any) -> None:
         die_with(arbiter.pid)
         _forget_connections(self.app)
+
+
+def _set_aside() -> None:
+    """Take what is loaded by now out of the garbage collector's rounds, before workers are forked.
+
+    Its marks stand in the objects: a round in a worker would copy nearly all memory that the workers share.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 class GunicornLog(Logger):
