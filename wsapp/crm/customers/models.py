@@ -88,3 +88,20 @@ class CustomerPhone(CorpScoped, Base):
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     number: Mapped[str] = mapped_column(sa.String(24))
     position: Mapped[int] = mapped_column(default=0)
+
+
+class Coworker(CorpScoped, Base):
+    """A co-worker of a customer (协作人): somebody besides the owner who sees it, and edits it where `may_edit`."""
+
+    __tablename__ = "coworker"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "customer_id", "member_id"),
+        sa.Index("ix_coworker_member", "corp_id", "member_id", "customer_id"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    may_edit: Mapped[bool] = mapped_column(default=False)
+    since: Mapped[datetime] = mapped_column(Moment)

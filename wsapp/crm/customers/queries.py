@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from wsapp.crm.customers.clean import name_key, normal_phone
-from wsapp.crm.customers.models import Customer, CustomerPhone
+from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import Viewer, viewer_of, viewer_values, within_team
+from wsapp.crm.org.queries import Viewer, is_actor, team_ids, viewer_of, viewer_values, within_team
+from wsapp.crm.org.rights import sight
 from wsapp.db import as_loaded, db, first, is_postgresql, rows
 from wsapp.kept import Kept, columns_of, one_of
 from wsapp.problems import NotFound
@@ -41,8 +42,20 @@ SORTS = {
 
 
 def visible_customers(actor: Member | Viewer) -> sa.ColumnElement[bool]:
-    """Return the condition for the customers that the actor may see."""
-    return sa.and_(Customer.deleted_at.is_(None), within_team(Customer.owner_id, actor))
+    """Return the condition for the customers that the actor may see: their people's, and those shared with them."""
+    there = Customer.deleted_at.is_(None)
+    if actor is Viewer.WHOLE or (isinstance(actor, Member) and team_ids(actor) is None):
+        return there
+    theirs = within_team(Customer.owner_id, actor)
+    if isinstance(actor, Member) and not sight(actor).shared:
+        return sa.and_(there, theirs)
+    return sa.and_(there, sa.or_(theirs, is_shared_with(actor)))
+
+
+def is_shared_with(actor: Member | Viewer) -> sa.ColumnElement[bool]:
+    """Return the condition that the actor co-works on a customer."""
+    shared = sa.select(Coworker.customer_id).where(is_actor(Coworker.member_id, actor))
+    return Customer.id.in_(shared)
 
 
 def find_customer(customer_id: str, *, actor: Member) -> Customer:

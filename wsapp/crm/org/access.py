@@ -20,6 +20,8 @@ from wsapp.crm.org.models import (
     Member,
     SignInState,
 )
+from wsapp.crm.org.rights import forget_sights
+from wsapp.crm.org.standing import told
 from wsapp.db import as_loaded, current_corp, db, first
 from wsapp.kept import Kept
 from wsapp.problems import Forbidden, Invalid, Problem
@@ -81,6 +83,7 @@ def _with_member(way_in: type[LoginSession] | type[ApiToken], *columns: Any) -> 
             *(getattr(Member, name).label(f"member_{name}") for name in _MEMBER),
             Corp.name.label("corp_name"),
             Corp.enabled.label("corp_enabled"),
+            Corp.standing.label("corp_standing"),
         )
         .select_from(way_in)
         .join(Member, sa.and_(Member.id == way_in.member_id, Member.corp_id == way_in.corp_id))
@@ -96,8 +99,9 @@ _TOKEN = _with_member(ApiToken, ApiToken.epoch, ApiToken.scopes, ApiToken.expire
 
 def _member_in(row: Any) -> Member:
     """Return the member from a row of `_with_member`, who knows the name of their corp: every page shows it."""
-    member = as_loaded(Member, dict(zip(_MEMBER, row[-len(_MEMBER) - 2 :], strict=False)))
+    member = as_loaded(Member, dict(zip(_MEMBER, row[-len(_MEMBER) - 3 :], strict=False)))
     member.__dict__["corp_name"] = row.corp_name
+    told(member.corp_id, row.corp_standing)
     return member
 
 
@@ -323,7 +327,7 @@ def use_first_run(code_hash: str, *, member: Member) -> None:
         raise Invalid({"code": wrong_code()})
     member.role = ADMIN
     member.role_set_here = True
-    member.__dict__.pop("_team", None)
+    forget_sights(member)
 
 
 def wrong_code() -> str:

@@ -18,6 +18,7 @@ from wsapp.crm.org.models import (
     Membership,
 )
 from wsapp.crm.org.queries import hold_corp, member_by_userid
+from wsapp.crm.org.rights import forget_sights
 from wsapp.db import db, first, new_id
 from wsapp.problems import Forbidden, Invalid
 from wsapp.texts import _
@@ -186,7 +187,7 @@ def keep_memberships(
         membership.leads = department_id in leads
     for gone in present.values():
         db.session.delete(gone)
-    member.__dict__.pop("_team", None)
+    forget_sights(member)
 
 
 def _set_status(member: Member, status: str) -> None:

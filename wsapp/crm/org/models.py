@@ -32,6 +32,7 @@ class Corp(Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     fault: Mapped[str | None] = mapped_column(sa.String(300))  # why the host refuses us, for the console
     leaving_held_at: Mapped[datetime | None] = mapped_column(Moment)  # too many left at once: see `directory.let_go`
+    standing: Mapped[int] = mapped_column(default=0, server_default="0")  # counts changes, see `org.standing`
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 
@@ -62,6 +63,15 @@ class OwnershipFile(Base):
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey("corp.id", ondelete="CASCADE"))
     content: Mapped[str] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class CorpRule(CorpScoped, Base):
+    """A rule that the corp set (业务规则), see `org.rules`; `id` is its key."""
+
+    __tablename__ = "corp_rule"
+
+    value: Mapped[Any] = mapped_column(Json)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class Department(CorpScoped, Base):
@@ -100,6 +110,7 @@ class Member(CorpScoped, Base):
     main_department_id: Mapped[str | None] = mapped_column(sa.String(40))
     status: Mapped[str] = mapped_column(sa.String(10), default=ACTIVE)
     role: Mapped[str] = mapped_column(sa.String(20), default=SELLER)
+    roles: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")  # given here, see `org.roles`
     role_set_here: Mapped[bool] = mapped_column(default=False)  # an administrator decided; the host no longer does
     language: Mapped[str] = mapped_column(sa.String(5), default="")  # "" follows the host
     epoch: Mapped[int] = mapped_column(default=0)  # sessions and tokens of an older epoch are dead

@@ -5,9 +5,10 @@ from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute
 
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, HostStream, Member, Membership
+from wsapp.crm.org.rights import sight
 from wsapp.db import current_corp, db, first, rows
 from wsapp.kept import Kept, one_of
 
@@ -51,36 +52,8 @@ def led_department_ids(actor: Member) -> Sequence[str]:
 
 
 def team_ids(actor: Member) -> frozenset[str] | None:
-    """Return the ids of everybody whose records the actor may see; None means the whole corp.
-
-    An administrator sees all; a leader the people of the departments they lead and of all below; everybody themselves.
-    Remembered on the actor for the rest of the unit of work.
-    """
-    if "_team" not in actor.__dict__:
-        actor.__dict__["_team"] = None if actor.role == ADMIN else _team_of(actor)
-    return actor.__dict__["_team"]
-
-
-def _team_of(actor: Member) -> frozenset[str]:
-    below: frozenset[str] = frozenset(row.member_id for row in _PEOPLE_BELOW.all(leader=actor.id))
-    return below | {actor.id}
-
-
-def _people_below() -> sa.Select[str]:
-    below, top, led = aliased(Department), aliased(Department), aliased(Membership)
-    # Compared as text, not with LIKE: a host's department id may hold a wildcard.
-    is_below = sa.func.substr(below.path, 1, sa.func.length(top.path)) == top.path
-    return (
-        sa.select(Membership.member_id)
-        .join(below, sa.and_(below.id == Membership.department_id, below.corp_id == Membership.corp_id))
-        .join(top, sa.and_(is_below, top.corp_id == below.corp_id))
-        .join(led, sa.and_(led.department_id == top.id, led.corp_id == top.corp_id))
-        .where(led.member_id == sa.bindparam("leader"), led.leads.is_(True))
-        .distinct()
-    )
-
-
-_PEOPLE_BELOW = Kept(_people_below())  # asked by most pages
+    """Return the ids of everybody whose records the actor may see; None means the whole corp."""
+    return sight(actor).people
 
 
 def _led_paths(actor: Member) -> Sequence[str]:

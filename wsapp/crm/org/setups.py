@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, CorpSetUp, Member, OwnershipFile
 from wsapp.crm.org.queries import has_admin, hold_corp
+from wsapp.crm.org.rights import forget_sights
 from wsapp.db import corp_scope, db, first, new_id, rows
 from wsapp.problems import Forbidden, Invalid
 from wsapp.texts import _
@@ -106,7 +107,7 @@ def take_over(corp: Corp, member: Member) -> None:
         raise Forbidden(_("这个企业已经有管理员了"))
     member.role = ADMIN
     member.role_set_here = True
-    member.__dict__.pop("_team", None)
+    forget_sights(member)
 
 
 # --- corps --------------------------------------------------------------------------------------------------------

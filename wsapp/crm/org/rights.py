@@ -1,0 +1,197 @@
+"""What somebody may do with whose records: the one answer for every door, from roles, departments and deputies."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from wsapp import clock
+from wsapp.crm.org.models import ADMIN, SELLER, Department, Member, Membership
+from wsapp.crm.org.roles import ACCESS, BUILT_IN, DENIED, MANAGER, Definition, Delegation, Role
+from wsapp.crm.org.standing import standing
+from wsapp.db import db, rows
+from wsapp.kept import Kept, one_of
+from wsapp.problems import Forbidden
+from wsapp.texts import _
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Whose records a right covers: everybody's, or those of `people`; `shared`: those shared with the actor, too."""
+
+    people: frozenset[str] | None
+    shared: bool = False
+
+    def covers(self, owner_id: str | None, *, shared: bool = False) -> bool:
+        """Say whether it covers a record of `owner_id`; `shared`: the actor co-works on it."""
+        return self.people is None or owner_id in self.people or (self.shared and shared)
+
+
+# --- roles --------------------------------------------------------------------------------------------------------
+
+
+def definitions() -> Mapping[str, Definition]:
+    """Return the corp's roles by key: the built-in ones, as changed here, then its own."""
+    return standing("roles", _read_definitions)
+
+
+def _read_definitions() -> Mapping[str, Definition]:
+    found = dict(BUILT_IN)
+    for row in db.session.execute(sa.select(Role.key, Role.name, Role.grants, Role.fields).order_by(Role.created_at)):
+        built_in = BUILT_IN.get(row.key)
+        grants = {**(built_in.grants if built_in else {}), **row.grants}
+        found[row.key] = Definition(row.key, row.name or (built_in.name if built_in else ""), grants, row.fields)
+    return found
+
+
+def roles_of(actor: Member) -> tuple[Definition, ...]:
+    """Return the roles that a member holds: those given here (seller where none is), and manager where they lead."""
+    known = definitions()
+    if actor.role == ADMIN:
+        return (known[ADMIN],)
+    keys = [key for key in actor.roles or () if key in known] or [SELLER]
+    if MANAGER not in keys and _led(actor):
+        keys.append(MANAGER)
+    return tuple(known[key] for key in keys)
+
+
+# --- whose records ------------------------------------------------------------------------------------------------
+
+
+def sight(actor: Member, obj: str = "customer", action: str = "see") -> Sight:
+    """Return whose `obj` the actor may `action`. Remembered on the actor for the rest of the unit of work."""
+    kept: dict[tuple[str, str], Sight] = actor.__dict__.setdefault("_sights", {})
+    found = kept.get((obj, action))
+    if found is None:
+        found = kept[obj, action] = _widest(_sights(actor, obj, action))
+    return found
+
+
+def may(actor: Member, action: str, owner_id: str | None, *, obj: str = "customer", shared: bool = False) -> bool:
+    """Say whether the actor may do something with a record of `owner_id`; `shared`: they co-work on it."""
+    return sight(actor, obj, action).covers(owner_id, shared=shared)
+
+
+def demand(actor: Member, action: str, owner_id: str | None, *, obj: str = "customer", shared: bool = False) -> None:
+    """Raise Forbidden unless the actor may do it."""
+    if not may(actor, action, owner_id, obj=obj, shared=shared):
+        raise Forbidden(_("您没有权限这样做，请联系管理员"))
+
+
+def forget_sights(actor: Member) -> None:
+    """Work it out anew: the actor's roles or departments were changed."""
+    for name in ("_sights", "_led"):
+        actor.__dict__.pop(name, None)
+
+
+def _sights(actor: Member, obj: str, action: str) -> Iterable[Sight]:
+    for role in roles_of(actor):
+        yield _of_grant(actor, role.grants.get(obj, {}).get(action, "none"))
+    for absent in _stood_in_for(actor):
+        yield Sight(sight(absent, obj, action).people)
+
+
+def _of_grant(actor: Member, grant: Any) -> Sight:
+    scope = grant["scope"] if isinstance(grant, Mapping) else grant
+    if scope == "all":
+        return Sight(None, True)
+    if scope == "none":
+        return Sight(frozenset())
+    if scope in ("self", "shared"):
+        return Sight(frozenset({actor.id}), scope == "shared")
+    if scope == "chosen":
+        people = _people_in(grant["departments"], below=True)
+    elif _led(actor):
+        people = _people_in(_led(actor), below=scope == "below")
+    else:
+        people = _people_in(_own_departments(actor), below=scope == "below")
+    return Sight(people | {actor.id}, True)
+
+
+def _widest(sights: Iterable[Sight]) -> Sight:
+    people: frozenset[str] = frozenset()
+    shared = False
+    for one in sights:
+        if one.people is None:
+            return one
+        people |= one.people
+        shared |= one.shared
+    return Sight(people, shared)
+
+
+def _stood_in_for(actor: Member) -> Iterable[Member]:
+    """Return whoever is away now and has the actor as deputy. A deputy of a deputy is nobody's."""
+    if actor.__dict__.get("_as_absent"):
+        return ()
+    now = clock.now()
+    wanted = [absent for absent, deputy, starts, ends in _delegations() if deputy == actor.id and starts <= now < ends]
+    if not wanted:
+        return ()
+    found = rows(sa.select(Member).where(Member.id.in_(wanted)))
+    for one in found:
+        one.__dict__["_as_absent"] = True
+    return found
+
+
+def _delegations() -> Any:
+    return standing("delegations", _read_delegations)
+
+
+def _read_delegations() -> Any:
+    columns = (Delegation.absent_id, Delegation.deputy_id, Delegation.starts_at, Delegation.ends_at)
+    return [tuple(row) for row in db.session.execute(sa.select(*columns).where(Delegation.ends_at > clock.now()))]
+
+
+# --- departments --------------------------------------------------------------------------------------------------
+
+_LED = Kept(sa.select(Membership.department_id).where(Membership.member_id == sa.bindparam("member"), Membership.leads))
+
+
+def _led(actor: Member) -> tuple[str, ...]:
+    if "_led" not in actor.__dict__:
+        actor.__dict__["_led"] = tuple(row.department_id for row in _LED.all(member=actor.id))
+    led: tuple[str, ...] = actor.__dict__["_led"]
+    return led
+
+
+def _own_departments(actor: Member) -> list[str]:
+    return list(rows(sa.select(Membership.department_id).where(Membership.member_id == actor.id)))
+
+
+def _people(below: bool) -> sa.Select[str]:
+    there, top = aliased(Department), aliased(Department)
+    # Compared as text, not with LIKE: a host's department id may hold a wildcard.
+    covered = sa.func.substr(there.path, 1, sa.func.length(top.path)) == top.path if below else there.id == top.id
+    return (
+        sa.select(Membership.member_id)
+        .join(there, sa.and_(there.id == Membership.department_id, there.corp_id == Membership.corp_id))
+        .join(top, sa.and_(covered, top.corp_id == there.corp_id))
+        .where(one_of(top.id, "departments"))
+        .distinct()
+    )
+
+
+_PEOPLE_OF, _PEOPLE_BELOW = Kept(_people(below=False)), Kept(_people(below=True))
+
+
+def _people_in(departments: Iterable[str], *, below: bool) -> frozenset[str]:
+    statement = _PEOPLE_BELOW if below else _PEOPLE_OF
+    return frozenset(row.member_id for row in statement.all(departments=list(departments)))
+
+
+# --- fields -------------------------------------------------------------------------------------------------------
+
+
+def field_access(actor: Member, obj: str = "customer") -> Mapping[str, str]:
+    """Return how the actor sees the fields that a rule of a role names: one of `ACCESS`. All others they may edit.
+
+    Of several roles the widest counts, where every one of them has a rule; "denied" of any role hides the field.
+    """
+    ruled = [role.fields.get(obj, {}) for role in roles_of(actor)]
+    found: dict[str, str] = {}
+    for name in {name for one in ruled for name in one}:
+        wishes = [one.get(name, "edit") for one in ruled]
+        found[name] = "hidden" if DENIED in wishes else max(wishes, key=ACCESS.index)
+    return found
