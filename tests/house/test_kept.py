@@ -145,3 +145,30 @@ def test_what_was_read_beside_the_orm_is_the_sessions_own_object(app: Flask, cas
         db.session.commit()
     with app.app_context(), corp_scope(cast.corp_id):
         assert first(sa.select(Member.position).where(Member.userid == "bob")) == "经理"
+
+
+USERIDS = Kept(EVERYBODY)
+
+
+def test_whoever_listens_to_the_engine_hears_kept_statements(app: Flask, cast: Cast) -> None:
+    heard: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *others: Any) -> None:
+        heard.append(statement)
+
+    with app.app_context(), corp_scope(cast.corp_id):
+        sa.event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            USERIDS.all()
+        finally:
+            sa.event.remove(db.engine, "before_cursor_execute", note)
+    assert len([one for one in heard if "userid" in one]) == 1
+
+
+def test_an_error_of_the_driver_is_one_of_sqlalchemy(app: Flask, cast: Cast) -> None:
+    gone = Kept(sa.select(Member.userid, sa.func.no_such_function(Member.name).label("x")))
+    with app.app_context(), corp_scope(cast.corp_id):
+        with pytest.raises(sa.exc.DBAPIError):
+            gone.all()
+        db.session.rollback()
+        assert [row.userid for row in USERIDS.all()] == ["ali", "bob", "cha", "guan"]
