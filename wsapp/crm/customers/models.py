@@ -11,6 +11,9 @@ from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 KINDS = ("company", "person")
 LEVELS = ("A", "B", "C", "D")
 STAGES = ("new", "contacted", "intent", "dealt", "lost")
+LEADS = ("new", "working", "valid", "invalid", "converted")
+GENDERS = ("", "male", "female")
+CONTACT_ROLES = ("", "decides", "influences", "uses", "blocks")
 
 
 class Customer(CorpScoped, Base):
@@ -25,6 +28,8 @@ class Customer(CorpScoped, Base):
         sa.Index("ix_customer_owner_recent", "corp_id", "owner_id", "updated_at", "id"),
         sa.Index("ix_customer_owner_next", "corp_id", "owner_id", "next_follow_at", "id"),
         sa.Index("ix_customer_name", "corp_id", "name_key"),
+        sa.Index("ix_customer_lead", "corp_id", "lead", "updated_at", "id"),
+        sa.Index("ix_customer_parent", "corp_id", "parent_id"),
     )
 
     name: Mapped[str] = mapped_column(sa.String(120))
@@ -56,6 +61,12 @@ class Customer(CorpScoped, Base):
     last_followed_at: Mapped[datetime | None] = mapped_column(Moment)
     next_follow_at: Mapped[datetime | None] = mapped_column(Moment)
     last_visited_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_deal_at: Mapped[datetime | None] = mapped_column(Moment)
+    stage_since: Mapped[datetime | None] = mapped_column(Moment)  # None: since it was created
+    lead: Mapped[str] = mapped_column(sa.String(10), default="")  # one of LEADS; "": never was a lead
+    invalid_reason: Mapped[str] = mapped_column(sa.String(20), default="")
+    respond_by: Mapped[datetime | None] = mapped_column(Moment)  # a lead's first response is due
+    responded_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -105,3 +116,71 @@ class Coworker(CorpScoped, Base):
     member_id: Mapped[str] = mapped_column(sa.String(40))
     may_edit: Mapped[bool] = mapped_column(default=False)
     since: Mapped[datetime] = mapped_column(Moment)
+
+
+class Contact(CorpScoped, Base):
+    """A contact (联系人): a person at a customer. It goes with its customer, and is seen by whoever sees that."""
+
+    __tablename__ = "contact"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        corp_key("creator_id", "member"),
+        sa.Index("ix_contact_customer", "corp_id", "customer_id"),
+        sa.Index("ix_contact_recent", "corp_id", "updated_at", "id"),
+        sa.Index("ix_contact_birth_day", "corp_id", "birth_day"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    name: Mapped[str] = mapped_column(sa.String(60))
+    gender: Mapped[str] = mapped_column(sa.String(6), default="")
+    title: Mapped[str] = mapped_column(sa.String(60), default="")
+    role: Mapped[str] = mapped_column(sa.String(12), default="")  # in decisions
+    phones: Mapped[list[str]] = mapped_column(Json, default=list)
+    wechat: Mapped[str] = mapped_column(sa.String(60), default="")
+    mail: Mapped[str] = mapped_column(sa.String(120), default="")
+    birth_day: Mapped[str] = mapped_column(sa.String(5), default="")  # "MM-DD"
+    birth_year: Mapped[int | None]
+    is_primary: Mapped[bool] = mapped_column(default=False)
+    tags: Mapped[list[str]] = mapped_column(Json, default=list)
+    note: Mapped[str] = mapped_column(sa.String(500), default="")
+    external_userid: Mapped[str] = mapped_column(sa.String(64), default="")
+    creator_id: Mapped[str | None] = mapped_column(sa.String(40))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    version: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def birthday(self) -> str | None:
+        """The day as people and REST write it: "1988-05-03", without its year "05-03"."""
+        if not self.birth_day:
+            return None
+        return f"{self.birth_year}-{self.birth_day}" if self.birth_year else self.birth_day
+
+
+class StageChange(CorpScoped, Base):
+    """A customer went from one lifecycle stage to the next: `seconds` is how long it was in `before`."""
+
+    __tablename__ = "stage_change"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        sa.Index("ix_stage_change_customer", "corp_id", "customer_id", "at"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    before: Mapped[str] = mapped_column(sa.String(12))
+    after: Mapped[str] = mapped_column(sa.String(12))
+    seconds: Mapped[int] = mapped_column(sa.BigInteger)
+    actor_id: Mapped[str | None] = mapped_column(sa.String(40))
+    at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Tag(CorpScoped, Base):
+    """A tag of the corp's list (标签). Records hold tags by name."""
+
+    __tablename__ = "tag"
+    __table_args__ = (sa.UniqueConstraint("corp_id", "name"),)
+
+    name: Mapped[str] = mapped_column(sa.String(20))
+    colour: Mapped[str] = mapped_column(sa.String(10), default="grey")
+    created_at: Mapped[datetime] = mapped_column(Moment)

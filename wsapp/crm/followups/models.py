@@ -17,6 +17,7 @@ class FollowUp(CorpScoped, Base):
     __table_args__ = (
         corp_key("customer_id", "customer"),
         corp_key("author_id", "member"),
+        corp_key("contact_id", "contact"),
         sa.Index("ix_follow_up_customer", "corp_id", "customer_id", "happened_at", "id"),
         sa.Index("ix_follow_up_author", "corp_id", "author_id", "happened_at", "id"),
         sa.Index("ix_follow_up_recent", "corp_id", "happened_at", "id"),
@@ -24,6 +25,7 @@ class FollowUp(CorpScoped, Base):
 
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     author_id: Mapped[str] = mapped_column(sa.String(40))
+    contact_id: Mapped[str | None] = mapped_column(sa.String(40))  # whom of the customer's people it was with
     kind: Mapped[str] = mapped_column(sa.String(10), default="phone")
     text: Mapped[str] = mapped_column(sa.Text)
     outcome: Mapped[str] = mapped_column(sa.String(60), default="")
