@@ -31,6 +31,9 @@ MODELS = (
     "wsapp.crm.visits.models",
     "wsapp.crm.notifications.models",
     "wsapp.crm.mirrors.models",
+    "wsapp.crm.sharing.models",
+    "wsapp.crm.pools.models",
+    "wsapp.crm.pools.rules",
     "wsapp.bots.models",
 )
 CLOCK_FILE = "clock-offset"

@@ -28,8 +28,10 @@ class Customer(CorpScoped, Base):
         sa.Index("ix_customer_owner_recent", "corp_id", "owner_id", "updated_at", "id"),
         sa.Index("ix_customer_owner_next", "corp_id", "owner_id", "next_follow_at", "id"),
         sa.Index("ix_customer_name", "corp_id", "name_key"),
+        sa.Index("ix_customer_pool", "corp_id", "pool_id", "pooled_at", "id"),
         sa.Index("ix_customer_lead", "corp_id", "lead", "updated_at", "id"),
         sa.Index("ix_customer_parent", "corp_id", "parent_id"),
+        sa.Index("ix_customer_keyed", "corp_id", "keyed"),
     )
 
     name: Mapped[str] = mapped_column(sa.String(120))
@@ -50,11 +52,16 @@ class Customer(CorpScoped, Base):
     place_accuracy: Mapped[float | None]  # metres
     place_source: Mapped[str] = mapped_column(sa.String(10), default="")  # "visit", "manual"
     website: Mapped[str] = mapped_column(sa.String(200), default="")
+    credit_code: Mapped[str] = mapped_column(sa.String(18), default="")  # unified social credit code
+    keyed: Mapped[int] = mapped_column(default=0, server_default="0")  # by which rules its keys were made, see dedupe
+    merged_into_id: Mapped[str | None] = mapped_column(sa.String(40))  # the winner; then `deleted_at` is set, too
     tags: Mapped[list[str]] = mapped_column(Json, default=list)
     note: Mapped[str] = mapped_column(sa.String(1000), default="")
     owner_id: Mapped[str | None] = mapped_column(sa.String(40))
     department_id: Mapped[str | None] = mapped_column(sa.String(40))  # the owner's, when they became owner
+    owned_since: Mapped[datetime | None] = mapped_column(Moment)  # claimed or assigned; else since created_at
     pool_id: Mapped[str | None] = mapped_column(sa.String(40))
+    pooled_at: Mapped[datetime | None] = mapped_column(Moment)  # when it entered its pool
     parent_id: Mapped[str | None] = mapped_column(sa.String(40))
     creator_id: Mapped[str | None] = mapped_column(sa.String(40))
     custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -184,3 +191,59 @@ class Tag(CorpScoped, Base):
     name: Mapped[str] = mapped_column(sa.String(20))
     colour: Mapped[str] = mapped_column(sa.String(10), default="grey")
     created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class CustomerKey(CorpScoped, Base):
+    """Something by which a customer is known again (查重键): `kind` from `dedupe.py`, in normal form.
+
+    `guard` repeats the value where no second customer may have it: that refuses the second of two simultaneous saves.
+    """
+
+    __tablename__ = "customer_key"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "kind", "guard"),
+        sa.Index("ix_customer_key_value", "corp_id", "kind", "value", "customer_id"),
+        sa.Index("ix_customer_key_customer", "corp_id", "customer_id"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    kind: Mapped[str] = mapped_column(sa.String(8))
+    value: Mapped[str] = mapped_column(sa.String(200))
+    guard: Mapped[str | None] = mapped_column(sa.String(200))
+
+
+class DuplicateAsk(CorpScoped, Base):
+    """When somebody was last told of customers that they may not see; `id` is the member's.
+
+    `told` maps the digest of what they asked for to when (RFC 3339), for an hour.
+    """
+
+    __tablename__ = "duplicate_ask"
+    __table_args__ = (corp_key("id", "member", ondelete="CASCADE"),)
+
+    told: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+
+
+class CustomerMerge(CorpScoped, Base):
+    """One customer was merged into another (合并). While `until` lasts it can be undone, and the loser's id is an alias.
+
+    `kept` is what undoing needs, see `merge.py`.
+    """
+
+    __tablename__ = "customer_merge"
+    __table_args__ = (
+        corp_key("winner_id", "customer", ondelete="CASCADE"),
+        corp_key("loser_id", "customer", ondelete="CASCADE"),
+        corp_key("actor_id", "member"),
+        sa.Index("ix_customer_merge_winner", "corp_id", "winner_id", "at"),
+        sa.Index("ix_customer_merge_loser", "corp_id", "loser_id", "at"),
+    )
+
+    winner_id: Mapped[str] = mapped_column(sa.String(40))
+    loser_id: Mapped[str] = mapped_column(sa.String(40))
+    actor_id: Mapped[str | None] = mapped_column(sa.String(40))
+    at: Mapped[datetime] = mapped_column(Moment)
+    until: Mapped[datetime] = mapped_column(Moment)
+    undone_at: Mapped[datetime | None] = mapped_column(Moment)
+    kept: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
