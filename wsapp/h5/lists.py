@@ -198,7 +198,7 @@ _MY_OPEN_TASKS = Kept(
 
 def open_tasks_about(customer_id: str, actor: Member) -> Sequence[Any]:
     """Return the open tasks about a customer that the actor may see, soonest due first."""
-    return _open_tasks_about(viewer_of(actor)).all(customer=customer_id, **viewer_values(actor))
+    return _open_tasks_about(viewer_of(actor, "task")).all(customer=customer_id, **viewer_values(actor, "task"))
 
 
 @cache

@@ -9,10 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from wsapp import clock
 from wsapp.crm.customers.clean import clean_line, clean_text, name_key, normal_phone
 from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer, CustomerPhone
-from wsapp.crm.customers.queries import customer_with_phone, find_customer
+from wsapp.crm.customers.queries import customer_with_phone, demand_right, find_customer
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import demand_writable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import may_see_member, member
+from wsapp.crm.org.rights import demand
 from wsapp.db import db, new_id
 from wsapp.problems import Duplicate, Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
@@ -127,6 +129,8 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
     owner = owner or actor
     if not may_see_member(actor, owner.id):
         raise Forbidden(_("只能指定自己团队的负责人"))
+    demand(actor, "create", owner.id)
+    demand_writable(actor, [field for field in FIELDS if values.get(field)])
     phones = clean.pop("phones", [])
     refuse_taken_phones(phones, actor=actor)
     now = clock.now()
@@ -199,6 +203,8 @@ def change_customer(
 
     Raises Stale with the difference when it was changed since `version`; Invalid; Duplicate.
     """
+    demand_right(customer, "edit", actor=actor)
+    demand_writable(actor, [field for field in FIELDS if field in values])
     clean = clean_customer(values, whole=False)
     if "parent" in values:
         clean["parent_id"] = _parent(values, actor=actor, own_id=customer.id)
@@ -252,6 +258,7 @@ def _take_version(customer: Customer, changes: dict[str, Any]) -> None:
 
 def assign_customer(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
     """Make somebody of the actor's team the owner (分配)."""
+    demand_right(customer, "transfer", actor=actor)
     owner = member(owner_id)
     if owner is None or not owner.is_active or not may_see_member(actor, owner.id):
         raise Invalid({"owner": _("找不到这位成员，或不在您的团队中")})

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from wsapp.crm.customers.clean import name_key, normal_phone
 from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import Viewer, is_actor, team_ids, viewer_of, viewer_values, within_team
-from wsapp.crm.org.rights import sight
+from wsapp.crm.org.queries import VIEWER_SHARED, Viewer, is_actor, viewer_of, viewer_values, within_team
+from wsapp.crm.org.rights import may, sight
 from wsapp.db import as_loaded, db, first, is_postgresql, rows
 from wsapp.kept import Kept, columns_of, one_of
-from wsapp.problems import NotFound
+from wsapp.problems import Forbidden, NotFound
 from wsapp.texts import _
 
 # What a list shows of a customer. Columns, not objects: a list of 20 is the hottest page there is.
@@ -40,22 +40,63 @@ SORTS = {
     "-name": (Customer.name, True),
 }
 
+CHANGING = ("edit", "transfer", "delete")  # what a co-worker does only with the right to edit
+
 
 def visible_customers(actor: Member | Viewer) -> sa.ColumnElement[bool]:
     """Return the condition for the customers that the actor may see: their people's, and those shared with them."""
+    return covered_customers(actor, "see")
+
+
+def covered_customers(actor: Member | Viewer, action: str) -> sa.ColumnElement[bool]:
+    """Return the condition for the customers with which the actor may do `action` (edit, transfer, delete, export …).
+
+    A kept statement (`Viewer`) is for "see" alone. Whoever edits as a co-worker must be one who may.
+    """
     there = Customer.deleted_at.is_(None)
-    if actor is Viewer.WHOLE or (isinstance(actor, Member) and team_ids(actor) is None):
+    if isinstance(actor, Viewer):
+        if actor is Viewer.WHOLE:
+            return there
+        return sa.and_(there, sa.or_(within_team(Customer.owner_id, actor), is_shared_with(actor)))
+    covered = sight(actor, "customer", action)
+    if covered.people is None:
         return there
-    theirs = within_team(Customer.owner_id, actor)
-    if isinstance(actor, Member) and not sight(actor).shared:
+    theirs = within_team(Customer.owner_id, actor, "customer", action)
+    if not covered.shared:
         return sa.and_(there, theirs)
-    return sa.and_(there, sa.or_(theirs, is_shared_with(actor)))
+    return sa.and_(there, sa.or_(theirs, is_shared_with(actor, may_edit=action in CHANGING)))
 
 
-def is_shared_with(actor: Member | Viewer) -> sa.ColumnElement[bool]:
-    """Return the condition that the actor co-works on a customer."""
-    shared = sa.select(Coworker.customer_id).where(is_actor(Coworker.member_id, actor))
+def is_shared_with(actor: Member | Viewer, *, may_edit: bool = False) -> sa.ColumnElement[bool]:
+    """Return the condition that the actor co-works on a customer; with `may_edit`, that they may change it."""
+    shared = sa.select(Coworker.customer_id)
+    if isinstance(actor, Viewer):
+        shared = shared.where(Coworker.member_id == VIEWER_SHARED)
+    else:
+        shared = shared.where(is_actor(Coworker.member_id, actor))
+    if may_edit:
+        shared = shared.where(Coworker.may_edit)
     return Customer.id.in_(shared)
+
+
+def may_do(customer: Customer, action: str, *, actor: Member) -> bool:
+    """Say whether the actor may do something with a customer that they see."""
+    if may(actor, action, customer.owner_id):
+        return True
+    return may(actor, action, customer.owner_id, shared=_co_works(customer, actor, may_edit=action in CHANGING))
+
+
+def demand_right(customer: Customer, action: str, *, actor: Member) -> None:
+    """Raise Forbidden unless the actor may do something with a customer that they see."""
+    if not may_do(customer, action, actor=actor):
+        raise Forbidden(_("您可以查看这位客户，但没有权限这样做，请联系负责人或管理员"))
+
+
+def _co_works(customer: Customer, actor: Member, *, may_edit: bool) -> bool:
+    shared = sa.select(Coworker.id).where(Coworker.customer_id == customer.id, Coworker.member_id == actor.id)
+    if may_edit:
+        shared = shared.where(Coworker.may_edit)
+    return first(shared) is not None
 
 
 def find_customer(customer_id: str, *, actor: Member) -> Customer:

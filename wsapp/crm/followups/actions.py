@@ -10,15 +10,16 @@ from wsapp.crm.customers.clean import clean_line, clean_text
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.followups.models import KINDS, FollowUp
+from wsapp.crm.followups import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.rights import demand
+from wsapp.crm.org.rules import rule
 from wsapp.crm.tasks.actions import create_task
 from wsapp.db import db, new_id
 from wsapp.files import attach
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
-MAX_TEXT = 3000
-BACK_DATING = timedelta(hours=72)
 SLACK = timedelta(minutes=5)  # phones' clocks run ahead
 FIELDS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action", "photos")
 
@@ -30,6 +31,7 @@ def log_follow_up(
 
     `photos` are ids of files that the actor uploaded. Raises Invalid.
     """
+    demand(actor, "create", actor.id, obj="follow_up")
     clean = _clean(values)
     follow_up = FollowUp(
         **clean,
@@ -41,7 +43,7 @@ def log_follow_up(
     )
     db.session.add(follow_up)
     db.session.flush()
-    attach(photos, to=follow_up, owner_id=actor.id)
+    attach(photos, to=follow_up, owner_id=actor.id, most=rule("log.photos"))
     note_contact(customer, at=follow_up.happened_at)
     if customer.stage == "new":
         customer.stage = "contacted"
@@ -82,16 +84,16 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
     }
     if clean["kind"] not in KINDS:
         errors["kind"] = _("请从列表中选择")
-    if not 1 <= len(clean["text"]) <= MAX_TEXT:
-        errors["text"] = _("请填写内容，最多 %(most)d 个字", most=MAX_TEXT)
+    if not 1 <= len(clean["text"]) <= rule("log.text"):
+        errors["text"] = _("请填写内容，最多 %(most)d 个字", most=rule("log.text"))
     if len(clean["outcome"]) > 60:
         errors["outcome"] = _("最多 %(most)d 个字", most=60)
     if len(clean["next_action"]) > 120:
         errors["next_action"] = _("最多 %(most)d 个字", most=120)
     if clean["happened_at"] > now + SLACK:
         errors["happened_at"] = _("发生时间不能在将来")
-    elif clean["happened_at"] < now - BACK_DATING:
-        errors["happened_at"] = _("发生时间不能早于 72 小时前")
+    elif clean["happened_at"] < now - timedelta(hours=rule("log.back_dating")):
+        errors["happened_at"] = _("发生时间不能早于 %(n)s 小时前", n=rule("log.back_dating"))
     if clean["next_at"] is not None and clean["next_at"] < now - SLACK:
         errors["next_at"] = _("下次跟进时间应在将来")
     if errors:

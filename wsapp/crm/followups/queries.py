@@ -6,7 +6,8 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import team_ids, within_team
+from wsapp.crm.org.queries import within_team
+from wsapp.crm.org.rights import sight
 from wsapp.db import first
 from wsapp.problems import NotFound
 from wsapp.texts import _
@@ -16,12 +17,16 @@ SORTS = {"-happened_at": (FollowUp.happened_at, True), "happened_at": (FollowUp.
 
 def visible_follow_ups(actor: Member) -> sa.ColumnElement[bool]:
     """Return the condition for the follow-ups that the actor may see."""
-    if team_ids(actor) is None:
+    covered = sight(actor, "follow_up")
+    if covered.people is None:
         return sa.true()
+    own = within_team(FollowUp.author_id, actor, "follow_up")
+    if not covered.shared:
+        return own
     about_theirs = sa.exists().where(
         Customer.corp_id == FollowUp.corp_id, Customer.id == FollowUp.customer_id, visible_customers(actor)
     )
-    return sa.or_(within_team(FollowUp.author_id, actor), about_theirs)
+    return sa.or_(own, about_theirs)
 
 
 def find_follow_up(follow_up_id: str, *, actor: Member) -> FollowUp:

@@ -8,9 +8,11 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import team_ids, within_team
+from wsapp.crm.org.rights import sight
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import visible_tasks
 
+RECORDS = ("follow_up", "visit", "task")
 SORTS = {"-due_at": (Notification.due_at, True), "due_at": (Notification.due_at, False)}
 
 
@@ -22,10 +24,12 @@ def visible_notifications(actor: Member) -> sa.ColumnElement[bool]:
 def visible_events(actor: Member) -> sa.ColumnElement[bool]:
     """Return the condition for the events that the actor may see.
 
-    Those of customers and tasks that they see, those of their own team's members, and what their team itself did.
+    Those of customers and tasks that they see, those of their own team's members, and what their team itself did;
+    of follow-ups, visits and tasks only as far as their own rights reach.
     """
+    granted = events_granted(actor)
     if team_ids(actor) is None:
-        return sa.true()
+        return granted
     of_customer = sa.exists().where(
         Customer.corp_id == Event.corp_id, Customer.id == Event.customer_id, visible_customers(actor)
     )
@@ -34,4 +38,23 @@ def visible_events(actor: Member) -> sa.ColumnElement[bool]:
         sa.exists().where(Task.corp_id == Event.corp_id, Task.id == Event.subject_id, visible_tasks(actor)),
     )
     of_member = sa.and_(Event.subject_type == Member.__tablename__, within_team(Event.subject_id, actor))
-    return sa.or_(within_team(Event.actor_id, actor), of_customer, of_task, of_member)
+    return sa.and_(granted, sa.or_(within_team(Event.actor_id, actor), of_customer, of_task, of_member))
+
+
+def events_granted(actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition that an event is of a kind of record whose right reaches as far as the customer's.
+
+    For most people that is every kind. Where follow-ups, visits or tasks of others are not for the actor's eyes, what
+    happened to them is not, either.
+    """
+    narrow = [name for name in RECORDS if not _reaches_all(actor, name)]
+    if not narrow:
+        return sa.true()
+    return sa.and_(
+        *(sa.or_(Event.subject_type != name, within_team(Event.actor_id, actor, name)) for name in narrow)
+    )
+
+
+def _reaches_all(actor: Member, obj: str) -> bool:
+    covered = sight(actor, obj)
+    return covered.people is None or covered.shared

@@ -51,9 +51,9 @@ def led_department_ids(actor: Member) -> Sequence[str]:
     return rows(sa.select(Membership.department_id).where(Membership.member_id == actor.id, Membership.leads.is_(True)))
 
 
-def team_ids(actor: Member) -> frozenset[str] | None:
-    """Return the ids of everybody whose records the actor may see; None means the whole corp."""
-    return sight(actor).people
+def team_ids(actor: Member, obj: str = "customer") -> frozenset[str] | None:
+    """Return the ids of everybody whose `obj` the actor may see; None means the whole corp."""
+    return sight(actor, obj).people
 
 
 def _led_paths(actor: Member) -> Sequence[str]:
@@ -84,29 +84,40 @@ class Viewer(Enum):
 VIEWER_ID = sa.bindparam("viewer", type_=sa.String)
 
 
-def viewer_of(actor: Member) -> Viewer:
-    """Return what stands for the actor in a kept statement."""
-    team = team_ids(actor)
+VIEWER_SHARED = sa.bindparam("viewer_shared", type_=sa.String)
+
+
+def viewer_of(actor: Member, obj: str = "customer") -> Viewer:
+    """Return what stands for the actor in a kept statement about `obj`."""
+    team = team_ids(actor, obj)
     if team is None:
         return Viewer.WHOLE
-    return Viewer.SELF if len(team) == 1 else Viewer.TEAM
+    return Viewer.SELF if team == {actor.id} else Viewer.TEAM
 
 
-def viewer_values(actor: Member) -> dict[str, Any]:
-    """Return the parameters of a kept statement that say who the actor is."""
-    return {"viewer": actor.id, "team": sorted(team_ids(actor) or ())}
+def viewer_values(actor: Member, obj: str = "customer") -> dict[str, Any]:
+    """Return the parameters of a kept statement about `obj` that say who the actor is."""
+    found = sight(actor, obj)
+    return {
+        "viewer": actor.id,
+        "viewer_shared": actor.id if found.shared else "",  # nobody co-works who may not see what is shared
+        "team": sorted(found.people or ()),
+    }
 
 
 def within_team(
-    column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str], actor: Member | Viewer
+    column: InstrumentedAttribute[str | None] | InstrumentedAttribute[str],
+    actor: Member | Viewer,
+    obj: str = "customer",
+    action: str = "see",
 ) -> sa.ColumnElement[bool]:
-    """Return the condition that `column` (a member id) names somebody whose records the actor may see."""
+    """Return the condition that `column` (a member id) names somebody whose `obj` the actor may see (or `action`)."""
     if isinstance(actor, Viewer):
         return _within_team_of_any(column, actor)
-    team = team_ids(actor)
+    team = sight(actor, obj, action).people
     if team is None:
         return sa.true()
-    return column == actor.id if len(team) == 1 else column.in_(sorted(team))
+    return column == actor.id if team == {actor.id} else column.in_(sorted(team))
 
 
 def _within_team_of_any(column: Any, viewer: Viewer) -> sa.ColumnElement[bool]:

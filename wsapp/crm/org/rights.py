@@ -82,7 +82,7 @@ def demand(actor: Member, action: str, owner_id: str | None, *, obj: str = "cust
 
 def forget_sights(actor: Member) -> None:
     """Work it out anew: the actor's roles or departments were changed."""
-    for name in ("_sights", "_led"):
+    for name in ("_sights", "_led", "_people", "_field_rules"):
         actor.__dict__.pop(name, None)
 
 
@@ -102,12 +102,10 @@ def _of_grant(actor: Member, grant: Any) -> Sight:
     if scope in ("self", "shared"):
         return Sight(frozenset({actor.id}), scope == "shared")
     if scope == "chosen":
-        people = _people_in(grant["departments"], below=True)
-    elif _led(actor):
-        people = _people_in(_led(actor), below=scope == "below")
+        departments = tuple(grant["departments"])
     else:
-        people = _people_in(_own_departments(actor), below=scope == "below")
-    return Sight(people | {actor.id}, True)
+        departments = _led(actor) or _own_departments(actor)
+    return Sight(_people_in(actor, departments, below=scope != "department") | {actor.id}, True)
 
 
 def _widest(sights: Iterable[Sight]) -> Sight:
@@ -156,8 +154,8 @@ def _led(actor: Member) -> tuple[str, ...]:
     return led
 
 
-def _own_departments(actor: Member) -> list[str]:
-    return list(rows(sa.select(Membership.department_id).where(Membership.member_id == actor.id)))
+def _own_departments(actor: Member) -> tuple[str, ...]:
+    return tuple(rows(sa.select(Membership.department_id).where(Membership.member_id == actor.id)))
 
 
 def _people(below: bool) -> sa.Select[str]:
@@ -176,9 +174,14 @@ def _people(below: bool) -> sa.Select[str]:
 _PEOPLE_OF, _PEOPLE_BELOW = Kept(_people(below=False)), Kept(_people(below=True))
 
 
-def _people_in(departments: Iterable[str], *, below: bool) -> frozenset[str]:
-    statement = _PEOPLE_BELOW if below else _PEOPLE_OF
-    return frozenset(row.member_id for row in statement.all(departments=list(departments)))
+def _people_in(actor: Member, departments: tuple[str, ...], *, below: bool) -> frozenset[str]:
+    """Return who belongs to departments; one statement for all rights of the actor that reach as far."""
+    kept: dict[tuple[tuple[str, ...], bool], frozenset[str]] = actor.__dict__.setdefault("_people", {})
+    if (departments, below) not in kept:
+        statement = _PEOPLE_BELOW if below else _PEOPLE_OF
+        found = statement.all(departments=list(departments))
+        kept[departments, below] = frozenset(row.member_id for row in found)
+    return kept[departments, below]
 
 
 # --- fields -------------------------------------------------------------------------------------------------------

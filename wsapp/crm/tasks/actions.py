@@ -13,15 +13,18 @@ from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import manager_of, may_see_member, member
+from wsapp.crm.org.rights import demand, may
 from wsapp.crm.tasks.models import CANCELLED, DONE, KINDS, OPEN, PRIORITIES, REPEATS, Task
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
 from wsapp.crm.tasks.repeat import next_due
+from wsapp.crm.tasks.rules import usual_reminders
 from wsapp.db import db, first, insert_unless_there, new_id
 from wsapp.house import local, local_now
 from wsapp.problems import Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
 
 OFFSETS = (0, 5, 15, 30, 60, 120, 1440, 2880, 10080)  # minutes before
+BY_HAND = ("manual", "robot")  # other sources are a part of what somebody was allowed to do already
 MAX_REMINDERS = 3
 MAX_SNOOZE = timedelta(days=90)
 MAX_AHEAD = timedelta(days=366 * 5)
@@ -92,7 +95,7 @@ def _clean_reminders(values: Mapping[str, Any], clean: dict[str, Any], errors: d
     if not whole and "reminders" not in values:
         return
     offsets = values.get("reminders")
-    offsets = [0] if offsets is None else sorted(set(offsets))
+    offsets = usual_reminders() if offsets is None else sorted(set(offsets))
     if len(offsets) > MAX_REMINDERS:
         errors["reminders"] = _("最多 %(most)d 个提醒", most=MAX_REMINDERS)
     if any(not isinstance(one, int) or isinstance(one, bool) or not 0 <= one <= OFFSETS[-1] for one in offsets):
@@ -107,6 +110,8 @@ def create_task(
 
     Raises Invalid.
     """
+    if source in BY_HAND:
+        demand(actor, "create", actor.id, obj="task")
     clean = clean_task(values, whole=True)
     customer = _customer(values, actor=actor)
     assignee = _assignee(values.get("assignee"), actor=actor) or actor
@@ -179,7 +184,7 @@ def _customer_of(task: Task) -> Customer | None:
 
 def may_work_on(task: Task, actor: Member) -> bool:
     """Say whether the actor may finish, snooze or change a task: its assignee, its creator, or who looks after them."""
-    return actor.id in (task.assignee_id, task.creator_id) or may_see_member(actor, task.assignee_id)
+    return actor.id in (task.assignee_id, task.creator_id) or may(actor, "edit", task.assignee_id, obj="task")
 
 
 def _demand(task: Task, actor: Member) -> None:
@@ -190,6 +195,7 @@ def _demand(task: Task, actor: Member) -> None:
 def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version: int | None = None) -> Task:
     """Change the given fields of a task (修改待办) and plan its reminders anew. Raises Stale, Invalid, Forbidden."""
     _demand(task, actor)
+    demand(actor, "edit", actor.id, obj="task")
     if "all_day" not in values and task.all_day and "due_at" in values:
         values = {**values, "all_day": task.all_day}
     if values.get("all_day") and "due_at" not in values:

@@ -48,7 +48,7 @@ def are_overdue(now: Any = None, today: Any = None) -> sa.ColumnElement[bool]:
 
 def visible_tasks(actor: Member | Viewer) -> sa.ColumnElement[bool]:
     """Return the condition for the tasks that the actor may see: theirs, those they gave, those of their team."""
-    return sa.or_(within_team(Task.assignee_id, actor), is_actor(Task.creator_id, actor))
+    return sa.or_(within_team(Task.assignee_id, actor, "task"), is_actor(Task.creator_id, actor))
 
 
 def find_task(task_id: str, *, actor: Member) -> Task:

@@ -14,16 +14,18 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.followups.actions import plan_next
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.rights import demand
+from wsapp.crm.org.rules import rule
 from wsapp.crm.visits.geo import metres_between, to_gcj02
 from wsapp.crm.visits.models import DONE, IN, Visit
-from wsapp.crm.visits.trust import VERIFIED_ACCURACY, Fix, trust_of
+from wsapp.crm.visits.rules import limits
+from wsapp.crm.visits.trust import Fix, trust_of
 from wsapp.db import db, new_id, rows
 from wsapp.files import attach
 from wsapp.house import local
 from wsapp.problems import Forbidden, Invalid
 from wsapp.texts import _
 
-MAX_NOTE = 3000
 MAX_ACCURACY = 50_000
 CLOCK_SLACK = timedelta(minutes=5)
 FIELDS = ("note", "location", "no_fix_reason", "set_place", "next_at", "next_action", "photos", "place_name")
@@ -58,13 +60,14 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
 
     The first visit to a customer without a place stores it when the actor says so (`set_place`). Raises Invalid.
     """
+    demand(actor, "create", actor.id, obj="visit")
     fix = read_fix(values.get("location"))
     note, next_action = clean_text(str(values.get("note") or "")), clean_line(str(values.get("next_action") or ""))
     reason = clean_line(str(values.get("no_fix_reason") or ""))[:100]
     next_at = values.get("next_at")
     errors = {}
-    if len(note) > MAX_NOTE:
-        errors["note"] = _("最多 %(most)d 个字", most=MAX_NOTE)
+    if len(note) > rule("log.text"):
+        errors["note"] = _("最多 %(most)d 个字", most=rule("log.text"))
     if len(next_action) > 120:
         errors["next_action"] = _("最多 %(most)d 个字", most=120)
     if next_at is not None and next_at < clock.now() - CLOCK_SLACK:
@@ -88,7 +91,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         fixed_at=fix.fixed_at if fix else None,
         place_name=clean_line(str(values.get("place_name") or ""))[:200],
         distance=distance,
-        trust=trust_of(fix, distance=distance, now=now),
+        trust=trust_of(fix, distance=distance, now=now, limits=limits()),
         no_fix_reason="" if fix else reason,
         next_at=next_at,
         created_at=now,
@@ -96,7 +99,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
     )
     db.session.add(visit)
     db.session.flush()
-    attach(photos, to=visit, owner_id=actor.id)
+    attach(photos, to=visit, owner_id=actor.id, most=rule("log.photos"))
     note_contact(customer, at=now, visited=True)
     if customer.stage == "new":
         customer.stage = "contacted"
@@ -118,7 +121,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
 def _learn_place(customer: Customer, fix: Fix) -> None:
     if customer.place is not None:
         return  # moving a known place is a separate decision
-    if fix.accuracy is None or fix.accuracy > VERIFIED_ACCURACY:
+    if fix.accuracy is None or fix.accuracy > limits().accuracy:
         return  # too coarse to become the reference for later visits
     customer.lat, customer.lng, customer.place_accuracy, customer.place_source = fix.lat, fix.lng, fix.accuracy, "visit"
 
@@ -130,8 +133,8 @@ def check_out(visit: Visit, *, actor: Member, result: str = "", note: str = "") 
     result, note = clean_line(result), clean_text(note)
     if len(result) > 60:
         raise Invalid({"result": _("最多 %(most)d 个字", most=60)})
-    if len(visit.note) + len(note) > MAX_NOTE:
-        raise Invalid({"note": _("最多 %(most)d 个字", most=MAX_NOTE)})
+    if len(visit.note) + len(note) > rule("log.text"):
+        raise Invalid({"note": _("最多 %(most)d 个字", most=rule("log.text"))})
     if visit.state != IN:
         return False
     visit.state, visit.checked_out_at, visit.result = DONE, clock.now(), result

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import team_ids, within_team
+from wsapp.crm.org.queries import within_team
+from wsapp.crm.org.rights import sight
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.db import first, rows
 from wsapp.problems import NotFound
@@ -18,12 +19,16 @@ SORTS = {"-checked_in_at": (Visit.checked_in_at, True), "checked_in_at": (Visit.
 
 def visible_visits(actor: Member) -> sa.ColumnElement[bool]:
     """Return the condition for the visits that the actor may see."""
-    if team_ids(actor) is None:
+    covered = sight(actor, "visit")
+    if covered.people is None:
         return sa.true()
+    own = within_team(Visit.member_id, actor, "visit")
+    if not covered.shared:
+        return own
     to_theirs = sa.exists().where(
         Customer.corp_id == Visit.corp_id, Customer.id == Visit.customer_id, visible_customers(actor)
     )
-    return sa.or_(within_team(Visit.member_id, actor), to_theirs)
+    return sa.or_(own, to_theirs)
 
 
 def find_visit(visit_id: str, *, actor: Member) -> Visit:
