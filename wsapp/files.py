@@ -158,11 +158,11 @@ def path_of(stored: StoredFile, *, thumb: bool = False) -> Path:
     return path.with_suffix(".thumb.jpg") if thumb else path
 
 
-def attach(file_ids: Sequence[str], *, to: Any, owner_id: str) -> list[str]:
-    """Make the owner's uploaded photos part of a record (at most nine in all); returns their ids. Raises Invalid."""
+def attach(file_ids: Sequence[str], *, to: Any, owner_id: str, most: int = MAX_PER_RECORD) -> list[str]:
+    """Make the owner's uploaded photos part of a record (at most `most` in all); returns their ids. Raises Invalid."""
     wanted = list(dict.fromkeys(file_ids))
-    if len(wanted) > MAX_PER_RECORD:
-        raise Invalid({"photos": _("最多 %(most)d 张照片", most=MAX_PER_RECORD)})
+    if len(wanted) > most:
+        raise Invalid({"photos": _("最多 %(most)d 张照片", most=most)})
     if not wanted:
         return []
     found = {one.id: one for one in rows(sa.select(StoredFile).where(StoredFile.id.in_(wanted)))}

@@ -10,7 +10,7 @@ from wsapp.connectors.base import Connector, DepartmentInfo, HostEvent, OutOfRan
 from wsapp.crm.events.actions import record
 from wsapp.crm.org import actions as org
 from wsapp.crm.org import leavers, roster
-from wsapp.crm.org.access import SESSION_IDLE
+from wsapp.crm.org.access import SESSION_IDLE_MOST
 from wsapp.crm.org.models import ACTIVE, LEFT, ApiToken, Corp, LoginSession, Member, Membership
 from wsapp.crm.org.queries import member_by_userid
 from wsapp.db import corp_scope, current_corp, db, first, rows
@@ -212,14 +212,14 @@ def _is_due() -> tuple[sa.ColumnElement[bool], ...]:
         LoginSession.member_id == Member.id,
         LoginSession.epoch == Member.epoch,
         LoginSession.ends_at > now,
-        LoginSession.seen_at > now - SESSION_IDLE,
+        LoginSession.seen_at > now - SESSION_IDLE_MOST,
     )
     token = sa.exists().where(
         ApiToken.corp_id == Member.corp_id,
         ApiToken.member_id == Member.id,
         ApiToken.epoch == Member.epoch,
         ApiToken.expires_at > now,
-        sa.or_(ApiToken.used_at > now - SESSION_IDLE, ApiToken.created_at > now - SESSION_IDLE),
+        sa.or_(ApiToken.used_at > now - SESSION_IDLE_MOST, ApiToken.created_at > now - SESSION_IDLE_MOST),
     )
     return (Member.status == ACTIVE, Member.checked_at < now - FRESH, sa.or_(session, token))
 

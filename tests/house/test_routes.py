@@ -184,6 +184,8 @@ ROUTES: dict[str, Route] = {
     "POST /admin/deliveries/<key:notification_id>/recall": Route(ADMIN),
     "GET /admin/notifications": Route(ADMIN),
     "POST /admin/notifications": Route(ADMIN, form={"quiet": "off", "digest_after": "0"}),
+    "GET /admin/rules": Route(ADMIN),
+    "POST /admin/rules": Route(ADMIN, form={"log.text": "200"}),
     "GET /admin/doctor": Route(ADMIN),
     "POST /admin/doctor/rounds": Route(ADMIN, form={"sends": "1"}),
     "GET /admin/tokens": Route(ADMIN),

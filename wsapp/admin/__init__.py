@@ -15,6 +15,7 @@ PAGES = (
     "work",
     "deliveries",
     "notifications",
+    "rules",
     "robots",
     "doctor",
     "tokens",

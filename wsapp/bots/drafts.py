@@ -12,13 +12,14 @@ from wsapp.bots.commands import Command
 from wsapp.bots.models import CANCELLED, DONE, LOG, OPEN, REFUSED, REMIND, BotDraft
 from wsapp.bots.sight import MOST, customers_called, customers_named_in
 from wsapp.crm.customers.queries import find_customer, find_customers
-from wsapp.crm.followups.actions import MAX_TEXT, log_follow_up
+from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.notifications.actions import mark_acted, notification_with_card, refresh_card, set_shown
 from wsapp.crm.notifications.messages import Card, in_language_of, link, when
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.notifications.reminders import Press
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member_by_userid, names
+from wsapp.crm.org.rules import rule
 from wsapp.crm.tasks.actions import create_task
 from wsapp.db import db, first, new_id, rows
 from wsapp.house import local, local_now
@@ -47,8 +48,8 @@ def _draft_log(command: Command, *, actor: Member) -> tuple[BotDraft | None, Car
     if not command.name or not command.text:
         example = _("请写上客户和内容，用空格隔开，例如：记 森林 报价已发 周五回访")
         return None, card(_("要记什么？"), text=example, path="/h5/customers")
-    if len(command.text) > MAX_TEXT:
-        return None, card(_("内容太长"), text=_("最多 %(most)d 个字", most=MAX_TEXT), path="/h5/customers")
+    if len(command.text) > rule("log.text"):
+        return None, card(_("内容太长"), text=_("最多 %(most)d 个字", most=rule("log.text")), path="/h5/customers")
     found = customers_called(command.name, actor=actor)
     if not found:
         return None, unknown_customer(command.name)

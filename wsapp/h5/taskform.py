@@ -13,6 +13,7 @@ from wsapp.crm.org.queries import assignable_members, manager_of, names
 from wsapp.crm.tasks.actions import MAX_REMINDERS, OFFSETS, change_task, create_task
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import find_task
+from wsapp.crm.tasks.rules import usual_reminders
 from wsapp.h5 import lists, rows, words
 from wsapp.h5.forms import Form, input_value, save, soon
 from wsapp.h5.pages import arg, show
@@ -45,7 +46,7 @@ def new() -> str:
         "customer": customer.id if customer else "",
         "kind": "follow_up",
         "due_at": input_value(next_hour),
-        "reminders": ["0"],
+        "reminders": [str(one) for one in usual_reminders()],
         "assignee": g.member.id,
         "priority": "normal",
     }

@@ -9,8 +9,8 @@ from wsapp.crm.customers.actions import note_contact
 from wsapp.crm.customers.clean import clean_line, clean_text
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.events.actions import record
-from wsapp.crm.followups.models import KINDS, FollowUp
 from wsapp.crm.followups import rules  # noqa: F401 - declares what is asked for here
+from wsapp.crm.followups.models import KINDS, FollowUp
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import demand
 from wsapp.crm.org.rules import rule

@@ -21,19 +21,32 @@ from wsapp.crm.org.models import (
     SignInState,
 )
 from wsapp.crm.org.rights import forget_sights
+from wsapp.crm.org.rules import Rule, declare, rule
 from wsapp.crm.org.standing import told
 from wsapp.db import as_loaded, current_corp, db, first
 from wsapp.kept import Kept
 from wsapp.problems import Forbidden, Invalid, Problem
-from wsapp.texts import _
+from wsapp.texts import _, lazy
 from wsapp.vault import digest
 
-SESSION_IDLE = timedelta(hours=12)
+SESSION_IDLE_MOST = timedelta(hours=72)  # whatever a corp decides, a session unused for longer is over
 SESSION_LIFE = timedelta(days=30)
 SESSION_TOUCH = timedelta(minutes=5)
 SIGN_IN_LIFE = timedelta(minutes=10)
 TOKEN_DAYS_MAX = 365
 FIRST_RUN_TRIES = 10
+declare(
+    Rule(
+        "session.idle",
+        "number",
+        12,
+        lazy("登录保持"),
+        least=1,
+        most=int(SESSION_IDLE_MOST.total_seconds()) // 3600,
+        unit=lazy("小时"),
+        hint=lazy("这么久没有使用就需要重新登录"),
+    )
+)
 TOKEN = re.compile(r"wsapp_([0-9]{1,9})_[0-9a-f]{48}")
 
 
@@ -115,10 +128,13 @@ def find_session(token: str, *, off_too: bool = False) -> tuple[Login, Member] |
     if row is None:
         return None
     now = clock.now()
-    alive = row.in_ends_at > now and row.in_seen_at + SESSION_IDLE > now and row.in_epoch == row.member_epoch
-    if not (alive and row.member_status == ACTIVE and (row.corp_enabled or off_too)):
+    alive = row.in_ends_at > now and row.in_epoch == row.member_epoch and row.member_status == ACTIVE
+    if not (alive and (row.corp_enabled or off_too)):
         return None
-    return Login(session_id, row.in_seen_at), _member_in(row)
+    member = _member_in(row)
+    if row.in_seen_at + timedelta(hours=rule("session.idle")) <= now:
+        return None
+    return Login(session_id, row.in_seen_at), member
 
 
 def holder_of(token: str) -> str | None:
@@ -149,7 +165,7 @@ def sessions_of(member: Member) -> Sequence[LoginSession]:
             LoginSession.member_id == member.id,
             LoginSession.epoch == member.epoch,
             LoginSession.ends_at > now,
-            LoginSession.seen_at > now - SESSION_IDLE,
+            LoginSession.seen_at > now - timedelta(hours=rule("session.idle")),
         )
         .order_by(LoginSession.seen_at.desc())
     ).all()

@@ -18,7 +18,7 @@ from wsapp.crm.tasks.models import CANCELLED, DONE, KINDS, OPEN, PRIORITIES, REP
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
 from wsapp.crm.tasks.repeat import next_due
 from wsapp.crm.tasks.rules import usual_reminders
-from wsapp.db import db, first, insert_unless_there, new_id
+from wsapp.db import db, first, insert_unless_there, new_id, rows
 from wsapp.house import local, local_now
 from wsapp.problems import Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
@@ -299,6 +299,19 @@ def cancel_task(task: Task, *, actor: Member, reason: str = "") -> bool:
     _move_next_date(task, _customer_of(task))
     record("task.cancelled", task, actor=actor, customer_id=task.customer_id, title=task.title, reason=task.done_note)
     return True
+
+
+def cancel_tasks_about(customer_id: str, *, actor: Member | None, reason: str) -> int:
+    """Cancel all open tasks about a customer who went to a pool; returns how many. `actor` None: the system."""
+    found = rows(sa.select(Task).where(Task.customer_id == customer_id, Task.state.in_((OPEN, "doing"))))
+    ending = {"state": CANCELLED, "done_by": actor.id if actor else None, "snoozed_until": None}
+    cancelled = 0
+    for task in found:
+        if _while_open(task, **ending, done_at=clock.now(), done_note=clean_line(reason)[:500]):
+            drop_reminders(task)
+            record("task.cancelled", task, actor=actor, customer_id=customer_id, title=task.title, reason=reason)
+            cancelled += 1
+    return cancelled
 
 
 def _while_open(task: Task, **values: Any) -> bool:

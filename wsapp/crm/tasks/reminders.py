@@ -1,16 +1,16 @@
 """When a task's people are told: planning, never sending. The alarm that wakes the sender is an outbox row a minute."""
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.crm.tasks.models import DROPPED, PLANNED, Reminder, Task
+from wsapp.crm.tasks.rules import all_day_at, overdue_after
 from wsapp.db import current_corp, db, new_id
 from wsapp.house import local
 
-ALL_DAY_AT = time(8, 30)
-OVERDUE_AFTER = timedelta(days=1)
+OVERDUE_AFTER = timedelta(days=1)  # where the corp decided nothing else
 
 
 def plan_reminders(task: Task) -> None:
@@ -24,7 +24,7 @@ def plan_reminders(task: Task) -> None:
     for moment in moments:
         if moment >= now - timedelta(minutes=1):  # "due this minute" still rings; what is past is not news
             _plan(task, "due", moment)
-    overdue = base + OVERDUE_AFTER
+    overdue = base + overdue_after()
     if overdue > now:
         _plan(task, "overdue", overdue)
 
@@ -33,7 +33,7 @@ def plan_snooze(task: Task, until: datetime) -> None:
     """Silence the task until `until`, then ring once; the overdue notice waits for a day after that."""
     drop_reminders(task)
     _plan(task, "snooze", until)
-    _plan(task, "overdue", max(until, _remind_base(task)) + OVERDUE_AFTER)
+    _plan(task, "overdue", max(until, _remind_base(task)) + overdue_after())
 
 
 def rings_at(task: Task) -> set[datetime]:
@@ -55,7 +55,8 @@ def _remind_base(task: Task) -> datetime:
     if not task.all_day:
         return task.due_at
     day = local(task.due_at)
-    return day.replace(hour=ALL_DAY_AT.hour, minute=ALL_DAY_AT.minute, second=0, microsecond=0)
+    at = all_day_at()
+    return day.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
 
 
 def _plan(task: Task, kind: str, fire_at: datetime) -> None:

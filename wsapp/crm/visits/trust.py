@@ -6,9 +6,19 @@ from datetime import datetime, timedelta
 VERIFIED, NEAR, FAR, NO_FIX, STALE = "verified", "near", "far", "no_fix", "stale"
 
 VERIFIED_METRES = 300
-NEAR_METRES = 1000
-VERIFIED_ACCURACY = 200
-MAX_AGE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """By what a check-in is judged: metres, and the age of the position."""
+
+    verified: int = VERIFIED_METRES
+    near: int = 1000
+    accuracy: int = 200
+    age: timedelta = timedelta(minutes=2)
+
+
+USUAL = Limits()
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,7 @@ class Fix:
     fixed_at: datetime
 
 
-def trust_of(fix: Fix | None, *, distance: float | None, now: datetime) -> str:
+def trust_of(fix: Fix | None, *, distance: float | None, now: datetime, limits: Limits = USUAL) -> str:
     """Return the trust state of a check-in at `now`, `distance` metres from the customer's known place.
 
     A coarse fix gets the benefit of the doubt (an indoor accuracy of 800 m is "near", not "far"), never "verified".
@@ -29,12 +39,12 @@ def trust_of(fix: Fix | None, *, distance: float | None, now: datetime) -> str:
     """
     if fix is None:
         return NO_FIX
-    if now - fix.fixed_at > MAX_AGE:
+    if now - fix.fixed_at > limits.age:
         return STALE
     if distance is None:
         return NEAR
     accuracy = fix.accuracy if fix.accuracy is not None else float("inf")
-    if distance <= VERIFIED_METRES and accuracy <= VERIFIED_ACCURACY:
+    if distance <= limits.verified and accuracy <= limits.accuracy:
         return VERIFIED
-    doubt = min(accuracy, NEAR_METRES)
-    return NEAR if distance - doubt <= NEAR_METRES else FAR
+    doubt = min(accuracy, limits.near)
+    return NEAR if distance - doubt <= limits.near else FAR

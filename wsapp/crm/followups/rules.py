@@ -1,0 +1,19 @@
+"""What a corp can set about logs: follow-ups and visits."""
+
+from wsapp.crm.org.rules import Rule, declare
+from wsapp.texts import lazy
+
+declare(
+    Rule("log.text", "number", 3000, lazy("跟进内容最多"), least=100, most=10_000, unit=lazy("字")),
+    Rule("log.photos", "number", 9, lazy("每条记录最多照片"), least=0, most=9, unit=lazy("张")),
+    Rule(
+        "log.back_dating",
+        "number",
+        72,
+        lazy("补记期限"),
+        least=0,
+        most=720,
+        unit=lazy("小时"),
+        hint=lazy("发生时间早于这么久的跟进不能再补记"),
+    ),
+)
