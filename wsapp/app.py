@@ -28,12 +28,14 @@ MODELS = (
     "wsapp.crm.groups.models",
     "wsapp.usage",
     "wsapp.crm.followups.models",
+    "wsapp.crm.transfer.models",
     "wsapp.crm.visits.models",
     "wsapp.crm.notifications.models",
     "wsapp.crm.mirrors.models",
     "wsapp.crm.sharing.models",
     "wsapp.crm.pools.models",
     "wsapp.crm.pools.rules",
+    "wsapp.crm.search.models",
     "wsapp.bots.models",
 )
 CLOCK_FILE = "clock-offset"

@@ -1,0 +1,1 @@
+"""Transfer (导入导出): books that come in from spreadsheets, and lists that go out as such."""
