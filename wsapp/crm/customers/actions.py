@@ -8,19 +8,22 @@ from sqlalchemy.exc import IntegrityError
 
 from wsapp import clock
 from wsapp.crm.customers.clean import clean_line, clean_text, name_key, normal_phone
+from wsapp.crm.customers.families import would_turn_in_circles
+from wsapp.crm.customers.leads import respond
 from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer, CustomerPhone
 from wsapp.crm.customers.queries import customer_with_phone, demand_right, find_customer
+from wsapp.crm.customers.stages import move_stage, refuse_step
+from wsapp.crm.customers.tags import keep_new_tags, tidy_tags
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.access import demand_writable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import may_see_member, member
 from wsapp.crm.org.rights import demand
 from wsapp.db import db, new_id
-from wsapp.problems import Duplicate, Forbidden, Invalid, NotFound, Stale
+from wsapp.problems import Conflict, Duplicate, Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
 
 MAX_PHONES = 5
-MAX_TAGS = 20
 LINES = {
     "short_name": 60,
     "source": 60,
@@ -93,12 +96,8 @@ def _clean_phones(values: Mapping[str, Any], clean: dict[str, Any], errors: dict
 
 
 def _clean_tags(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
-    if "tags" not in values:
-        return
-    tags = list(dict.fromkeys(filter(None, (clean_line(str(tag)) for tag in values["tags"] or []))))
-    if len(tags) > MAX_TAGS or any(len(tag) > 20 for tag in tags):
-        errors["tags"] = _("最多 %(most)d 个标签，每个不超过 20 个字", most=MAX_TAGS)
-    clean["tags"] = tags
+    if "tags" in values:
+        clean["tags"] = tidy_tags(values["tags"], errors)
 
 
 def _clean_location(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
@@ -131,6 +130,7 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
         raise Forbidden(_("只能指定自己团队的负责人"))
     demand(actor, "create", owner.id)
     demand_writable(actor, [field for field in FIELDS if values.get(field)])
+    keep_new_tags(clean.get("tags", ()), actor=actor)
     phones = clean.pop("phones", [])
     refuse_taken_phones(phones, actor=actor)
     now = clock.now()
@@ -162,7 +162,7 @@ def _parent(values: Mapping[str, Any], *, actor: Member, own_id: str = "") -> st
         parent = find_customer(str(parent_id), actor=actor)
     except NotFound as error:
         raise Invalid({"parent": error.detail}) from None
-    if own_id and own_id in (parent.id, parent.parent_id):
+    if own_id and would_turn_in_circles(own_id, parent.id):
         raise Invalid({"parent": _("上级客户不能是自己或自己的下级")})
     return parent.id
 
@@ -224,7 +224,10 @@ def change_customer(
         )
     if not changes:
         return customer
+    refuse_step(customer.stage, clean.get("stage", customer.stage), actor=actor)
+    keep_new_tags(clean.get("tags", ()), actor=actor, had=customer.tags)
     _take_version(customer, changes)
+    move_stage(customer, clean.pop("stage", customer.stage), actor=actor)
     if "phones" in changes:
         refuse_taken_phones(phones or [], actor=actor, but=customer.id)
         customer.phone_rows = []
@@ -256,18 +259,18 @@ def _take_version(customer: Customer, changes: dict[str, Any]) -> None:
     db.session.refresh(customer, ["version"])
 
 
-def assign_customer(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
-    """Make somebody of the actor's team the owner (分配)."""
-    demand_right(customer, "transfer", actor=actor)
+def assign_customer(customer: Customer, owner_id: str, *, actor: Member, beyond_team: bool = False) -> Customer:
+    """Make somebody of the actor's team (of the whole corp, with `beyond_team`) the owner (分配), out of a pool as well.
+
+    Raises Invalid; Conflict when somebody else claimed or was given the customer meanwhile.
+    """
     owner = member(owner_id)
-    if owner is None or not owner.is_active or not may_see_member(actor, owner.id):
+    if owner is None or not owner.is_active or not (beyond_team or may_see_member(actor, owner.id)):
         raise Invalid({"owner": _("找不到这位成员，或不在您的团队中")})
     before = customer.owner_id
     if before == owner.id:
         return customer
-    customer.owner_id = owner.id
-    customer.department_id = owner.main_department_id
-    customer.updated_at = clock.now()
+    give_owner(customer, owner)
     record(
         "customer.assigned",
         customer,
@@ -280,6 +283,36 @@ def assign_customer(customer: Customer, owner_id: str, *, actor: Member) -> Cust
     return customer
 
 
+def give_owner(customer: Customer, owner: Member | None, *, pool_id: str | None = None) -> None:
+    """Let the customer change hands: to an owner, or (None) into a pool. Of several at the same moment one does it.
+
+    Raises Conflict when the customer is not any more where the caller found it.
+    """
+    now = clock.now()
+    moved = db.session.execute(
+        sa.update(Customer)
+        .where(
+            Customer.id == customer.id,
+            Customer.deleted_at.is_(None),
+            Customer.owner_id.is_not_distinct_from(customer.owner_id),
+            Customer.pool_id.is_not_distinct_from(customer.pool_id),
+        )
+        .values(
+            owner_id=owner.id if owner else None,
+            department_id=owner.main_department_id if owner else customer.department_id,
+            owned_since=now if owner else None,
+            pool_id=pool_id,
+            pooled_at=now if pool_id else None,
+            updated_at=now,
+            version=Customer.version + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict({"owner": _("该客户刚被他人领取或转移，请刷新后再试")})
+    db.session.refresh(customer)
+
+
 def note_contact(customer: Customer, *, at: Any, next_at: Any = None, visited: bool = False) -> None:
     """Move the customer's "last" and "next" dates after a follow-up or visit. Dates never move backwards."""
     if customer.last_followed_at is None or at > customer.last_followed_at:
@@ -288,4 +321,5 @@ def note_contact(customer: Customer, *, at: Any, next_at: Any = None, visited: b
         customer.last_visited_at = at
     if next_at is not None:
         customer.next_follow_at = next_at
+    respond(customer, at=at)
     customer.updated_at = clock.now()

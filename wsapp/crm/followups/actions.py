@@ -7,7 +7,9 @@ from typing import Any
 from wsapp import clock
 from wsapp.crm.customers.actions import note_contact
 from wsapp.crm.customers.clean import clean_line, clean_text
+from wsapp.crm.customers.contacts import contact_of
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.stages import move_stage
 from wsapp.crm.events.actions import record
 from wsapp.crm.followups import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.followups.models import KINDS, FollowUp
@@ -21,7 +23,7 @@ from wsapp.problems import Invalid
 from wsapp.texts import _
 
 SLACK = timedelta(minutes=5)  # phones' clocks run ahead
-FIELDS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action", "photos")
+FIELDS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action", "contact", "photos")
 
 
 def log_follow_up(
@@ -35,6 +37,7 @@ def log_follow_up(
     clean = _clean(values)
     follow_up = FollowUp(
         **clean,
+        contact_id=contact_of(customer, values.get("contact")),
         id=new_id(),
         customer_id=customer.id,
         author_id=actor.id,
@@ -46,7 +49,7 @@ def log_follow_up(
     attach(photos, to=follow_up, owner_id=actor.id, most=rule("log.photos"))
     note_contact(customer, at=follow_up.happened_at)
     if customer.stage == "new":
-        customer.stage = "contacted"
+        move_stage(customer, "contacted", actor=actor)
     record(
         "follow_up.logged",
         follow_up,

@@ -11,6 +11,7 @@ from wsapp import clock
 from wsapp.crm.customers.actions import note_contact
 from wsapp.crm.customers.clean import clean_line, clean_text
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.stages import move_stage
 from wsapp.crm.events.actions import record
 from wsapp.crm.followups.actions import plan_next
 from wsapp.crm.org.models import Member
@@ -102,7 +103,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
     attach(photos, to=visit, owner_id=actor.id, most=rule("log.photos"))
     note_contact(customer, at=now, visited=True)
     if customer.stage == "new":
-        customer.stage = "contacted"
+        move_stage(customer, "contacted", actor=actor)
     record(
         "visit.checked_in",
         visit,

@@ -1,0 +1,75 @@
+"""The lifecycle of a customer (生命周期阶段): which steps are allowed, and the history with how long each took."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp import clock
+from wsapp.crm.customers.models import STAGES, Customer, StageChange
+from wsapp.crm.customers.rules import allowed_steps
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import leads_others
+from wsapp.db import db, new_id
+from wsapp.kept import Kept
+from wsapp.problems import Invalid
+from wsapp.texts import _
+
+LOST = "lost"
+
+
+def refuse_step(before: str, after: str, *, actor: Member) -> None:
+    """Raise Invalid where the corp's rule forbids the step. Whoever leads others may always."""
+    steps = allowed_steps()
+    if steps == "free" or before == after or leads_others(actor) or _is_allowed(before, after, steps):
+        return
+    raise Invalid({"stage": _("阶段只能逐步向前") if steps == "next" else _("阶段只能向前")})
+
+
+def _is_allowed(before: str, after: str, steps: str) -> bool:
+    if after == LOST:
+        return True
+    ahead = STAGES.index(after) - STAGES.index(before)
+    return before != LOST and (ahead == 1 if steps == "next" else ahead > 0)
+
+
+def move_stage(customer: Customer, stage: str, *, actor: Member | None) -> None:
+    """Move a customer to another stage and keep when, who, and how long it was in the one before."""
+    if stage == customer.stage:
+        return
+    now = clock.now()
+    since = customer.stage_since or customer.created_at
+    db.session.add(
+        StageChange(
+            id=new_id(),
+            customer_id=customer.id,
+            before=customer.stage,
+            after=stage,
+            seconds=max(0, int((now - since).total_seconds())),
+            actor_id=actor.id if actor else None,
+            at=now,
+        )
+    )
+    customer.stage, customer.stage_since = stage, now
+    if stage == "dealt":
+        customer.last_deal_at = now
+
+
+_OF_CUSTOMER = Kept(
+    sa.select(
+        StageChange.before,
+        StageChange.after,
+        StageChange.seconds,
+        StageChange.at,
+        Member.name.label("who"),
+    )
+    .outerjoin(Member, sa.and_(Member.corp_id == StageChange.corp_id, Member.id == StageChange.actor_id))
+    .where(StageChange.customer_id == sa.bindparam("customer", type_=sa.String))
+    .order_by(StageChange.at.desc(), StageChange.id.desc())
+    .limit(100)
+)
+
+
+def stage_history(customer_id: str) -> Sequence[Any]:
+    """Return (before, after, seconds in `before`, at, who) of a customer's last hundred steps, newest first."""
+    return _OF_CUSTOMER.all(customer=customer_id)
