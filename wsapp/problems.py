@@ -45,3 +45,11 @@ class Stale(Problem):
         super().__init__(detail)
         self.record = record
         self.changes = changes
+
+
+class Conflict(Problem):
+    """The record is not as the deed needs it, or a limit is reached: `fields` says which."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__(_("；").join(fields.values()))
+        self.fields = fields

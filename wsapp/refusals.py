@@ -13,12 +13,19 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import logs
 from wsapp.db import db
-from wsapp.problems import Duplicate, Forbidden, Invalid, NotFound, Problem, Stale
+from wsapp.problems import Conflict, Duplicate, Forbidden, Invalid, NotFound, Problem, Stale
 from wsapp.texts import _
 
 log = logs.get_logger()
 
-STATUS: Mapping[type[Problem], int] = {NotFound: 404, Forbidden: 403, Invalid: 422, Duplicate: 409, Stale: 409}
+STATUS: Mapping[type[Problem], int] = {
+    NotFound: 404,
+    Forbidden: 403,
+    Invalid: 422,
+    Duplicate: 409,
+    Stale: 409,
+    Conflict: 409,
+}
 
 
 def status_of(problem: Problem) -> int:

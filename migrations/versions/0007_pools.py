@@ -1,12 +1,115 @@
 """Public pools, claims and hand-overs."""
 
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+MOMENT = sa.DateTime(timezone=True)
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
 revision = "0007"
 down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.add_column("customer", sa.Column("owned_since", MOMENT))
+    op.add_column("customer", sa.Column("pooled_at", MOMENT))
+    op.create_index("ix_customer_pool", "customer", ["corp_id", "pool_id", "pooled_at", "id"])
+    _add(
+        "pool",
+        sa.Column("name", sa.String(60), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("departments", JSON, nullable=False),
+        sa.Column("people", JSON, nullable=False),
+        sa.Column("managers", JSON, nullable=False),
+        sa.Column("hidden", JSON, nullable=False),
+        sa.Column("rules", JSON, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("dealing", JSON, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+    )
+    _add(
+        "ownership",
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("owner_id", sa.String(40), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("until", MOMENT),
+        sa.Column("pool_id", sa.String(40)),
+        sa.Column("ending", sa.String(12), nullable=False),
+        sa.Column("reason", sa.String(200), nullable=False),
+        _key("ownership", "customer_id", "customer"),
+        _key("ownership", "owner_id", "member"),
+    )
+    op.create_index("ix_ownership_customer", "ownership", ["corp_id", "customer_id", "until"])
+    _add(
+        "pool_day",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("claims", sa.Integer(), nullable=False),
+        sa.Column("views", sa.Integer(), nullable=False),
+        _key("pool_day", "member_id", "member"),
+    )
+    _add(
+        "pool_view",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        _key("pool_view", "member_id", "member"),
+        _key("pool_view", "customer_id", "customer"),
+        sa.UniqueConstraint(
+            "corp_id",
+            "member_id",
+            "day",
+            "customer_id",
+            name=op.f("uq_pool_view_corp_id_member_id_day_customer_id"),
+        ),
+    )
+    op.create_index("ix_pool_view_day", "pool_view", ["corp_id", "day"])
+    _add(
+        "handover",
+        sa.Column("actor_id", sa.String(40), nullable=False),
+        sa.Column("cause", sa.String(12), nullable=False),
+        sa.Column("leaver_id", sa.String(40)),
+        sa.Column("plan", JSON, nullable=False),
+        sa.Column("moved", JSON, nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("undo_until", MOMENT),
+        _key("handover", "actor_id", "member"),
+    )
+    op.create_index("ix_handover_recent", "handover", ["corp_id", "created_at"])
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    for table in ("handover", "pool_view", "pool_day", "ownership", "pool"):
+        op.drop_table(table)
+    op.drop_index("ix_customer_pool", "customer")
+    with op.batch_alter_table("customer") as batch:
+        batch.drop_column("pooled_at")
+        batch.drop_column("owned_since")
+
+
+def _add(table: str, *parts: sa.schema.SchemaItem) -> None:
+    """Create a table of a corp: its key is (corp_id, id)."""
+    op.create_table(
+        table,
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        *parts,
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f(f"fk_{table}_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f(f"pk_{table}")),
+    )
+
+
+def _key(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["corp_id", column],
+        [f"{other}.corp_id", f"{other}.id"],
+        name=op.f(f"fk_{table}_corp_id_{column}_{other}"),
+        ondelete="CASCADE",
+    )

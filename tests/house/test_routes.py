@@ -31,6 +31,8 @@ from wsapp.crm.notifications.models import ACCEPTED, Notification
 from wsapp.crm.org import access
 from wsapp.crm.org.models import Corp, Department, LoginSession, Member
 from wsapp.crm.org.setups import begin_set_up
+from wsapp.crm.org.standing import changed
+from wsapp.crm.pools.models import Pool
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.visits.actions import log_visit
 from wsapp.db import Base, corp_scope, db, every_corp
@@ -197,6 +199,11 @@ ROUTES: dict[str, Route] = {
     "GET /api/v1/customers/<customer_id>": Route(TOKEN),
     "PATCH /api/v1/customers/<customer_id>": Route(TOKEN, body={"name": "改名"}),
     "POST /api/v1/customers/<customer_id>/assignment": Route(TOKEN, body={"owner": "cha"}),
+    "POST /api/v1/customers/<customer_id>/claim": Route(TOKEN, body={}),
+    "POST /api/v1/customers/<customer_id>/release": Route(TOKEN, body={"reason": "探"}),
+    "GET /api/v1/pools": Route(TOKEN, query={"q": "机密"}),
+    "GET /api/v1/pools/<pool_id>": Route(TOKEN),
+    "GET /api/v1/pools/<pool_id>/customers": Route(TOKEN, query={"q": "华星"}),
     "GET /api/v1/customers/<customer_id>/follow-ups": Route(TOKEN),
     "POST /api/v1/customers/<customer_id>/follow-ups": Route(TOKEN, body={"text": "探"}),
     "GET /api/v1/customers/<customer_id>/visits": Route(TOKEN),
@@ -335,6 +342,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     message = db.session.execute(sa.select(Notification).where(Notification.key == "secret")).scalar_one()
     message.state, message.host_id, message.sent_at = ACCEPTED, "m-1", now  # may be taken back
     db.session.add(Department(id="77", name="机密事业部", parent_id="1", path="/1/77/", sort=0, checked_at=now))
+    pool = Pool(name="机密公海", departments=["2"], created_at=now, updated_at=now)
+    db.session.add(pool)
+    changed()
     dictated = BotDraft(
         member_id=owner.id,
         kind="log",
@@ -359,6 +369,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "mirror": mirror.id,
         "draft": dictated.id,
         "robot": robot.id,
+        "pool": pool.id,
         "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).one(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
         "work": str(work.id),

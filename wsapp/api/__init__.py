@@ -11,7 +11,7 @@ from wsapp.texts import _
 from wsapp.web import csrf
 
 PLAIN = ("callbacks", "health", "ownership")
-REST = ("customers", "followups", "visits", "tasks", "members", "files", "events", "notifications", "docs")
+REST = ("customers", "pools", "followups", "visits", "tasks", "members", "files", "events", "notifications", "docs")
 
 
 def install(app: Any) -> None:

@@ -11,7 +11,7 @@ from wsapp.api.lists import Named, Select, listed, one, text_of
 from wsapp.api.schemas_in import CustomerChange, CustomerFields, CustomerList, CustomerNew, CustomerOwner, CustomerPath
 from wsapp.api.schemas_out import Customer as CustomerRecord
 from wsapp.api.schemas_out import CustomerPage, CustomerWritten
-from wsapp.crm.customers.actions import assign_customer, change_customer, create_customer
+from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import (
     SORTS,
@@ -22,6 +22,8 @@ from wsapp.crm.customers.queries import (
     visible_customers,
     visible_namesakes,
 )
+from wsapp.crm.fields.access import demand_readable, shown
+from wsapp.crm.pools.actions import find_assignable, hand_to
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -77,6 +79,7 @@ PLAIN = (
     "owner",
     "custom",
 )
+FILTERS = ("owner", "pool", "stage", "level", "tag")
 MOMENTS = ("last_followed_at", "last_visited_at", "next_follow_at", "created_at", "updated_at")
 
 
@@ -90,17 +93,20 @@ def _select() -> Select:
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
     phones = phones_of([row.id for row in found])
-    return [
+    return [shown(g.member, _record_of(row, phones[row.id])) for row in found]
+
+
+def _record_of(row: Any, phones: list[str]) -> dict[str, Any]:
+    return (
         {field: getattr(row, field) for field in PLAIN}
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
         | {
-            "phones": phones[row.id],
+            "phones": phones,
             "location": {"lat": row.lat, "lng": row.lng} if row.lat is not None and row.lng is not None else None,
             "pool": row.pool_id,
             "parent": row.parent_id,
         }
-        for row in found
-    ]
+    )
 
 
 def _record(customer_id: str) -> dict[str, Any]:
@@ -113,10 +119,22 @@ def _answer(customer_id: str, status: int = 200, **more: Any) -> Answer:
     return Answer(record | more, status, record["version"], address)
 
 
+def answer(customer_id: str) -> Answer:
+    """Return the answer that shows a customer; raises NotFound when the user may not see it."""
+    return _answer(customer_id)
+
+
+def answer_unseen(customer_id: str) -> Answer:
+    """Return the answer that shows a customer whom the user has just let go: what they could read a moment ago."""
+    record = one(RECORDS.where(Customer.id == customer_id), show=_show)
+    return Answer(record, version=record["version"])
+
+
 @bp.get("/customers", responses={200: CustomerPage})
 @reads
 def index(query: CustomerList) -> Answer:
     """List the customers that the user may see, last changed first."""
+    demand_readable(g.member, [name for name in FILTERS if getattr(query, name)])
     statement = _select()
     if query.owner:
         statement = statement.where(OWNER.is_called(query.owner))
@@ -128,7 +146,7 @@ def index(query: CustomerList) -> Answer:
     if query.updated_since:
         statement = statement.where(Customer.updated_at >= query.updated_since)
     if query.q.strip():
-        statement = statement.where(matching(query.q.strip()))
+        statement = statement.where(matching(query.q.strip(), actor=g.member))
     return listed(statement, query, sorts=SORTS, default="-updated_at", id_column=Customer.id, show=_show)
 
 
@@ -163,10 +181,10 @@ def change(path: CustomerPath, body: CustomerChange) -> Answer:
 @bp.post("/customers/<customer_id>/assignment", responses={200: CustomerRecord})
 @writes
 def assign(path: CustomerPath, body: CustomerOwner) -> Answer:
-    """Make somebody of the user's team the owner."""
-    customer = find_customer(path.customer_id, actor=g.member)
-    assign_customer(customer, member_named(body.owner, name="owner").id, actor=g.member)
-    return _answer(customer.id)
+    """Make somebody of the user's team the owner; out of a pool that the user manages, anybody."""
+    customer = find_assignable(path.customer_id, actor=g.member)
+    hand_to(customer, member_named(body.owner, name="owner").id, actor=g.member)
+    return answer_unseen(customer.id)
 
 
 def _values(body: CustomerFields) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class FilePath(Path):
     file_id: str
 
 
+class PoolPath(Path):
+    pool_id: str
+
+
 class EventPath(Path):
     event_id: str
 
@@ -109,6 +113,17 @@ class CustomerOwner(Body):
     """Who is to own the customer: a userid."""
 
     owner: Id
+
+
+class CustomerRelease(Body):
+    """Why the customer goes back to a pool, and to which: left out, the default one of the owner's department."""
+
+    reason: str = Field(max_length=1000)
+    pool: Id | None = None
+
+
+class Nothing(Body):
+    """No field at all."""
 
 
 class CustomerList(Page):
@@ -280,6 +295,16 @@ class MemberList(Page):
 
 class DepartmentList(Page):
     """Filters of /departments; sort: name."""
+
+
+class PoolList(Page):
+    """Filters of /pools; sorts: position, name."""
+
+
+class PooledList(Page):
+    """Filters of a pool's customers; sorts: pooled_at, name."""
+
+    level: Level | None = None
 
 
 class EventList(Page):

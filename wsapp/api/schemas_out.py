@@ -74,6 +74,37 @@ class CustomerWritten(Customer):
     warnings: list[Warning_]
 
 
+class Pool(Record):
+    """A public pool; `departments` are the host's own ids, none: for everybody."""
+
+    id: str
+    name: str
+    kind: str
+    departments: list[str]
+    is_default: bool
+
+
+class Pooled(Record):
+    """A customer in a pool, as those see it who may claim it: masked phone numbers, hidden fields empty."""
+
+    id: str
+    name: str
+    kind: Kind
+    level: Level | None
+    stage: Stage
+    source: str
+    industry: str
+    province: str
+    city: str
+    district: str
+    address: str
+    website: str
+    note: str
+    tags: list[str]
+    phones: list[str]
+    pooled_at: Time | None
+
+
 class PhotoLink(Record):
     """How to fetch a photo: a signed link that ends within minutes."""
 
@@ -231,4 +262,6 @@ TaskPage = _page_of(Task)
 MemberPage = _page_of(Member)
 DepartmentPage = _page_of(Department)
 EventPage = _page_of(Event)
+PoolPage = _page_of(Pool)
+PooledPage = _page_of(Pooled)
 NotificationPage = _page_of(Notification)

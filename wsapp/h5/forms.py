@@ -13,7 +13,7 @@ from wsapp import clock, idempotency
 from wsapp.db import db
 from wsapp.h5.pages import go
 from wsapp.house import local, zone
-from wsapp.problems import Duplicate, Invalid, NotFound, Problem
+from wsapp.problems import Conflict, Duplicate, Invalid, NotFound, Problem
 from wsapp.refusals import status_of
 from wsapp.texts import _
 
@@ -60,7 +60,7 @@ class Form:
 
     def refuse(self, problem: Problem) -> int:
         """Take over what is wrong; returns the HTTP status. Words on what the form does not show stand above it."""
-        fields = problem.fields if isinstance(problem, Invalid | Duplicate) else {"": problem.detail}
+        fields = problem.fields if isinstance(problem, Invalid | Duplicate | Conflict) else {"": problem.detail}
         self.errors |= fields
         homeless = [words for name, words in fields.items() if name not in (*self.typed, "location")]
         if homeless:

@@ -260,7 +260,7 @@ def _take_version(customer: Customer, changes: dict[str, Any]) -> None:
 
 
 def assign_customer(customer: Customer, owner_id: str, *, actor: Member, beyond_team: bool = False) -> Customer:
-    """Make somebody of the actor's team (of the whole corp, with `beyond_team`) the owner (分配), out of a pool as well.
+    """Make somebody of the actor's team (`beyond_team`: of the corp) the owner (分配), out of a pool as well.
 
     Raises Invalid; Conflict when somebody else claimed or was given the customer meanwhile.
     """

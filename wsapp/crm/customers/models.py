@@ -1,6 +1,6 @@
 """Customers and their phone numbers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -106,6 +106,20 @@ class CustomerPhone(CorpScoped, Base):
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     number: Mapped[str] = mapped_column(sa.String(24))
     position: Mapped[int] = mapped_column(default=0)
+
+
+class PhoneReveal(CorpScoped, Base):
+    """How many telephone numbers somebody had shown in full on a day of the corp's clock; `id` is "<member>:<day>"."""
+
+    __tablename__ = "phone_reveal"
+    __table_args__ = (
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        sa.Index("ix_phone_reveal_member", "corp_id", "member_id", "day"),
+    )
+
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    day: Mapped[date]
+    count: Mapped[int] = mapped_column(default=0)
 
 
 class Coworker(CorpScoped, Base):

@@ -1,0 +1,288 @@
+"""What people do with pools: claim, release, assign out of them. Machines use the same verbs, without an actor."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from wsapp import clock
+from wsapp.crm.customers.actions import assign_customer, give_owner
+from wsapp.crm.customers.clean import clean_line
+from wsapp.crm.customers.models import Coworker, Customer
+from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.events.actions import record
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import member
+from wsapp.crm.org.rights import demand, may
+from wsapp.crm.org.rules import rule
+from wsapp.crm.pools.models import ASSIGNED, RELEASED, Ownership, PoolDay, PoolView
+from wsapp.crm.pools.queries import (
+    PoolFacts,
+    all_pools,
+    cool_until,
+    day_key,
+    default_pool,
+    find_pooled,
+    holding,
+    is_for,
+    make_first_pool,
+    manages,
+    ripe_at,
+    tell_day,
+    today,
+    was_claimed_lately,
+)
+from wsapp.crm.tasks.actions import cancel_tasks_about
+from wsapp.db import current_corp, db, insert_unless_there, new_id
+from wsapp.problems import Conflict, Forbidden, Invalid, NotFound, Problem
+from wsapp.texts import _, lazy
+
+MOST_AT_ONCE = 20
+# Why people give a customer back; other words may be typed.
+REASONS = {
+    "no_need": lazy("没有需求"),
+    "no_answer": lazy("联系不上"),
+    "not_fit": lazy("不是目标客户"),
+    "lost": lazy("选择了竞争对手"),
+    "closed": lazy("已停业"),
+    "busy": lazy("精力不足，请他人跟进"),
+}
+
+
+# --- claim --------------------------------------------------------------------------------------------------------
+
+
+def claim_customer(customer_id: str, *, actor: Member) -> Customer:
+    """Make the actor the owner of a customer that is in one of their pools (领取). Of any number at once one gets it.
+
+    Raises NotFound; Conflict naming "pool" (somebody was quicker), "entry_delay", "cool_down", "daily_claims" or
+    "holding". The caller rolls back what a refusal leaves.
+    """
+    try:
+        customer, pool = find_pooled(customer_id, actor=actor)
+    except NotFound:
+        if was_claimed_lately(customer_id, actor=actor) or _sees(customer_id, actor=actor):
+            raise Conflict({"pool": _("该客户不在公海中，可能刚被他人领取")}) from None
+        raise
+    _demand_time(pool, customer, actor=actor)
+    _count_claim(pool, actor)  # from here on this person's other claims wait
+    _demand_room(pool, customer, actor=actor)
+    try:
+        give_owner(customer, actor)
+    except Conflict:
+        raise Conflict({"pool": _("该客户不在公海中，可能刚被他人领取")}) from None
+    _begin(customer, actor, pool_id=pool.id)
+    record(
+        "customer.claimed",
+        customer,
+        actor=actor,
+        customer_id=customer.id,
+        changes={"owner": [None, actor.id], "pool": [pool.id, None]},
+        pool=pool.id,
+        pool_name=pool.name,
+        managers=sorted(pool.managers),
+    )
+    return customer
+
+
+def _sees(customer_id: str, *, actor: Member) -> bool:
+    try:
+        find_customer(customer_id, actor=actor)
+    except NotFound:
+        return False
+    return True
+
+
+def _demand_time(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+    ripe = ripe_at(pool, customer.pooled_at)
+    if ripe is not None:
+        raise Conflict({"entry_delay": _("刚进入公海，%(at)s 起可以领取", at=tell_day(ripe))})
+    cool = cool_until(pool, [customer.id], actor=actor).get(customer.id)
+    if cool is not None:
+        raise Conflict({"cool_down": _("您不久前负责过该客户，%(at)s 起可以再次领取", at=tell_day(cool))})
+
+
+def _count_claim(pool: PoolFacts, actor: Member) -> None:
+    most = pool.limit("daily_claims")
+    if not _count(actor, PoolDay.claims, most):
+        raise Conflict({"daily_claims": _("今天已领取 %(most)d 个，达到每日上限，请明天再来", most=most)})
+
+
+def _count(actor: Member, column: sa.orm.InstrumentedAttribute[int], most: int) -> bool:
+    """Count one more of `column` for today; says whether there was room. Holds the row for the transaction."""
+    key = day_key(actor.id)
+    fresh = {"corp_id": current_corp(), "id": key, "member_id": actor.id, "day": today(), "claims": 0, "views": 0}
+    insert_unless_there(PoolDay, fresh)
+    room = column < most if most else sa.true()
+    counted = db.session.execute(
+        sa.update(PoolDay)
+        .where(PoolDay.id == key, room)
+        .values({column: column + 1})
+        .execution_options(synchronize_session=False)
+    )
+    return counted.rowcount == 1  # type: ignore[attr-defined]
+
+
+def _demand_room(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+    most = pool.limit("holding")
+    if most and holding(actor) >= most:
+        raise Conflict({"holding": _("您名下的客户已达上限 %(most)d 个，请先退回或成交一些", most=most)})
+    of_level = pool.levels.get(customer.level or "", 0)
+    if of_level and holding(actor, level=customer.level) >= of_level:
+        raise Conflict(
+            {"holding": _("您名下的 %(level)s 级客户已达上限 %(most)d 个", level=customer.level, most=of_level)}
+        )
+
+
+def claim_customers(customer_ids: Sequence[str], *, actor: Member) -> tuple[list[Customer], dict[str, Problem]]:
+    """Claim several, each for itself: returns what was got, and why the others were not. Raises Invalid beyond 20."""
+    wanted = sorted(set(customer_ids))
+    if not 1 <= len(wanted) <= MOST_AT_ONCE:
+        raise Invalid({"customers": _("一次请选择 1–%(most)d 个客户", most=MOST_AT_ONCE)})
+    got: list[Customer] = []
+    refused: dict[str, Problem] = {}
+    for customer_id in wanted:
+        try:
+            with db.session.begin_nested():
+                got.append(claim_customer(customer_id, actor=actor))
+        except (Conflict, NotFound) as problem:
+            refused[customer_id] = problem
+    return got, refused
+
+
+# --- look ---------------------------------------------------------------------------------------------------------
+
+
+def look_at_details(customer: Customer, pool: PoolFacts, *, actor: Member) -> bool:
+    """Count that the actor opens a pool's customer; says whether they may: so many a day, each counted once."""
+    most = pool.limit("daily_views")
+    if not most or manages(pool, actor):
+        return True
+    view = {"corp_id": current_corp(), "id": new_id(), "member_id": actor.id, "customer_id": customer.id}
+    if not insert_unless_there(PoolView, {**view, "day": today()}):
+        return True
+    return _count(actor, PoolDay.views, most)
+
+
+# --- release ------------------------------------------------------------------------------------------------------
+
+
+def release_customer(customer: Customer, *, actor: Member, reason: str, pool_id: str | None = None) -> PoolFacts:
+    """Put a customer back into a pool (退回): the one named, else the default one of the owner's department.
+
+    Raises Forbidden; Invalid for a missing reason or a pool that is not the actor's or owner's; Conflict when the
+    customer is in a pool already.
+    """
+    if customer.owner_id is None and customer.pool_id is not None:
+        raise Conflict({"pool": _("该客户已经在公海中")})
+    demand(actor, "transfer", customer.owner_id)
+    words = str(REASONS.get(reason, "")) or clean_line(reason)
+    if not 1 <= len(words) <= 200:
+        raise Invalid({"reason": _("请填写退回原因，不超过 200 个字")})
+    make_first_pool()
+    owner = member(customer.owner_id)
+    pool = _wanted_pool(pool_id, owner=owner, actor=actor) if pool_id else default_pool(owner)
+    if pool is None:
+        raise Invalid({"pool": _("没有可用的公海，请联系管理员启用")})
+    to_pool(customer, pool, actor=actor, kind="customer.released", ending=RELEASED, reason=words)
+    return pool
+
+
+def _wanted_pool(pool_id: str, *, owner: Member | None, actor: Member) -> PoolFacts:
+    for pool in all_pools():
+        if pool.id == pool_id and pool.enabled:
+            if manages(pool, actor) or any(is_for(pool, one) for one in (actor, owner) if one):
+                return pool
+            break
+    raise Invalid({"pool": _("公海不存在，或您不能使用")})
+
+
+def to_pool(customer: Customer, pool: PoolFacts, *, actor: Member | None, kind: str, ending: str, reason: str) -> None:
+    """Take a customer from its owner into a pool: open tasks end, co-workers go where the rule says so."""
+    former, since = customer.owner_id, customer.owned_since or customer.created_at
+    give_owner(customer, None, pool_id=pool.id)
+    db.session.execute(
+        sa.update(Customer)
+        .where(Customer.id == customer.id)
+        .values(next_follow_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    end_ownership(customer.id, former, since, ending=ending, reason=reason)
+    cancel_tasks_about(customer.id, actor=actor, reason=_("客户已进入公海：%(reason)s", reason=reason))
+    if rule("pool.drop_coworkers"):
+        gone = sa.delete(Coworker).where(Coworker.customer_id == customer.id)
+        db.session.execute(gone.execution_options(synchronize_session=False))
+    record(
+        kind,
+        customer,
+        actor=actor,
+        customer_id=customer.id,
+        changes={"owner": [former, None], "pool": [None, pool.id]},
+        pool=pool.id,
+        pool_name=pool.name,
+        before=former,
+        reason=reason,
+        managers=sorted(pool.managers),
+    )
+    db.session.refresh(customer)
+
+
+# --- assign -------------------------------------------------------------------------------------------------------
+
+
+def find_assignable(customer_id: str, *, actor: Member) -> Customer:
+    """Return a customer that the actor may give to somebody: one that they see, or of a pool that they manage."""
+    try:
+        return find_customer(customer_id, actor=actor)
+    except NotFound:
+        customer, pool = find_pooled(customer_id, actor=actor)
+        if not manages(pool, actor):
+            raise
+        return customer
+
+
+def hand_to(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
+    """Give a customer to somebody (分配): one's own or one's team's, or out of a pool that one manages.
+
+    Raises Forbidden, Invalid, Conflict.
+    """
+    pool = next((one for one in all_pools() if one.id == customer.pool_id), None)
+    beyond = pool is not None and manages(pool, actor)
+    if not beyond and not may(actor, "transfer", customer.owner_id):
+        raise Forbidden(_("您没有权限转移这个客户，请联系管理员"))
+    former, since, pool_id = customer.owner_id, customer.owned_since or customer.created_at, customer.pool_id
+    assign_customer(customer, owner_id, actor=actor, beyond_team=beyond)
+    if customer.owner_id != former:
+        end_ownership(customer.id, former, since, ending=ASSIGNED)
+        new_owner = member(owner_id)
+        if new_owner is not None:
+            _begin(customer, new_owner, pool_id=pool_id)
+    return customer
+
+
+# --- who owned it -------------------------------------------------------------------------------------------------
+
+
+def _begin(customer: Customer, owner: Member, *, pool_id: str | None) -> None:
+    since = customer.owned_since or clock.now()
+    db.session.add(
+        Ownership(customer_id=customer.id, owner_id=owner.id, since=since, pool_id=pool_id, ending="", reason="")
+    )
+
+
+def end_ownership(customer_id: str, owner_id: str | None, since: datetime, *, ending: str, reason: str = "") -> None:
+    """Write down that somebody's time as the owner is over; one that nobody wrote down at its start as well."""
+    if owner_id is None:
+        return
+    db.session.flush()
+    now = clock.now()
+    ended = db.session.execute(
+        sa.update(Ownership)
+        .where(Ownership.customer_id == customer_id, Ownership.until.is_(None))
+        .values(until=now, ending=ending, reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    if ended.rowcount == 0:  # type: ignore[attr-defined]
+        db.session.add(
+            Ownership(customer_id=customer_id, owner_id=owner_id, since=since, until=now, ending=ending, reason=reason)
+        )

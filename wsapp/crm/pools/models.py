@@ -1,0 +1,121 @@
+"""Pools, who owned what and until when, and how much somebody has taken today."""
+
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
+
+POOL_KINDS = ("customer", "lead")
+# Fields of a customer that a pool may hide until it is claimed; phones are masked, the others left out.
+HIDEABLE = ("phones", "address", "website", "note", "source", "industry", "tags")
+HIDDEN_AT_FIRST = ["phones", "address", "website", "note"]
+# What a pool may say otherwise than the corp's rules of the same name ("pool.daily_claims", …).
+OWN_RULES = ("daily_claims", "holding", "cool_down", "entry_delay", "daily_views")
+
+# How an ownership ended.
+RELEASED, RECYCLED, ASSIGNED, HANDED_OVER = "released", "recycled", "assigned", "handed_over"
+
+
+class Pool(CorpScoped, Base):
+    """A public pool (公海). Without `departments` and `people` it is for everybody; departments count with all below.
+
+    `rules` holds what differs from the corp's rules, by the names of `OWN_RULES`, and `level_holding` by level.
+    With `is_default`, what its departments' people release goes here unless they say otherwise.
+    """
+
+    __tablename__ = "pool"
+
+    name: Mapped[str] = mapped_column(sa.String(60))
+    kind: Mapped[str] = mapped_column(sa.String(10), default="customer")
+    departments: Mapped[list[str]] = mapped_column(Json, default=list)
+    people: Mapped[list[str]] = mapped_column(Json, default=list)
+    managers: Mapped[list[str]] = mapped_column(Json, default=list)
+    hidden: Mapped[list[str]] = mapped_column(Json, default=list)
+    rules: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    position: Mapped[int] = mapped_column(default=0)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    enabled: Mapped[bool] = mapped_column(default=True)
+    dealing: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)  # who is next in turn, see `dealing.py`
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Ownership(CorpScoped, Base):
+    """Somebody's time as the owner of a customer. `until` is empty while it lasts; `pool_id` is where it came from.
+
+    What began otherwise than by a claim or an assignment is written when it ends.
+    """
+
+    __tablename__ = "ownership"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        corp_key("owner_id", "member", ondelete="CASCADE"),
+        sa.Index("ix_ownership_customer", "corp_id", "customer_id", "until"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    owner_id: Mapped[str] = mapped_column(sa.String(40))
+    since: Mapped[datetime] = mapped_column(Moment)
+    until: Mapped[datetime | None] = mapped_column(Moment)
+    pool_id: Mapped[str | None] = mapped_column(sa.String(40))
+    ending: Mapped[str] = mapped_column(sa.String(12), default="")
+    reason: Mapped[str] = mapped_column(sa.String(200), default="")
+
+
+class PoolDay(CorpScoped, Base):
+    """What somebody took from pools on one day of the corp's calendar; `id` is "<member>:<day>".
+
+    Whoever claims changes this row first, so one person's claims wait for each other and no cap is passed.
+    """
+
+    __tablename__ = "pool_day"
+    __table_args__ = (corp_key("member_id", "member", ondelete="CASCADE"),)
+
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    day: Mapped[date] = mapped_column(sa.Date)
+    claims: Mapped[int] = mapped_column(default=0)
+    views: Mapped[int] = mapped_column(default=0)
+
+
+class PoolView(CorpScoped, Base):
+    """Somebody looked at the details of a pool's customer on a day: to look again costs nothing."""
+
+    __tablename__ = "pool_view"
+    __table_args__ = (
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "member_id", "day", "customer_id"),
+        sa.Index("ix_pool_view_day", "corp_id", "day"),
+    )
+
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    day: Mapped[date] = mapped_column(sa.Date)
+
+
+class Handover(CorpScoped, Base):
+    """Many customers that change their owner in the background (批量分配、离职交接), and how far it got.
+
+    `plan` maps a customer to its new owner; `moved` holds what was moved as [customer, owner before, owner after],
+    so that it can be taken back until `undo_until`.
+    """
+
+    __tablename__ = "handover"
+    __table_args__ = (
+        corp_key("actor_id", "member", ondelete="CASCADE"),
+        sa.Index("ix_handover_recent", "corp_id", "created_at"),
+    )
+
+    actor_id: Mapped[str] = mapped_column(sa.String(40))
+    cause: Mapped[str] = mapped_column(sa.String(12))  # "deal", "leaver"
+    leaver_id: Mapped[str | None] = mapped_column(sa.String(40))
+    plan: Mapped[list[Any]] = mapped_column(Json, default=list)  # [customer, new owner], in order
+    moved: Mapped[list[Any]] = mapped_column(Json, default=list)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(sa.String(10), default="queued")  # "running", "done", "undone"
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    undo_until: Mapped[datetime | None] = mapped_column(Moment)
