@@ -407,7 +407,9 @@ def check(app: Any) -> list[str]:
 
 
 def _compared(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    return not (kind == "table" and name is not None and name.startswith("sqlite_"))
+    """Leave out what only one database has and no model can say: its own tables, full-text and GIN indexes."""
+    own = {"table": ("sqlite_", "fts_"), "index": ("gin_",)}.get(kind, ())
+    return not (name is not None and name.startswith(own))
 
 
 def as_loaded(model: type[Model], values: Mapping[str, Any]) -> Model:

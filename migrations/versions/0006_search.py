@@ -1,12 +1,59 @@
-"""The search index."""
+"""The search index. What is there already is put into it by the worker, see `wsapp.crm.search.building`."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0006"
 down_revision = "0005"
 
+GRAMS = postgresql.ARRAY(sa.Text()).with_variant(sa.Text(), "sqlite")
+REBUILD = sa.text(
+    "INSERT INTO outbox (corp_id, kind, lane, key, payload, due_at, state, "
+    "attempts, crashes, created_at) "
+    "SELECT id, 'search.rebuild', 'home', 'search.rebuild:0006:' || id, '{}', CURRENT_TIMESTAMP, 'ready', "
+    "0, 0, CURRENT_TIMESTAMP FROM corp"
+)
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.create_table(
+        "search_entry",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(1), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("phones", sa.Text(), nullable=False),
+        sa.Column("sounds", sa.Text(), nullable=True),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("grams", GRAMS, nullable=True),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_search_entry_corp_id_corp")),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_search_entry")),
+    )
+    op.create_index("ix_search_entry_number", "search_entry", ["number"], unique=True)
+    op.create_table(
+        "search_reading",
+        sa.Column("char", sa.String(1), nullable=False),
+        sa.Column("sounds", sa.String(60), nullable=False),
+        sa.PrimaryKeyConstraint("char", name=op.f("pk_search_reading")),
+    )
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE fts_search USING fts5(grams, content='', columnsize=0, detail='none', "
+            "tokenize='unicode61 remove_diacritics 0')"
+        )
+    else:
+        # A long list of pending entries is read through by every search.
+        op.execute(
+            "CREATE INDEX gin_search_entry_grams ON search_entry USING gin (grams) WITH (gin_pending_list_limit = 256)"
+        )
+        op.execute("ALTER TABLE search_entry ALTER COLUMN grams SET STATISTICS 1000")
+    op.execute(REBUILD)
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TABLE fts_search")
+    op.drop_table("search_reading")
+    op.drop_table("search_entry")
+    op.execute("DELETE FROM outbox WHERE kind LIKE 'search.%'")

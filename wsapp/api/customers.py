@@ -16,7 +16,6 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import (
     SORTS,
     find_customer,
-    matching,
     phones_of,
     tagged,
     visible_customers,
@@ -24,6 +23,7 @@ from wsapp.crm.customers.queries import (
 )
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.pools.actions import find_assignable, hand_to
+from wsapp.crm.search.queries import matching
 from wsapp.problems import Invalid
 from wsapp.texts import _
 

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from wsapp.bots.commands import names_in
 from wsapp.crm.customers.clean import name_key
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import matching, visible_customers
+from wsapp.crm.customers.queries import visible_customers
+from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
+from wsapp.crm.search.queries import matching
 from wsapp.db import db
 
 MOST = 6
@@ -26,18 +28,24 @@ def customers_called(name: str, *, actor: Member) -> Sequence[Any]:
     if not name.strip():
         return []
     statement = sa.select(*_COLUMNS).where(visible_customers(actor))
-    exact = sa.or_(Customer.short_name == name, Customer.name_key == name_key(name))
+    exact: sa.ColumnElement[bool] = Customer.name_key == name_key(name)
+    if reads(actor, "short_name"):
+        exact = sa.or_(exact, Customer.short_name == name)
     newest = (Customer.updated_at.desc(), Customer.id)
     found = db.session.execute(statement.where(exact).order_by(*newest).limit(MOST + 1)).all()
-    return found or db.session.execute(statement.where(matching(name)).order_by(*newest).limit(MOST + 1)).all()
+    return (
+        found
+        or db.session.execute(statement.where(matching(name, actor=actor)).order_by(*newest).limit(MOST + 1)).all()
+    )
 
 
 def customers_named_in(text: str, *, actor: Member) -> Sequence[Any]:
     """Return the visible customers that a sentence names, at most `MOST` + 1; none where it names nobody."""
     for words in names_in(text):
-        begin = Customer.name.contains(words[:2], autoescape=True)
-        short = Customer.short_name.contains(words[:2], autoescape=True)
-        statement = sa.select(*_COLUMNS).where(visible_customers(actor), sa.or_(begin, short))
+        begin: sa.ColumnElement[bool] = Customer.name.contains(words[:2], autoescape=True)
+        if reads(actor, "short_name"):
+            begin = sa.or_(begin, Customer.short_name.contains(words[:2], autoescape=True))
+        statement = sa.select(*_COLUMNS).where(visible_customers(actor), begin)
         near = db.session.execute(statement.order_by(Customer.updated_at.desc(), Customer.id).limit(MANY)).all()
         for length in range(len(words), 1, -1):  # the longest beginning that is somebody's name
             wanted = words[:length]

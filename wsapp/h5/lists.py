@@ -11,13 +11,14 @@ from sqlalchemy.orm import aliased
 
 from wsapp import clock
 from wsapp.crm.customers.models import Customer, CustomerPhone
-from wsapp.crm.customers.queries import LIST_COLUMNS, matching, visible_customers
+from wsapp.crm.customers.queries import LIST_COLUMNS, visible_customers
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import VIEWER_ID, Viewer, is_actor, names, viewer_of, viewer_values, within_team
+from wsapp.crm.search.queries import matching
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
 from wsapp.crm.visits.models import IN, Visit
@@ -60,8 +61,8 @@ def customer_list(
     statement = _CUSTOMERS.where(visible_customers(actor))
     if mine:
         statement = statement.where(is_actor(Customer.owner_id, actor))
-    if text:
-        statement = statement.where(matching(text))
+    if text and isinstance(actor, Member):
+        statement = statement.where(matching(text, actor=actor))
     if stage is not None:
         statement = statement.where(Customer.stage == stage)
     if level is not None:

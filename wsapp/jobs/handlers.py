@@ -13,6 +13,7 @@ from wsapp.jobs import (
     mirror,
     periodic,
     rechecking,
+    searching,
     testcards,
 )
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
@@ -62,6 +63,8 @@ HANDLERS: dict[str, Handler] = {
     "mirror": mirror.sync,  # {"mirror": id}
     "mirror.look": mirror.look_at_list,  # {"member": id, "kind": "todo" | "entry"}
     "mirror.member": mirror.follow_choice,  # {"member": id}
+    "search.sounds": searching.spell,  # {"kind", "ids"}
+    "search.rebuild": searching.rebuild,  # {"kind"?, "after"?: where to go on}
     **periodic.HANDLERS,
 }
 

@@ -1,0 +1,1 @@
+"""Search (搜索): one box over names, pinyin, initials, phone endings, follow-up texts and tasks."""

@@ -1,0 +1,38 @@
+"""The index: one entry for each record that can be found, and how Chinese characters sound."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wsapp.db import Base, CorpScoped
+
+CUSTOMER, CONTACT, FOLLOW_UP, TASK = "c", "k", "f", "t"  # what an entry is about
+
+# On SQLite the grams stand in a full-text table by the entry's number: contentless, it knows nothing but grams.
+FULL_TEXT = sa.table("fts_search", sa.column("rowid"), sa.column("grams"), sa.column("fts_search"))
+
+
+class SearchEntry(CorpScoped, Base):
+    """What can be searched of a record, whose id it bears. `sounds` is None until the worker has spelt the names."""
+
+    __tablename__ = "search_entry"
+    __table_args__ = (sa.Index("ix_search_entry_number", "number", unique=True),)
+
+    kind: Mapped[str] = mapped_column(sa.String(1))
+    words: Mapped[str] = mapped_column(sa.Text)  # squeezed, one line for each name
+    phones: Mapped[str] = mapped_column(sa.Text, default="")  # digits, one line for each number
+    sounds: Mapped[str | None] = mapped_column(sa.Text)  # folded pinyin and initials, one line for each reading
+    number: Mapped[int | None] = mapped_column(sa.BigInteger)  # in the full-text table of SQLite
+    grams: Mapped[list[str] | None] = mapped_column(postgresql.ARRAY(sa.Text()).with_variant(sa.Text(), "sqlite"))
+
+
+class SearchReading(Base):
+    """How a Chinese character sounds: its readings in folded pinyin, the commonest first, divided by spaces.
+
+    Facts of the language, the same for every corp. Kept here so that no web process loads the dictionary.
+    """
+
+    __tablename__ = "search_reading"
+
+    char: Mapped[str] = mapped_column(sa.String(1), primary_key=True)
+    sounds: Mapped[str] = mapped_column(sa.String(60))

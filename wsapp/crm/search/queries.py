@@ -1,0 +1,134 @@
+"""What a query finds. The index names a few candidates; where there are many, whatever is walked is looked at anyway.
+
+A fragment that few records have comes from the index: those few are then the condition. One that many have would make
+a long list; there the newest records are walked until the page is full, which is soon, as many have it. Both ways cost
+about the same for ten thousand customers and for a million, and neither reads more postings than `MANY`, however few
+of the records the actor may see.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.fields.access import reads
+from wsapp.crm.org.models import Member
+from wsapp.crm.search import store
+from wsapp.crm.search.grams import asked_phones, asked_sounds, asked_words, fold_sounds, is_latin, squeeze
+from wsapp.crm.search.models import CONTACT, CUSTOMER, SearchEntry
+from wsapp.db import is_postgresql
+from wsapp.kept import one_of
+
+MANY = 1_000  # candidates; more than that, and walking is quicker
+MOST_TERMS = 5
+MOST_GRAMS = 40  # of a long term: the rest is left to the second look
+MIN_DIGITS = 3
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Which parts of an entry may be searched for somebody; without `others`, of the names only the first."""
+
+    others: bool = True
+    phones: bool = True
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way in which a term can be meant: the grams that the index is asked for, and what then has to be there."""
+
+    part: Any  # the entry's column
+    needle: str
+    grams: tuple[str, ...]
+
+
+Term = Sequence[Way]
+
+
+def fields_of(actor: Member) -> Fields:
+    """Return what the actor may search by: never a field that they see masked or not at all."""
+    others = reads(actor, "short_name") and reads(actor, "name", "contact")
+    return Fields(others, reads(actor, "phones") and reads(actor, "phones", "contact"))
+
+
+def is_enough(text: str) -> bool:
+    """Say whether a query is long enough for the one box: two characters, or one that is Chinese."""
+    bare = squeeze(text)
+    return len(bare) >= 2 or not bare.isascii()
+
+
+def terms_of(text: str) -> list[str]:
+    """Return the parts of a query, squeezed: a record must have all of them."""
+    return [term for term in map(squeeze, text.split()) if term][:MOST_TERMS]
+
+
+def ways(term: str, fields: Fields = Fields(), *, kind: str = CUSTOMER) -> list[Way]:
+    """Return how a term may be meant: as written, as pinyin or initials, as a piece of a phone number."""
+    own = SearchEntry.words if fields.others else _first_name()
+    found = [Way(own, term, tuple(asked_words(term, singles=kind in (CUSTOMER, CONTACT))))]
+    if kind not in (CUSTOMER, CONTACT) or not is_latin(term):
+        return found
+    if fields.others and not term.isdigit():
+        found += [
+            Way(SearchEntry.sounds, letters, tuple(asked_sounds(letters)))
+            for letters in dict.fromkeys((fold_sounds(term), term))
+        ]
+    if fields.phones and term.isdigit() and len(term) >= MIN_DIGITS:
+        found.append(Way(SearchEntry.phones, term, tuple(asked_phones(term))))
+    return found
+
+
+def _first_name() -> sa.ColumnElement[str]:
+    """Return the customer's own name: the first of an entry's lines."""
+    if is_postgresql():
+        return sa.func.split_part(SearchEntry.words, "\n", 1)
+    return sa.func.substr(SearchEntry.words, 1, sa.func.instr(SearchEntry.words.concat("\n"), "\n") - 1)
+
+
+def fits(terms: Sequence[Term]) -> sa.ColumnElement[bool]:
+    """Return the condition on an entry that it has all terms, each in one of its ways."""
+    return sa.and_(
+        sa.true(),
+        *(sa.or_(sa.false(), *(way.part.contains(way.needle, autoescape=True) for way in term)) for term in terms),
+    )
+
+
+def candidates(kind: str, terms: Sequence[Term]) -> list[str] | None:
+    """Return the ids of the entries that have all terms; None where there are too many, or the index cannot say."""
+    asked = [[way.grams[:MOST_GRAMS] for way in term] for term in terms if term and all(way.grams for way in term)]
+    if not asked:
+        return None
+    found = store.find(kind, asked, fits(terms), MANY + 1)
+    return None if len(found) > MANY else [row.id for row in found if row.fits]
+
+
+def condition(kind: str, id_column: Any, terms: Sequence[Term]) -> sa.ColumnElement[bool]:
+    """Return the condition on a table of records of `kind` that they have all terms. Asks the index at once."""
+    if not terms or not all(terms):
+        return sa.false()
+    few = candidates(kind, terms)
+    if few is not None:
+        return among(id_column, few)
+    return sa.exists().where(SearchEntry.corp_id == id_column.class_.corp_id, SearchEntry.id == id_column, fits(terms))
+
+
+def among(id_column: Any, ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that an id is one of a list of any length."""
+    chosen: sa.ColumnElement[bool] = one_of(id_column, "found").params(found=list(ids))
+    return chosen
+
+
+def matching(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition that a customer is meant by a query: by a piece of its names, of their pinyin or initials,
+    or of a phone number, as far as the actor may see these. Which customers they may see is asked besides.
+    """
+    fields = fields_of(actor)
+    return condition(CUSTOMER, Customer.id, [ways(term, fields) for term in _with_numbers_whole(text)])
+
+
+def _with_numbers_whole(text: str) -> list[str]:
+    """Return the terms; a number written in groups (138 0013 8000, 0755-2600) is one."""
+    bare = "".join(char for char in text if char not in " -+()（）")
+    return [squeeze(bare)] if bare.isdigit() and bare else terms_of(text)
