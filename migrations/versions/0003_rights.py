@@ -53,10 +53,18 @@ def upgrade() -> None:
         sa.Column("value", JSON, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
     )
+    _add(
+        "phone_reveal",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        _key("phone_reveal", "member_id", "member"),
+    )
+    op.create_index("ix_phone_reveal_member", "phone_reveal", ["corp_id", "member_id", "day"])
 
 
 def downgrade() -> None:
-    for table in ("corp_rule", "coworker", "delegation", "role"):
+    for table in ("phone_reveal", "corp_rule", "coworker", "delegation", "role"):
         op.drop_table(table)
     with op.batch_alter_table("member") as batch:
         batch.drop_column("roles")

@@ -12,6 +12,7 @@ from wsapp.api.schemas_in import EventList, EventPath
 from wsapp.api.schemas_out import Event as EventRecord
 from wsapp.api.schemas_out import EventPage
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.access import changes_shown
 from wsapp.crm.notifications.queries import visible_events
 
 bp = resource("events", "Events: timeline and audit log")
@@ -38,7 +39,7 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
             "customer": row.customer_id,
             "actor": row.actor,
             "at": text_of(row.at),
-            "changes": _changes(row.changes, people),
+            "changes": _changes(changes_shown(g.member, row.changes, row.subject_type), people),
         }
         for row in found
     ]

@@ -1,6 +1,6 @@
 """/follow-ups: what was said to a customer, and what comes next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from wsapp.api.schemas_out import FollowUp as FollowUpRecord
 from wsapp.api.schemas_out import FollowUpPage
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import SORTS, visible_follow_ups
@@ -49,13 +50,16 @@ def _select(author: Named) -> Select:
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
     photos = photos_of([row.id for row in found])
-    return [
+    return [shown(g.member, _record_of(row, photos[row.id]), "follow_up") for row in found]
+
+
+def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
+    return (
         {field: getattr(row, field) for field in PLAIN}
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
         | {"customer": row.customer_id}
-        | photos[row.id]
-        for row in found
-    ]
+        | photos
+    )
 
 
 def _answer(follow_up_id: str, status: int = 200) -> Answer:
@@ -71,6 +75,7 @@ def _list(query: FollowUpList, customer_id: str) -> Answer:
     if query.author:
         statement = statement.where(author.is_called(query.author))
     if query.q.strip():
+        demand_readable(g.member, ["text"], "follow_up")
         statement = statement.where(FollowUp.text.contains(query.q.strip(), autoescape=True))
     return listed(statement, query, sorts=SORTS, default="-happened_at", id_column=FollowUp.id, show=_show)
 

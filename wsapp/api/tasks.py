@@ -33,6 +33,7 @@ from wsapp.api.schemas_in import (
 )
 from wsapp.api.schemas_out import Task as TaskRecord
 from wsapp.api.schemas_out import TaskPage
+from wsapp.crm.fields.access import shown
 from wsapp.crm.tasks.actions import assign_task, cancel_task, change_task, complete_task, create_task, snooze_task
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.crm.tasks.queries import SORTS, find_task, visible_tasks
@@ -87,12 +88,15 @@ def _select(assignee: Named) -> Select:
 
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
-    return [
+    return [shown(g.member, _record_of(row), "task") for row in found]
+
+
+def _record_of(row: Any) -> dict[str, Any]:
+    return (
         {field: getattr(row, field) for field in PLAIN}
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
         | {"customer": row.customer_id}
-        for row in found
-    ]
+    )
 
 
 def _answer(task_id: str, status: int = 200) -> Answer:

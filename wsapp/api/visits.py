@@ -1,6 +1,6 @@
 """/visits: being there, with place and photo."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from wsapp.api.schemas_out import Visit as VisitRecord
 from wsapp.api.schemas_out import VisitPage
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.models import Visit
 from wsapp.crm.visits.queries import SORTS, find_visit, visible_visits
@@ -58,7 +59,11 @@ def _select(member: Named) -> Select:
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
     photos = photos_of([row.id for row in found])
-    return [
+    return [shown(g.member, _record_of(row, photos[row.id]), "visit") for row in found]
+
+
+def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
+    return (
         {field: getattr(row, field) for field in PLAIN}
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
         | {
@@ -66,9 +71,8 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
             "location": _spot(row),
             "distance_m": None if row.distance is None else round(row.distance, 1),
         }
-        | photos[row.id]
-        for row in found
-    ]
+        | photos
+    )
 
 
 def _spot(row: Any) -> dict[str, Any] | None:
@@ -92,6 +96,7 @@ def _list(query: VisitList, customer_id: str) -> Answer:
     if query.state:
         statement = statement.where(Visit.state == query.state)
     if query.q.strip():
+        demand_readable(g.member, ["note"], "visit")
         statement = statement.where(Visit.note.contains(query.q.strip(), autoescape=True))
     return listed(statement, query, sorts=SORTS, default="-checked_in_at", id_column=Visit.id, show=_show)
 

@@ -7,13 +7,18 @@ wherever they stand.
 import re
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from wsapp.bots.sight import MOST, customers_called
+from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, names_of
+from wsapp.crm.customers.reveals import phones_shown
+from wsapp.crm.fields.access import reads
 from wsapp.crm.followups.models import FollowUp
+from wsapp.crm.followups.queries import visible_follow_ups
 from wsapp.crm.notifications.messages import Card, link, when
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import leads_others, names, within_team
@@ -72,18 +77,23 @@ def unknown_customer(name: str) -> Card:
 
 def _customer(customer_id: str, *, actor: Member) -> Card:
     customer = find_customer(customer_id, actor=actor)
-    said = sa.select(FollowUp.text).where(FollowUp.customer_id == customer.id)
+    sees = partial(reads, actor)
+    said = sa.select(FollowUp.text).where(FollowUp.customer_id == customer.id, visible_follow_ups(actor))
     last = first(said.order_by(FollowUp.happened_at.desc()).limit(1))
     lines = [
-        (_("负责人"), names([customer.owner_id]).get(customer.owner_id or "", "—")),
-        (_("级别"), customer.level or ""),
-        (_("电话"), _("、").join(customer.phones)),
-        (_("上次跟进"), when(customer.last_followed_at) if customer.last_followed_at else _("还没有")),
-        (_("下次跟进"), when(customer.next_follow_at) if customer.next_follow_at else ""),
+        (_("负责人"), names([customer.owner_id]).get(customer.owner_id or "", "—") if sees("owner") else ""),
+        (_("级别"), (customer.level or "") if sees("level") else ""),
+        (_("电话"), _("、").join(phones_shown(customer, actor=actor))),
+        (_("上次跟进"), _last(customer) if sees("last_followed_at") else ""),
+        (_("下次跟进"), when(customer.next_follow_at) if customer.next_follow_at and sees("next_follow_at") else ""),
     ]
     shown = [line for line in lines if line[1]]
-    text = _("最近：%(text)s", text=_short(last)) if last else ""
+    text = _("最近：%(text)s", text=_short(last)) if last and sees("text", "follow_up") else ""
     return card(customer.name, text=text, lines=shown, path=f"/h5/customers/{customer.id}")
+
+
+def _last(customer: Customer) -> str:
+    return when(customer.last_followed_at) if customer.last_followed_at else _("还没有")
 
 
 def _several(name: str, found: Sequence[Any]) -> Card:

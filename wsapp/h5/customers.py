@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -11,14 +11,16 @@ from markupsafe import Markup
 
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import customers_with_similar_name, find_customer, phones_of
+from wsapp.crm.customers.queries import customers_with_similar_name, demand_right, find_customer, may_do, phones_of
+from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
 from wsapp.h5 import lists, rows, timeline, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import PAGE_SIZE, Query, arg, choice, cursor, here_with, is_partial, next_page, query_values, show
-from wsapp.problems import Duplicate, Problem, Stale
+from wsapp.problems import Duplicate, Forbidden, Problem, Stale
 from wsapp.texts import _, language
 from wsapp.web import require_member
 
@@ -54,7 +56,10 @@ def index() -> str:
     """The list, mine or the team's, searched and filtered, newest change first."""
     leads = leads_others(g.member)
     scope = choice("scope", ("mine", "team"), "mine") if leads else "mine"
-    stage, level, text = choice("stage", STAGES), choice("level", LEVELS), arg("q")
+    unread = frozenset(name for name in ("stage", "level") if not reads(g.member, name))
+    stage = "" if "stage" in unread else choice("stage", STAGES)
+    level = "" if "level" in unread else choice("level", LEVELS)
+    text = arg("q")
     found, after = lists.customer_page(
         g.member, mine=scope == "mine", text=text, stage=stage, level=level, limit=PAGE_SIZE, cursor=cursor()
     )
@@ -64,7 +69,7 @@ def index() -> str:
         "customers/index.html",
         customers=drawn,
         next_url=next_page(after),
-        controls=_controls(Chosen(scope if leads else "", stage, level, towards), query_values(), language()),
+        controls=_controls(Chosen(scope if leads else "", stage, level, towards, unread), query_values(), language()),
         q=text,
         filtered=bool(text or stage or level),
         towards=towards,
@@ -72,12 +77,16 @@ def index() -> str:
 
 
 class Chosen(NamedTuple):
-    """What the list is narrowed to; `scope` is empty for those who have nobody else's customers to see."""
+    """What the list is narrowed to; `scope` is empty for those who have nobody else's customers to see.
+
+    `unread`: by what the reader cannot filter, for their role hides it.
+    """
 
     scope: str
     stage: str
     level: str
     towards: str
+    unread: frozenset[str]
 
 
 @lru_cache(maxsize=512)
@@ -89,7 +98,7 @@ def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
         q=dict(query).get("q", ""),
         keep={"scope": chosen.scope, "stage": chosen.stage, "level": chosen.level, "for": chosen.towards},
         tabs=_tabs(chosen.scope),
-        filters=_filters(chosen.stage, chosen.level),
+        filters=_filters(chosen.stage, chosen.level, chosen.unread),
     )
     return drawn
 
@@ -103,16 +112,21 @@ def _tabs(scope: str) -> list[tuple[str, str, bool, None]]:
     ]
 
 
-def _filters(stage: str, level: str) -> list[dict[str, Any]]:
+def _filters(stage: str, level: str, unread: frozenset[str]) -> list[dict[str, Any]]:
     """Return the two filters as menus of links."""
     stages = [{"text": _("全部阶段"), "url": here_with(stage=None)}]
     stages += [{"text": str(text), "url": here_with(stage=key)} for key, text in words.STAGES.items()]
     levels = [{"text": _("全部级别"), "url": here_with(level=None)}]
     levels += [{"text": _("%(level)s 级", level=key), "url": here_with(level=key)} for key in LEVELS]
-    return [
-        {"label": str(words.STAGES[stage]) if stage else _("阶段"), "items": stages, "on": bool(stage)},
-        {"label": _("%(level)s 级", level=level) if level else _("级别"), "items": levels, "on": bool(level)},
-    ]
+    found = {
+        "stage": {"label": str(words.STAGES[stage]) if stage else _("阶段"), "items": stages, "on": bool(stage)},
+        "level": {
+            "label": _("%(level)s 级", level=level) if level else _("级别"),
+            "items": levels,
+            "on": bool(level),
+        },
+    }
+    return [menu for name, menu in found.items() if name not in unread]
 
 
 # --- one customer -------------------------------------------------------------------------------------------------
@@ -126,12 +140,14 @@ def page(customer_id: str) -> str:
     if is_partial() and cursor():
         return show("customers/timeline.html", items=items, next_url=next_page(after))
     tasks = [] if cursor() else _open_tasks(customer)
-    owner = names([customer.owner_id]).get(customer.owner_id or "", "")
+    owner = names([customer.owner_id]).get(customer.owner_id or "", "") if reads(g.member, "owner") else ""
     return show(
         "customers/page.html",
         customer=customer,
         owner=owner,
-        phones=[(number, rows.spaced_phone(number)) for number in phones_of([customer.id])[customer.id]],
+        **_phones(customer.id),
+        may_edit=may_do(customer, "edit", actor=g.member),
+        place=customer.place if reads(g.member, "location") else None,
         tasks=tasks,
         items=items,
         next_url=next_page(after),
@@ -145,29 +161,64 @@ def _open_tasks(customer: Customer) -> list[rows.Row]:
     return [{**row, "customer": ""} for row in rows.task_rows(found, viewer_id=g.member.id, snoozes=True)]
 
 
+def _phones(customer_id: str) -> dict[str, Any]:
+    """Return the numbers as the reader may see them: in full, in part, or none."""
+    how = access(g.member, "phones")
+    numbers = [] if how == HIDDEN else phones_of([customer_id])[customer_id]
+    if not are_masked(g.member):
+        return {"phones": [(one, rows.spaced_phone(one)) for one in numbers], "phones_masked": False}
+    return {
+        "phones": [masked_phone(one) for one in numbers],
+        "phones_masked": True,
+        "may_reveal": may_reveal(g.member),
+    }
+
+
+@bp.post("/<key:customer_id>/phones/<int:position>")
+def reveal(customer_id: str, position: int) -> Any:
+    """Show one number in full, to call it; the look is noted and counted."""
+    customer = find_customer(customer_id, actor=g.member)
+    try:
+        number = reveal_phone(customer, position, actor=g.member)
+    except Forbidden as problem:
+        db.session.rollback()
+        return show("customers/phone.html", customer=customer, number="", problem=problem.detail), 403
+    db.session.commit()
+    return show("customers/phone.html", customer=customer, number=number, text=rows.spaced_phone(number), problem="")
+
+
 def _badges(customer: Customer) -> list[tuple[str, str]]:
-    found = [("brand", _("%(level)s 级", level=customer.level))] if customer.level else []
-    found.append(("", str(words.STAGES[customer.stage])))
-    return found + [("", tag) for tag in customer.tags]
+    sees = partial(reads, g.member)
+    found = [("brand", _("%(level)s 级", level=customer.level))] if customer.level and sees("level") else []
+    if sees("stage"):
+        found.append(("", str(words.STAGES[customer.stage])))
+    return found + [("", tag) for tag in customer.tags if sees("tags")]
 
 
 def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
-    region = " ".join(filter(None, (customer.province, customer.city, customer.district)))
+    parts = [getattr(customer, name) for name in ("province", "city", "district") if reads(g.member, name)]
+    region = " ".join(filter(None, parts))
+    address = mask("address", customer.address) if access(g.member, "address") == MASKED else customer.address
     values = {
         "short_name": customer.short_name,
         "kind": str(words.CUSTOMER_KINDS[customer.kind]),
-        "address": " ".join(filter(None, (region, customer.address))),
+        "region": " ".join(filter(None, (region, address if access(g.member, "address") != HIDDEN else ""))),
         "source": customer.source,
         "industry": customer.industry,
         "size": customer.size,
         "website": customer.website,
         "note": customer.note,
         "owner": owner,
+        "last_followed_at": rows.moment(customer.last_followed_at) if customer.last_followed_at else "",
+        "last_visited_at": rows.moment(customer.last_visited_at) if customer.last_visited_at else "",
     }
-    facts = [(str(words.CUSTOMER_FIELDS[field]), value) for field, value in values.items()]
-    facts.append((_("上次跟进"), rows.moment(customer.last_followed_at) if customer.last_followed_at else ""))
-    facts.append((_("上次拜访"), rows.moment(customer.last_visited_at) if customer.last_visited_at else ""))
-    return facts
+    labels = {
+        **words.CUSTOMER_FIELDS,
+        "region": words.CUSTOMER_FIELDS["address"],
+        "last_followed_at": _("上次跟进"),
+        "last_visited_at": _("上次拜访"),
+    }
+    return [(str(labels[field]), value) for field, value in shown(g.member, values).items()]
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
@@ -186,7 +237,7 @@ def create() -> Any:
     def act() -> str:
         if not form.typed["similar_ok"]:
             _ask_about_similar(form.typed["name"])
-        return url_for("customers.page", customer_id=create_customer(_values(form), actor=g.member).id)
+        return url_for("customers.page", customer_id=create_customer(_posted_values(form), actor=g.member).id)
 
     return save(form, act, again=lambda problem: _show_new(form, problem), words=_("客户已保存"))
 
@@ -231,6 +282,7 @@ def _split(text: str) -> list[str]:
 
 def _choices(form: Form) -> dict[str, Any]:
     return {
+        "locked": locked(g.member, (*TEXTS, *LISTS)),
         "kinds": list(words.CUSTOMER_KINDS.items()),
         "levels": [(level, level) for level in LEVELS],
         "stages": list(words.STAGES.items()),
@@ -251,8 +303,10 @@ def _tags_in_use() -> list[str]:
 @bp.get("/<key:customer_id>/edit")
 def edit(customer_id: str) -> str:
     customer = find_customer(customer_id, actor=g.member)
+    demand_right(customer, "edit", actor=g.member)
     typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
-    form = Form({**typed, "phones": customer.phones, "tags": list(customer.tags)}, version=customer.version)
+    typed |= {"phones": phones_shown(customer, actor=g.member), "tags": list(customer.tags)}
+    form = Form(shown(g.member, typed), version=customer.version)
     return _show_edit(customer, form)
 
 
@@ -263,7 +317,10 @@ def change(customer_id: str) -> Any:
 
     def act() -> str:
         customer = find_customer(customer_id, actor=g.member)
-        change_customer(customer, _posted_values(form), actor=g.member, version=form.version)
+        values = _posted_values(form)
+        if "phones" in values and may_reveal(g.member):
+            values["phones"] = unmasked(values["phones"], customer.phones)
+        change_customer(customer, values, actor=g.member, version=form.version)
         return url_for("customers.page", customer_id=customer_id)
 
     def again(problem: Problem | None) -> str:
@@ -309,7 +366,7 @@ def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
     differing = [
         (str(words.CUSTOMER_FIELDS[field]), _as_text(field, mine), _as_text(field, theirs))
         for field, (theirs, mine) in problem.changes.items()
-        if field in words.CUSTOMER_FIELDS
+        if field in words.CUSTOMER_FIELDS and reads(g.member, field)
     ]
     at = rows.moment(latest.at if latest else customer.updated_at)
     return {"rows": differing, "who": who or _("系统"), "at": at}
@@ -320,4 +377,6 @@ def _as_text(field: str, value: Any) -> str:
         return str(words.CUSTOMER_KINDS.get(value, ""))
     if field == "stage":
         return str(words.STAGES.get(value, ""))
+    if field == "phones" and are_masked(g.member):
+        value = [masked_phone(one) for one in value]
     return _("、").join(value) if isinstance(value, list) else str(value or "")

@@ -4,10 +4,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from flask import current_app, url_for
+from flask import current_app, g, url_for
 from markupsafe import Markup
 
 from wsapp import clock
+from wsapp.crm.customers.reveals import are_masked, may_reveal
+from wsapp.crm.fields.access import is_ruled, row_shown
 from wsapp.crm.tasks.models import DOING, OPEN
 from wsapp.h5 import words
 from wsapp.house import local, zone
@@ -23,16 +25,23 @@ def customer_rows(found: Iterable[Any], *, owners: bool, towards: str = "") -> l
     A row that was drawn before is not drawn again: the same people look at the same rows all day.
     """
     now, speech = clock.now(), language()
-    look = _Look(_address(towards or "customers.page", "customer_id", ANY_KEY), owners, not towards)
+    calls = "" if towards else "ask" if are_masked(g.member) else "call"
+    look = _Look(_address(towards or "customers.page", "customer_id", ANY_KEY), owners, calls)
+    if is_ruled(g.member):
+        found = [row_shown(g.member, row) for row in found]
+        look = look._replace(calls=calls if may_reveal(g.member) else "")
     return [_customer_row(row, bool(row.next_follow_at and row.next_follow_at < now), look, speech) for row in found]
 
 
 class _Look(NamedTuple):
-    """How customers of one list look: where a tap leads, and whether owners and the call button are shown."""
+    """How customers of one list look: where a tap leads, whether owners are shown, and what the call button does.
+
+    `calls`: "call" dials, "ask" has the first number shown first, "" for no button.
+    """
 
     address: str
     owners: bool
-    calls: bool
+    calls: str
 
 
 @lru_cache(maxsize=KEPT)
@@ -43,8 +52,9 @@ def _customer_row(row: Any, is_late: bool, look: _Look, speech: Hashable) -> Mar
         name=row.name,
         level=row.level or "",
         owner=(row.owner_name or "") if look.owners else "",
-        stage=words.STAGES[row.stage],
-        phone=(row.phone or "") if look.calls else "",
+        stage=words.STAGES.get(row.stage, ""),
+        phone=(row.phone or "") if look.calls == "call" else "",
+        ask=f"{look.address.replace(ANY_KEY, row.id)}/phones/0" if look.calls == "ask" and row.phone else "",
         last=row.last_followed_at.astimezone(there) if row.last_followed_at else None,
         next=row.next_follow_at.astimezone(there) if row.next_follow_at else None,
         next_late=is_late,

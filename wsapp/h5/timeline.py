@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from flask import g, url_for
 
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.access import reads, row_shown, shown
 from wsapp.crm.followups.models import FollowUp
+from wsapp.crm.notifications.queries import EVERYTHING, events_granted
 from wsapp.crm.org.queries import people as people_of
 from wsapp.crm.visits.models import Visit
 from wsapp.files import files_of
@@ -43,9 +45,12 @@ LOOKS = {
 
 def of_customer(customer_id: str, *, limit: int, cursor: str) -> tuple[list[Item], str | None]:
     """Return what happened to a customer, newest first, and the cursor of what came before."""
-    values = {"customer": customer_id}
+    values: dict[str, str] | None = {"customer": customer_id}
+    statement, granted = _OF_CUSTOMER, events_granted(g.member)
+    if granted is not EVERYTHING:  # few people: the statement is put together for them
+        statement, values = statement.params(customer=customer_id).where(granted), None
     found, after = page(
-        _OF_CUSTOMER, sorts=SORTS, sort="-at", id_column=Event.id, limit=limit, cursor=cursor, values=values
+        statement, sorts=SORTS, sort="-at", id_column=Event.id, limit=limit, cursor=cursor, values=values
     )
     return _items(found, with_tasks=True), after
 
@@ -79,7 +84,8 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         item["what"] = _what(event, people)
         item["text"] = _text(event, logs, visits)
         item |= _place(visits.get(event.subject_id)) if event.kind == "visit.checked_in" else {}
-        item["photos"] = photos.links(pictures.get(event.subject_id, ()))
+        if reads(g.member, "photos", event.subject_type):
+            item["photos"] = photos.links(pictures.get(event.subject_id, ()))
         item["url"] = _url(event) if with_tasks else ""
         item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
         items.append(item)
@@ -98,7 +104,7 @@ def _by_id(records: Kept, events: Sequence[Any], kind: str) -> dict[str, Any]:
 
 
 def _place(visit: Any) -> Item:
-    if visit is None:
+    if visit is None or not reads(g.member, "location", "visit"):
         return {}
     distance = None if visit.distance is None else round(visit.distance)
     return {"trust": visit.trust, "distance": distance, "place": visit.place_name}
@@ -106,14 +112,14 @@ def _place(visit: Any) -> Item:
 
 def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
     if event.subject_id in logs and event.kind == "follow_up.logged":
-        log = logs[event.subject_id]
+        log = row_shown(g.member, logs[event.subject_id], "follow_up")
         return "\n".join(filter(None, (log.text, _("结果：%(text)s", text=log.outcome) if log.outcome else "")))
     if event.subject_id in visits and event.kind == "visit.checked_in":
-        return visits[event.subject_id].note
+        return row_shown(g.member, visits[event.subject_id], "visit").note or ""
     if event.kind == "visit.checked_out":
-        return str(event.data.get("result") or "")
+        return str(shown(g.member, {"result": event.data.get("result")}, "visit").get("result") or "")
     if event.kind == "task.done":
-        return str(event.data.get("note") or "")
+        return str(shown(g.member, {"done_note": event.data.get("note")}, "task").get("done_note") or "")
     if event.kind == "task.cancelled":
         return str(event.data.get("reason") or "")
     return ""

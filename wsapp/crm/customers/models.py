@@ -208,7 +208,7 @@ class Tag(CorpScoped, Base):
 
 
 class CustomerKey(CorpScoped, Base):
-    """Something by which a customer is known again (查重键): `kind` from `dedupe.py`, in normal form.
+    """Something by which a customer is known again (查重键), in normal form and with its kind before it, see `dedupe`.
 
     `guard` repeats the value where no second customer may have it: that refuses the second of two simultaneous saves.
     """
@@ -216,13 +216,12 @@ class CustomerKey(CorpScoped, Base):
     __tablename__ = "customer_key"
     __table_args__ = (
         corp_key("customer_id", "customer", ondelete="CASCADE"),
-        sa.UniqueConstraint("corp_id", "kind", "guard"),
-        sa.Index("ix_customer_key_value", "corp_id", "kind", "value", "customer_id"),
+        sa.UniqueConstraint("corp_id", "guard"),
+        sa.Index("ix_customer_key_value", "corp_id", "value", "customer_id"),
         sa.Index("ix_customer_key_customer", "corp_id", "customer_id"),
     )
 
     customer_id: Mapped[str] = mapped_column(sa.String(40))
-    kind: Mapped[str] = mapped_column(sa.String(8))
     value: Mapped[str] = mapped_column(sa.String(200))
     guard: Mapped[str | None] = mapped_column(sa.String(200))
 

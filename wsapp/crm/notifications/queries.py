@@ -12,6 +12,7 @@ from wsapp.crm.org.rights import sight
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import visible_tasks
 
+EVERYTHING: sa.ColumnElement[bool] = sa.true()
 RECORDS = ("follow_up", "visit", "task")
 SORTS = {"-due_at": (Notification.due_at, True), "due_at": (Notification.due_at, False)}
 
@@ -49,10 +50,8 @@ def events_granted(actor: Member) -> sa.ColumnElement[bool]:
     """
     narrow = [name for name in RECORDS if not _reaches_all(actor, name)]
     if not narrow:
-        return sa.true()
-    return sa.and_(
-        *(sa.or_(Event.subject_type != name, within_team(Event.actor_id, actor, name)) for name in narrow)
-    )
+        return EVERYTHING
+    return sa.and_(*(sa.or_(Event.subject_type != name, within_team(Event.actor_id, actor, name)) for name in narrow))
 
 
 def _reaches_all(actor: Member, obj: str) -> bool:
