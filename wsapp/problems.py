@@ -1,5 +1,6 @@
 """What can be wrong with a request, said by the domain and answered by the doors."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from wsapp.texts import _
@@ -30,12 +31,33 @@ class Invalid(Problem):
 
 
 class Duplicate(Problem):
-    """A unique value is taken: `fields` says which. Never tells whose it is unless the actor may see it."""
+    """A unique value is taken: `fields` says which. Never tells whose it is unless the actor may see it.
 
-    def __init__(self, fields: dict[str, str], *, record_id: str = "") -> None:
+    `told` says more of each record that is there already; `asked` is what this tells of records that the actor may not
+    see: a door counts it before it answers.
+    """
+
+    def __init__(
+        self,
+        fields: dict[str, str],
+        *,
+        record_id: str = "",
+        told: Sequence[dict[str, Any]] = (),
+        asked: Sequence[str] = (),
+    ) -> None:
         super().__init__(_("；").join(fields.values()))
         self.fields = fields
         self.record_id = record_id
+        self.told = list(told)
+        self.asked = asked
+
+
+class TooMany(Problem):
+    """The actor did this too often; it may be done again `after` so many seconds."""
+
+    def __init__(self, detail: str, *, after: int) -> None:
+        super().__init__(detail)
+        self.after = after
 
 
 class Stale(Problem):

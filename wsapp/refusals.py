@@ -5,15 +5,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, g, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import logs
-from wsapp.db import db
-from wsapp.problems import Conflict, Duplicate, Forbidden, Invalid, NotFound, Problem, Stale
+from wsapp.crm.customers.asks import take_asks, too_many
+from wsapp.db import db, writing
+from wsapp.problems import Conflict, Duplicate, Forbidden, Invalid, NotFound, Problem, Stale, TooMany
 from wsapp.texts import _
 
 log = logs.get_logger()
@@ -25,6 +26,7 @@ STATUS: Mapping[type[Problem], int] = {
     Duplicate: 409,
     Stale: 409,
     Conflict: 409,
+    TooMany: 429,
 }
 
 
@@ -44,16 +46,29 @@ def problem_json(status: int, kind: str, title: str, detail: str = "", **more: A
     return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")
 
 
+def admitted(problem: Problem) -> Problem:
+    """Return what may be answered after a rollback: that a record is taken which the actor may not see is told only so
+    often an hour. Counts, and commits."""
+    if not isinstance(problem, Duplicate) or not problem.asked or g.get("member") is None:
+        return problem
+    with writing():
+        may_tell = take_asks(g.member, problem.asked)
+    return problem if may_tell else too_many()
+
+
 def on_problem(problem: Problem) -> Any:
     db.session.rollback()
+    problem = admitted(problem)
     status = status_of(problem)
     fields = getattr(problem, "fields", {})
     if is_api() or request.accept_mimetypes.best == "application/json":
         errors = [{"field": field, "message": str(text)} for field, text in fields.items()]
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(problem).__name__).lower()
-        return problem_json(
-            status, kind, TITLES[status](), str(problem.detail), **({"errors": errors} if errors else {})
-        )
+        more = {"errors": errors} if errors else {}
+        answer = problem_json(status, kind, TITLES[status](), str(problem.detail), **more)
+        if isinstance(problem, TooMany):
+            answer.headers["Retry-After"] = str(problem.after)
+        return answer
     return render_template("errors/error.html", status=status, title=TITLES[status](), detail=problem.detail), status
 
 

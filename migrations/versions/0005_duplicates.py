@@ -19,13 +19,12 @@ def upgrade() -> None:
     _add(
         "customer_key",
         sa.Column("customer_id", sa.String(40), nullable=False),
-        sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("value", sa.String(200), nullable=False),
         sa.Column("guard", sa.String(200)),
         _key("customer_key", "customer_id", "customer", cascade=True),
-        sa.UniqueConstraint("corp_id", "kind", "guard", name=op.f("uq_customer_key_corp_id_kind_guard")),
+        sa.UniqueConstraint("corp_id", "guard", name=op.f("uq_customer_key_corp_id_guard")),
     )
-    op.create_index("ix_customer_key_value", "customer_key", ["corp_id", "kind", "value", "customer_id"])
+    op.create_index("ix_customer_key_value", "customer_key", ["corp_id", "value", "customer_id"])
     op.create_index("ix_customer_key_customer", "customer_key", ["corp_id", "customer_id"])
     _add(
         "duplicate_ask",

@@ -14,7 +14,7 @@ from wsapp.db import db
 from wsapp.h5.pages import go
 from wsapp.house import local, zone
 from wsapp.problems import Conflict, Duplicate, Invalid, NotFound, Problem
-from wsapp.refusals import status_of
+from wsapp.refusals import admitted, status_of
 from wsapp.texts import _
 
 NOT_CONTENT = frozenset({"csrf_token", "idempotency_key"})
@@ -105,8 +105,9 @@ def save(form: Form, act: Callable[[], str], *, again: Callable[[Problem | None]
         return again(None), 409
     except NotFound:
         raise
-    except Problem as problem:
+    except Problem as refused:
         db.session.rollback()
+        problem = admitted(refused)
         status = form.refuse(problem)
         return again(problem), status
 

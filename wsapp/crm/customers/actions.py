@@ -1,5 +1,6 @@
 """What people do with customers: create, change, hand over."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,15 +8,20 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from wsapp import clock
+from wsapp.crm.customers.asks import demand_asks_left
 from wsapp.crm.customers.clean import clean_line, clean_text, name_key, normal_phone
+from wsapp.crm.customers.dedupe import refuse_known, write_keys
+from wsapp.crm.customers.dedupe_rules import COMPOSITES
 from wsapp.crm.customers.families import would_turn_in_circles
 from wsapp.crm.customers.leads import respond
 from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer, CustomerPhone
-from wsapp.crm.customers.queries import customer_with_phone, demand_right, find_customer
+from wsapp.crm.customers.queries import demand_right, find_customer
 from wsapp.crm.customers.stages import move_stage, refuse_step
 from wsapp.crm.customers.tags import keep_new_tags, tidy_tags
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.access import demand_writable
+from wsapp.crm.fields.conditions import FACTS
+from wsapp.crm.fields.values import changed_values, keep_findable, new_values
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import may_see_member, member
 from wsapp.crm.org.rights import demand
@@ -35,7 +41,8 @@ LINES = {
     "address": 300,
     "website": 200,
 }
-FIELDS = ("name", *LINES, "note", "kind", "level", "stage", "phones", "tags", "location", "parent")
+FILED = ("name", "website", "credit_code")  # what a customer is filed by, see `dedupe`; and `phones`
+FIELDS = ("name", *LINES, "credit_code", "note", "kind", "level", "stage", "phones", "tags", "location", "parent")
 
 
 def clean_customer(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
@@ -61,6 +68,7 @@ def clean_customer(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
             errors["note"] = _("最多 %(most)d 个字", most=1000)
     _clean_choices(values, clean, errors)
     _clean_phones(values, clean, errors)
+    _clean_code(values, clean, errors)
     _clean_tags(values, clean, errors)
     _clean_location(values, clean, errors)
     if errors:
@@ -93,6 +101,21 @@ def _clean_phones(values: Mapping[str, Any], clean: dict[str, Any], errors: dict
     if len(numbers) > MAX_PHONES:
         errors["phones"] = _("最多 %(most)d 个电话", most=MAX_PHONES)
     clean["phones"] = numbers
+
+
+def _clean_code(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
+    if "credit_code" not in values:
+        return
+    clean["credit_code"] = ""
+    if not (typed := clean_line(str(values["credit_code"] or ""))):
+        return
+    from stdnum.cn import uscc  # not when a web process starts
+    from stdnum.exceptions import ValidationError
+
+    try:
+        clean["credit_code"] = uscc.validate(unicodedata.normalize("NFKC", typed).upper())
+    except ValidationError:
+        errors["credit_code"] = _("统一社会信用代码应为 18 位数字和字母，请核对（末位是校验位）")
 
 
 def _clean_tags(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
@@ -132,7 +155,7 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
     demand_writable(actor, [field for field in FIELDS if values.get(field)])
     keep_new_tags(clean.get("tags", ()), actor=actor)
     phones = clean.pop("phones", [])
-    refuse_taken_phones(phones, actor=actor)
+    _refuse_known({**clean, "phones": phones}, actor=actor)
     now = clock.now()
     customer = Customer(
         **clean,
@@ -147,11 +170,23 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
     )
     customer.phone_rows = _phone_rows(phones)
     db.session.add(customer)
-    _flush_phones(phones, actor=actor)
+    _flush(customer, {**clean, "phones": phones}, actor=actor)
     record("customer.created", customer, actor=actor, customer_id=customer.id, name=customer.name)
     if owner.id != actor.id:
         record("customer.assigned", customer, actor=actor, customer_id=customer.id, owner=owner.id, before=None)
     return customer
+
+
+def _facts(customer: Customer | None, clean: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the rules of custom fields look at, as it will be once `clean` is saved."""
+    of_new = {"kind": "company", "stage": "new", "level": None}
+    found = {name: getattr(customer, name) if customer else of_new.get(name, "") for name in FACTS["customer"]}
+    return found | {name: clean[name] for name in found if name in clean}
+
+
+def _custom_of(customer_id: str | None) -> dict[str, Any]:
+    found = customer_id and db.session.scalar(sa.select(Customer.custom).where(Customer.id == customer_id))
+    return found or {}
 
 
 def _parent(values: Mapping[str, Any], *, actor: Member, own_id: str = "") -> str | None:
@@ -171,29 +206,33 @@ def _phone_rows(phones: list[str]) -> list[CustomerPhone]:
     return [CustomerPhone(id=new_id(), number=number, position=index) for index, number in enumerate(phones)]
 
 
-def refuse_taken_phones(phones: list[str], *, actor: Member, but: str = "") -> None:
-    """Raise Duplicate when another customer has one of the numbers. Its name is told only to who may see it."""
-    for number in phones:
-        other = customer_with_phone(number)
-        if other is None or other.id == but:
-            continue
-        if other.deleted_at is None and may_see_member(actor, other.owner_id):
-            text = _("已有相同电话的客户：%(name)s", name=other.name)
-            raise Duplicate({"phones": text}, record_id=other.id)
-        raise Duplicate({"phones": _("已有相同电话的客户，但您无权查看，请联系管理员")})
+def _refuse_known(values: Mapping[str, Any], *, actor: Member, but: str = "") -> None:
+    """Raise Duplicate when somebody else's customer has what only one may have; TooMany for who has asked too often."""
+    if values.get("phones") or values.get("credit_code"):
+        demand_asks_left(actor)
+    refuse_known(values, actor=actor, but=but)
 
 
-def _flush_phones(phones: list[str], *, actor: Member, but: str = "") -> None:
-    """Write, and turn the unique key's refusal (somebody saved the same number a moment ago) into a Duplicate."""
+def _flush(customer: Customer, values: Mapping[str, Any], *, actor: Member, but: str = "") -> None:
+    """Write, and file the customer anew where any of `values` asks for it.
+
+    The unique keys' refusal (somebody saved the same number or code a moment ago) becomes a Duplicate.
+    """
     try:
         with db.session.begin_nested():
             db.session.flush()
+            if any(field in values for field in FILED):
+                write_keys(customer)
     except IntegrityError as error:
-        if "number" not in str(error.orig):
+        taken = next((key for key in TAKEN if key in str(error.orig)), None)
+        if taken is None:
             raise
         db.session.rollback()
-        refuse_taken_phones(phones, actor=actor, but=but)
-        raise Duplicate({"phones": _("已有相同电话的客户")}) from None
+        refuse_known(values, actor=actor, but=but)
+        raise Duplicate({TAKEN[taken]: _("已有相同的客户，请核对")}) from None
+
+
+TAKEN = {"number": "phones", "guard": "credit_code"}  # what the database's refusal names → field
 
 
 def change_customer(
@@ -216,6 +255,11 @@ def change_customer(
     }
     if phones is not None and phones != customer.phones:
         changes["phones"] = [customer.phones, phones]
+    custom, had = None, dict(customer.custom or {})
+    if "custom" in values:
+        custom = changed_values("customer", values["custom"], had, actor=actor, facts=_facts(customer, clean))
+        keys = [key for key in {**had, **custom} if had.get(key) != custom.get(key)]
+        changes |= {f"custom.{key}": [had.get(key), custom.get(key)] for key in keys}
     if version is not None and version != customer.version:
         raise Stale(
             _("该客户刚被他人修改，请核对后再保存"),
@@ -228,17 +272,23 @@ def change_customer(
     keep_new_tags(clean.get("tags", ()), actor=actor, had=customer.tags)
     _take_version(customer, changes)
     move_stage(customer, clean.pop("stage", customer.stage), actor=actor)
+    filed = {field: after for field, (_before, after) in changes.items() if field in (*FILED, "phones")}
+    _refuse_known({**_context(customer, clean), **filed} if filed else {}, actor=actor, but=customer.id)
     if "phones" in changes:
-        refuse_taken_phones(phones or [], actor=actor, but=customer.id)
         customer.phone_rows = []
         db.session.flush()
         customer.phone_rows = _phone_rows(phones or [])
     for field, value in clean.items():
         setattr(customer, field, value)
     customer.updated_at = clock.now()
-    _flush_phones(phones or [], actor=actor, but=customer.id)
+    _flush(customer, filed, actor=actor, but=customer.id)
     record("customer.changed", customer, actor=actor, customer_id=customer.id, changes=changes)
     return customer
+
+
+def _context(customer: Customer, clean: Mapping[str, Any]) -> dict[str, Any]:
+    """What a rule on names looks at besides the name."""
+    return {field: clean.get(field, getattr(customer, field)) for field in COMPOSITES}
 
 
 def _take_version(customer: Customer, changes: dict[str, Any]) -> None:
@@ -254,9 +304,14 @@ def _take_version(customer: Customer, changes: dict[str, Any]) -> None:
         raise Stale(
             _("该客户刚被他人修改，请核对后再保存"),
             record=customer,
-            changes={field: (getattr(customer, field), after) for field, (before, after) in changes.items()},
+            changes={field: (_value_now(customer, field), after) for field, (before, after) in changes.items()},
         )
     db.session.refresh(customer, ["version"])
+
+
+def _value_now(customer: Customer, field: str) -> Any:
+    section, _dot, key = field.partition(".")
+    return customer.custom.get(key) if key else getattr(customer, section)
 
 
 def assign_customer(customer: Customer, owner_id: str, *, actor: Member, beyond_team: bool = False) -> Customer:

@@ -8,7 +8,8 @@ from wsapp.crm.fields.text import clean_line, clean_text, normal_phone
 __all__ = ["clean_line", "clean_text", "name_key", "normal_phone"]
 
 LEGAL_FORMS = re.compile(
-    r"(股份有限公司|有限责任公司|有限公司|集团公司|集团|公司|co\.?,?ltd\.?|inc\.?|llc)$", re.IGNORECASE
+    r"(股份有限公司|有限责任公司|有限公司|股份公司|集团公司|集团|公司|有限合伙|合伙企业|个人独资企业|co\.?,?ltd\.?|inc\.?|llc)+$",
+    re.IGNORECASE,
 )
 BRACKETS = re.compile(r"[（(\[【].*?[)）\]】]")
 NOT_WORD = re.compile(r"[\W_]+")
