@@ -45,6 +45,7 @@ HOST_KINDS = frozenset(
         "robot.reply",
         "mirror",
         "mirror.look",
+        "mirror.forget",
     }
 )  # these talk to a host
 

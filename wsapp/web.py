@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals, sessions
 from wsapp.connectors import connector_class, connector_classes
+from wsapp.crm.events.origin import comes_from
 from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, Login, find_session, touch_session
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import corp_at_host
@@ -245,6 +246,7 @@ def _before() -> None:
     logs.clear()
     g.request_id = logs.request_id(request.headers.get("X-Request-Id"))
     logs.bind(request_id=g.request_id)
+    comes_from(_door_of(request.path), request.remote_addr or "")
     g.started = clock.wall()
     enter_corp(None)
     view = request.endpoint and g_app().view_functions.get(request.endpoint)
@@ -252,6 +254,13 @@ def _before() -> None:
     g.client = client_of_request()
     if "\x00" in request.path:
         abort(404)  # no database and no file system takes it as a name
+
+
+def _door_of(path: str) -> str:
+    """Return what the audit log calls the way in: api, card, callback, or web."""
+    if path.startswith("/callbacks/"):
+        return "card" if path.endswith("/card") else "callback"
+    return "api" if path.startswith("/api/") else "web"
 
 
 def g_app() -> Flask:

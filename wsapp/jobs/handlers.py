@@ -5,6 +5,8 @@ from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
 from wsapp.jobs import (
     aftercare,
+    book,
+    bins,
     conversations,
     delivery,
     directory,
@@ -57,6 +59,8 @@ HANDLERS: dict[str, Handler] = {
     "message.recall": aftercare.recall,  # {"notification": id}
     "photo.send": aftercare.send_photo,  # {"file": id, "member": id, "path": of the record}
     "group.post": groups.post,  # {"robot": id}
+    "bin.run": bins.delete_many,  # {"run": id}
+    "mirror.forget": mirror.forget,  # {"member": id, "kind": "todo" | "entry", "host_id": of a deleted task}
     "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
     "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
     "doctor.card": testcards.settle,  # {"card", "userid", "code"}
@@ -65,6 +69,8 @@ HANDLERS: dict[str, Handler] = {
     "mirror.member": mirror.follow_choice,  # {"member": id}
     "search.sounds": searching.spell,  # {"kind", "ids"}
     "search.rebuild": searching.rebuild,  # {"kind"?, "after"?: where to go on}
+    "lead.remind": book.remind_lead,  # {"customer": id, "step": "owner" | "manager"}
+    "tags.replace": book.replace_tags,  # {"old": name, "new": name or ""}
     **periodic.HANDLERS,
 }
 

@@ -72,6 +72,18 @@ def sync(claim: Claim, desk: Desk) -> None:
             _tell(held)
 
 
+def forget(claim: Claim, desk: Desk) -> None:
+    """A deleted task's item leaves the host. One that is not there any more is nothing to complain of."""
+    _corp, connector = line_of_corp()
+    owner, keeper = member(claim.payload["member"]), keeper_of(connector, claim.payload["kind"])
+    if owner is None or keeper is None:
+        return
+    identity = Identity(owner.userid, owner.unionid, owner.name)
+    db.session.commit()
+    with desk.calling(current_corp()):
+        keeper.delete(identity, claim.payload["host_id"])
+
+
 # --- holding ------------------------------------------------------------------------------------------------------
 
 

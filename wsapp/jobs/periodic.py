@@ -11,6 +11,7 @@ from wsapp import clock, outbox
 from wsapp.bots.drafts import forget_drafts
 from wsapp.crm.groups.actions import forget_posts
 from wsapp.crm.mirrors.actions import look_at_everybody
+from wsapp.crm.notifications.birthdays import remind_of_birthdays
 from wsapp.crm.org.access import forget_sign_ins
 from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
 from wsapp.crm.org.setups import forget_former, forget_set_ups
@@ -20,7 +21,7 @@ from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
-from wsapp.jobs import allowances, directory, rechecking
+from wsapp.jobs import allowances, bins, directory, rechecking
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -55,6 +56,8 @@ PERIODIC = (
     Periodic("close.visits", at=time(0, 5)),
     Periodic("directory.nightly", at=time(2, 30)),
     Periodic("prune", at=time(3, 20)),
+    Periodic("empty.bins", at=time(3, 30)),
+    Periodic("remind.birthdays", at=time(8, 30)),
     Periodic("look.mirrors", at=time(3, 40)),
 )
 
@@ -99,6 +102,12 @@ def look_at_mirrors(claim: Claim, desk: Desk) -> None:
         look_at_everybody(local_now())
 
 
+def birthdays(claim: Claim, desk: Desk) -> None:
+    """Tell owners whose birthday is tomorrow, corp by corp."""
+    for _corp_id in _corps():
+        remind_of_birthdays(local_now().date())
+
+
 def prune(claim: Claim, desk: Desk) -> None:
     """Throw away what nobody needs any more."""
     now = clock.now()
@@ -137,6 +146,8 @@ HANDLERS: dict[str, Handler] = {
     "sweep.members": rechecking.sweep_members,
     "close.visits": close_visits,
     "directory.nightly": directory.nightly,
+    "remind.birthdays": birthdays,
     "prune": prune,
     "look.mirrors": look_at_mirrors,
+    "empty.bins": bins.empty,
 }

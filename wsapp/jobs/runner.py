@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from wsapp import logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, HostError, TryLater
+from wsapp.crm.events.origin import comes_from
 from wsapp.crm.org.models import Corp
 from wsapp.db import corp_scope, db
 from wsapp.hosts import lines
@@ -128,6 +129,7 @@ class Runner:
         with self.app.app_context():
             logs.clear()
             logs.bind(job=first.kind, corp=first.corp_id)
+            comes_from("robot" if first.kind == "robot.message" else "job")
             with _scope(first.corp_id):
                 run(lot)
 

@@ -2,9 +2,10 @@
 
 from typing import Any, Protocol
 
-from wsapp import clock, outbox
+from wsapp import clock, logs, outbox
 from wsapp.crm.events.kinds import KINDS
 from wsapp.crm.events.models import Event
+from wsapp.crm.events.origin import origin
 from wsapp.crm.org.models import Member
 from wsapp.db import current_corp, db, new_id
 
@@ -33,6 +34,7 @@ def record(
     """
     if kind not in KINDS:
         raise ValueError(f"{kind} is not in kinds.py")
+    come = origin()
     event = Event(
         corp_id=current_corp(),
         id=new_id(),
@@ -44,6 +46,10 @@ def record(
         at=clock.now(),
         changes=changes or {},
         data=data,
+        via=come.via,
+        ip=come.ip,
+        request_id=logs.current_request_id()[:64],
+        reason=str(data.get("reason") or "")[:200],
     )
     db.session.add(event)
     outbox.enqueue("event", {"event": event.id}, key=f"event:{event.id}")

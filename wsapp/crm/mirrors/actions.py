@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
+from wsapp.crm.deletions.models import Deletion
 from wsapp.crm.events.models import Event
 from wsapp.crm.mirrors.models import (
     ASKING,
@@ -49,6 +50,29 @@ def on_event(event: Event) -> None:
         task = first(sa.select(Task).where(Task.id == event.subject_id))
         if task is not None:
             plan_task(task)
+    elif event.kind in ("task.deleted", "customer.deleted"):
+        _forget_deleted(event.subject_id)
+    elif event.kind in ("task.restored", "customer.restored"):
+        _plan_restored(event)
+
+
+def _forget_deleted(record_id: str) -> None:
+    """Tasks lie in the bin, and their mirrors with them: what the host has of them goes."""
+    contents = first(sa.select(Deletion.contents).where(Deletion.id == record_id)) or {}
+    for row in contents.get("task_mirror", ()):
+        if row["is_current"] and row["host_id"]:
+            put = {"member": row["member_id"], "kind": row["kind"], "host_id": row["host_id"]}
+            outbox.enqueue("mirror.forget", put, key=f"mirror.forget:{row['id']}")
+
+
+def _plan_restored(event: Event) -> None:
+    """The host let go of what it had of these tasks: they are put there anew."""
+    theirs = Task.id == event.subject_id if event.kind == "task.restored" else Task.customer_id == event.subject_id
+    for task in rows(sa.select(Task).where(theirs, Task.state.in_((OPEN, DOING)))):
+        for mirror in current_mirrors(task.id):
+            mirror.state, mirror.is_current, mirror.lease = GONE, None, None
+        db.session.flush()
+        plan_task(task)
 
 
 def plan_task(task: Task) -> None:

@@ -165,9 +165,12 @@ def _assignee(member_id: str | None, *, actor: Member) -> Member | None:
 
 
 def _move_next_date(task: Task, customer: Customer | None) -> None:
-    """Keep the customer's next date equal to its soonest open follow-up or visit."""
-    if customer is None:
-        return
+    if customer is not None:
+        keep_next_date(customer)
+
+
+def keep_next_date(customer: Customer) -> None:
+    """Keep the customer's next date equal to its soonest open follow-up, visit or call."""
     soonest = first(
         sa.select(sa.func.min(Task.due_at)).where(
             Task.customer_id == customer.id,
