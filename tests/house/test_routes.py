@@ -22,6 +22,9 @@ from wsapp import clock, outbox
 from wsapp.bots.models import BotDraft
 from wsapp.connecting import Draft
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.contacts import add_contact
+from wsapp.crm.customers.coworkers import add_coworker
+from wsapp.crm.customers.leads import start_lead
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.groups.models import GroupRobot
@@ -105,10 +108,19 @@ ROUTES: dict[str, Route] = {
     "GET /h5/customers/<key:customer_id>": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>": Route(MEMBER, form=CUSTOMER_FORM),
     "GET /h5/customers/<key:customer_id>/edit": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/phones/<int:position>": Route(MEMBER),
     "GET /h5/customers/<key:customer_id>/follow-ups/new": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/follow-ups": Route(MEMBER, form={"text": "探", "photos": "{file}"}),
     "GET /h5/customers/<key:customer_id>/visits/new": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/visits": Route(MEMBER, form=VISIT_FORM),
+    "GET /h5/customers/<key:customer_id>/assignment": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/assignment": Route(MEMBER, form={"owner": "{member}"}),
+    "GET /h5/customers/<key:customer_id>/release": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/release": Route(MEMBER, form={"reason": "busy"}),
+    "GET /h5/pool": Route(MEMBER, query={"pool": "{pool}", "q": "华星"}),
+    "GET /h5/pool/<key:customer_id>": Route(MEMBER),
+    "POST /h5/pool/<key:customer_id>/claim": Route(MEMBER),
+    "POST /h5/pool/claims": Route(MEMBER, query={"pool": "{pool}"}, form={"customers": "{customer}"}),
     "GET /h5/visits": Route(MEMBER, query={"whose": "team", "customer": "{customer}"}),
     "GET /h5/visits/new": Route(MEMBER, query={"customer": "{customer}"}),
     "GET /h5/visits/<key:visit_id>": Route(MEMBER),
@@ -198,6 +210,20 @@ ROUTES: dict[str, Route] = {
     "POST /api/v1/customers": Route(TOKEN, body={"name": "探子公司", "parent": "{customer}", "owner": "ali"}),
     "GET /api/v1/customers/<customer_id>": Route(TOKEN),
     "PATCH /api/v1/customers/<customer_id>": Route(TOKEN, body={"name": "改名"}),
+    "GET /api/v1/customers/<customer_id>/contacts": Route(TOKEN, query={"q": "陈"}),
+    "POST /api/v1/customers/<customer_id>/contacts": Route(TOKEN, body={"name": "探"}),
+    "GET /api/v1/contacts": Route(TOKEN, query={"customer": "{customer}", "q": "陈"}),
+    "POST /api/v1/contacts": Route(TOKEN, body={"name": "探", "customer": "{customer}"}),
+    "GET /api/v1/contacts/<contact_id>": Route(TOKEN),
+    "PATCH /api/v1/contacts/<contact_id>": Route(TOKEN, body={"name": "改名"}),
+    "GET /api/v1/customers/<customer_id>/coworkers": Route(TOKEN),
+    "POST /api/v1/customers/<customer_id>/coworkers": Route(TOKEN, body={"member": "cha", "access": "edit"}),
+    "DELETE /api/v1/customers/<customer_id>/coworkers/<coworker_id>": Route(TOKEN),
+    "GET /api/v1/customers/<customer_id>/stages": Route(TOKEN),
+    "GET /api/v1/leads": Route(TOKEN, query={"q": "华星", "owner": "ali"}),
+    "POST /api/v1/leads": Route(TOKEN, body={"name": "探子公司", "parent": "{customer}", "owner": "ali"}),
+    "GET /api/v1/leads/<lead_id>": Route(TOKEN),
+    "POST /api/v1/leads/<lead_id>/state": Route(TOKEN, body={"state": "converted"}),
     "POST /api/v1/customers/<customer_id>/assignment": Route(TOKEN, body={"owner": "cha"}),
     "POST /api/v1/customers/<customer_id>/claim": Route(TOKEN, body={}),
     "POST /api/v1/customers/<customer_id>/release": Route(TOKEN, body={"reason": "探"}),
@@ -240,6 +266,8 @@ SECRETS = (
     "佛山市华星家具有限公司",
     "13800138000",
     "报价打八五折",
+    "陈志远",
+    "13811112222",
     "老板下月换供应商",
     "把报价单送过去",
     "催一催报价",
@@ -331,6 +359,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     now = clock.now()
     values = {"name": "佛山市华星家具有限公司", "phones": ["13800138000"]}
     customer = create_customer(values, actor=owner)
+    start_lead(customer, actor=owner)
+    contact = add_contact(customer, {"name": "陈志远", "phones": ["13811112222"]}, actor=owner)
+    add_coworker(customer, boss, may_edit=False, actor=owner)
     visit = log_visit(customer, {"note": "老板下月换供应商"}, actor=owner, photos=[photo])
     follow_up = log_follow_up(customer, {"text": "报价打八五折"}, actor=owner)
     task = create_task(
@@ -363,6 +394,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     db.session.flush()
     return {
         "customer": customer.id,
+        "contact": contact.id,
+        "lead": customer.id,
+        "coworker": "bob",
         "visit": visit.id,
         "follow_up": follow_up.id,
         "task": task.id,
@@ -370,7 +404,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "draft": dictated.id,
         "robot": robot.id,
         "pool": pool.id,
-        "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).one(),
+        "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).first(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
         "work": str(work.id),
     }

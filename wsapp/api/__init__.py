@@ -11,7 +11,22 @@ from wsapp.texts import _
 from wsapp.web import csrf
 
 PLAIN = ("callbacks", "health", "ownership")
-REST = ("customers", "pools", "followups", "visits", "tasks", "members", "files", "events", "notifications", "docs")
+REST = (
+    "customers",
+    "contacts",
+    "coworkers",
+    "leads",
+    "pools",
+    "followups",
+    "visits",
+    "tasks",
+    "members",
+    "fields",
+    "files",
+    "events",
+    "notifications",
+    "docs",
+)
 
 
 def install(app: Any) -> None:

@@ -11,7 +11,9 @@ from wsapp.api.lists import Named, Select, listed, one, text_of
 from wsapp.api.schemas_in import CustomerChange, CustomerFields, CustomerList, CustomerNew, CustomerOwner, CustomerPath
 from wsapp.api.schemas_out import Customer as CustomerRecord
 from wsapp.api.schemas_out import CustomerPage, CustomerWritten
+from wsapp.api.strict_json import BadJson, read_object
 from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.customers.dedupe import warnings_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import (
     SORTS,
@@ -19,9 +21,11 @@ from wsapp.crm.customers.queries import (
     phones_of,
     tagged,
     visible_customers,
-    visible_namesakes,
 )
 from wsapp.crm.fields.access import demand_readable, shown
+from wsapp.crm.fields.finding import matching as matching_custom
+from wsapp.crm.fields.finding import ordered
+from wsapp.crm.fields.showing import outward
 from wsapp.crm.pools.actions import find_assignable, hand_to
 from wsapp.crm.search.queries import matching
 from wsapp.problems import Invalid
@@ -47,10 +51,16 @@ COLUMNS = (
     Customer.lat,
     Customer.lng,
     Customer.website,
+    Customer.credit_code,
     Customer.note,
     Customer.tags,
     Customer.pool_id,
     Customer.parent_id,
+    Customer.department_id,
+    Customer.lead,
+    Customer.invalid_reason,
+    Customer.stage_since,
+    Customer.last_deal_at,
     Customer.last_followed_at,
     Customer.last_visited_at,
     Customer.next_follow_at,
@@ -74,13 +84,24 @@ PLAIN = (
     "district",
     "address",
     "website",
+    "credit_code",
     "note",
     "tags",
     "owner",
+    "lead",
+    "invalid_reason",
     "custom",
 )
 FILTERS = ("owner", "pool", "stage", "level", "tag")
-MOMENTS = ("last_followed_at", "last_visited_at", "next_follow_at", "created_at", "updated_at")
+MOMENTS = (
+    "stage_since",
+    "last_deal_at",
+    "last_followed_at",
+    "last_visited_at",
+    "next_follow_at",
+    "created_at",
+    "updated_at",
+)
 
 
 OWNER = Named(Customer.owner_id, "owner")
@@ -93,7 +114,11 @@ def _select() -> Select:
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
     phones = phones_of([row.id for row in found])
-    return [shown(g.member, _record_of(row, phones[row.id])) for row in found]
+    custom = outward("customer", [row.custom or {} for row in found])
+    return [
+        shown(g.member, _record_of(row, phones[row.id]) | {"custom": own})
+        for row, own in zip(found, custom, strict=True)
+    ]
 
 
 def _record_of(row: Any, phones: list[str]) -> dict[str, Any]:
@@ -105,6 +130,7 @@ def _record_of(row: Any, phones: list[str]) -> dict[str, Any]:
             "location": {"lat": row.lat, "lng": row.lng} if row.lat is not None and row.lng is not None else None,
             "pool": row.pool_id,
             "parent": row.parent_id,
+            "department": row.department_id,
         }
     )
 
@@ -147,7 +173,23 @@ def index(query: CustomerList) -> Answer:
         statement = statement.where(Customer.updated_at >= query.updated_since)
     if query.q.strip():
         statement = statement.where(matching(query.q.strip(), actor=g.member))
-    return listed(statement, query, sorts=SORTS, default="-updated_at", id_column=Customer.id, show=_show)
+    for condition in matching_custom("customer", _wanted(query.custom), actor=g.member, id_column=Customer.id):
+        statement = statement.where(condition)
+    sorts = SORTS
+    if query.sort.removeprefix("-").startswith("custom."):
+        statement, how = ordered("customer", query.sort, actor=g.member, id_column=Customer.id, statement=statement)
+        sorts = {query.sort: how}
+    return listed(statement, query, sorts=sorts, default="-updated_at", id_column=Customer.id, show=_show)
+
+
+def _wanted(text: str) -> dict[str, Any]:
+    """Read the filter by custom fields: a JSON object."""
+    if not text:
+        return {}
+    try:
+        return read_object(text.encode())
+    except BadJson as error:
+        raise Invalid({"custom": str(error)}) from None
 
 
 @bp.get("/customers/<customer_id>", responses={200: CustomerRecord})
@@ -160,11 +202,14 @@ def show(path: CustomerPath) -> Answer:
 @bp.post("/customers", responses={201: CustomerWritten})
 @writes
 def create(body: CustomerNew) -> Answer:
-    """Create a customer. A phone number that another customer has answers 409; a similar name is warned of."""
+    """Create a customer. A phone number that another customer has answers 409; a similar name is warned of.
+
+    What tells of customers that the user may not see is answered only so often an hour (429).
+    """
     values = _values(body)
     owner = member_named(values.pop("owner"), name="owner", in_team=True) if values.get("owner") else None
     customer = create_customer(values, actor=g.member, owner=owner)
-    return _answer(customer.id, 201, warnings=_warnings(customer))
+    return _answer(customer.id, 201, warnings=warnings_of(customer, actor=g.member))
 
 
 @bp.patch("/customers/<customer_id>", responses={200: CustomerWritten})
@@ -175,7 +220,7 @@ def change(path: CustomerPath, body: CustomerChange) -> Answer:
     values = _values(body)
     with current_when_stale(lambda: _answer(path.customer_id)):
         change_customer(customer, values, actor=g.member, version=wanted_version())
-    return _answer(customer.id, warnings=_warnings(customer) if "name" in values else [])
+    return _answer(customer.id, warnings=warnings_of(customer, actor=g.member))
 
 
 @bp.post("/customers/<customer_id>/assignment", responses={200: CustomerRecord})
@@ -189,20 +234,4 @@ def assign(path: CustomerPath, body: CustomerOwner) -> Answer:
 
 def _values(body: CustomerFields) -> dict[str, Any]:
     values = body.model_dump(exclude_unset=True)
-    if custom := values.pop("custom", None):
-        raise Invalid({f"custom.{key[:60]}": _("没有这个自定义字段") for key in list(custom)[:10]})
     return values
-
-
-def _warnings(customer: Customer) -> list[dict[str, str]]:
-    """Say which customers that the user may see are called much the same."""
-    return [
-        {
-            "field": "name",
-            "type": "duplicate",
-            "message": _("已有名称相近的客户：%(name)s", name=other.name),
-            "id": other.id,
-            "name": other.name,
-        }
-        for other in visible_namesakes(customer.name, actor=g.member, but=customer.id)
-    ]

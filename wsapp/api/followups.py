@@ -32,6 +32,7 @@ COLUMNS = (
     FollowUp.id,
     FollowUp.version,
     FollowUp.customer_id,
+    FollowUp.contact_id,
     FollowUp.kind,
     FollowUp.text,
     FollowUp.outcome,
@@ -57,7 +58,7 @@ def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
     return (
         {field: getattr(row, field) for field in PLAIN}
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
-        | {"customer": row.customer_id}
+        | {"customer": row.customer_id, "contact": row.contact_id}
         | photos
     )
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from wsapp.api.schemas import Body, Id, Moment, Page, Path
+from wsapp.api.schemas import Body, Id, Moment, Page, Path, Query
 
 Kind = Literal["company", "person"]
 Level = Literal["A", "B", "C", "D"]
@@ -55,6 +55,10 @@ class PoolPath(Path):
     pool_id: str
 
 
+class FieldPath(Path):
+    field_id: str
+
+
 class EventPath(Path):
     event_id: str
 
@@ -88,6 +92,7 @@ class CustomerFields(Body):
     district: str = Field("", max_length=200)
     address: str = Field("", max_length=1000)
     website: str = Field("", max_length=1000)
+    credit_code: str = Field("", max_length=100, description="Unified social credit code, checked")
     note: str = Field("", max_length=5000)
     phones: list[str] = Field([], max_length=20)
     tags: list[str] = Field([], max_length=100)
@@ -109,6 +114,25 @@ class CustomerChange(CustomerFields):
     name: str = Field("", max_length=1000)
 
 
+class DuplicateQuery(Query):
+    """What to look for; at least one."""
+
+    name: str = Field("", max_length=200)
+    phone: str = Field("", max_length=60)
+    credit_code: str = Field("", max_length=60)
+    website: str = Field("", max_length=300)
+    city: str = Field("", max_length=60)
+    industry: str = Field("", max_length=60)
+    address: str = Field("", max_length=300)
+    customer: str = Field("", max_length=64, description="The customer that is being edited: left out of the answer")
+
+
+class MergeInto(Body):
+    """The customer that stays."""
+
+    into: Id
+
+
 class CustomerOwner(Body):
     """Who is to own the customer: a userid."""
 
@@ -127,7 +151,15 @@ class Nothing(Body):
 
 
 class CustomerList(Page):
-    """Filters of /customers; sorts: updated_at, created_at, name."""
+    """Filters of /customers; sorts: updated_at, created_at, name, custom.<key> of an indexed field."""
+
+    sort: str = Field("", max_length=60, description="A field, with `-` before it for the other way round")
+    custom: str = Field(
+        "",
+        max_length=4000,
+        description="By indexed custom fields: a JSON object of values, or of {operator: value} with eq, in, gt, gte, "
+        'lt, lte, starts, empty: `{"city": "上海", "budget": {"gte": 10000}}`',
+    )
 
     owner: str = Field("", max_length=64, description="A userid")
     pool: str = Field("", max_length=64)
@@ -149,6 +181,7 @@ class FollowUpFields(Body):
     happened_at: Moment | None = None
     next_at: Moment | None = None
     next_action: str = Field("", max_length=500)
+    contact: Id | None = Field(None, description="Whom of the customer's contacts it was with")
     photos: list[Id] = Field([], max_length=20)
 
 
@@ -320,3 +353,60 @@ class NotificationList(Page):
     state: DeliveryState | None = None
     kind: str = Field("", max_length=40)
     recipient: str = Field("", max_length=64, description="A userid")
+
+
+# --- custom fields ------------------------------------------------------------------------------------------------
+
+FieldObject = Literal["customer"]
+FieldType = Literal[
+    "text",
+    "long_text",
+    "number",
+    "money",
+    "percent",
+    "date",
+    "time",
+    "yes_no",
+    "single",
+    "multiple",
+    "cascading",
+    "person",
+    "department",
+    "phone",
+    "mail",
+    "link",
+    "address",
+    "serial",
+    "formula",
+    "relation",
+    "sub_table",
+    "heading",
+]
+
+
+class FieldChange(Body):
+    """What to change of a custom field. `settings`: hint, kinds, default, min, max, decimals, length, unit, currency,
+    prefix, digits, formula, columns, show_if, require_if, readonly_if; those left out stay."""
+
+    label: str = Field("", max_length=200)
+    type: FieldType = "text"
+    options: list[str] = Field([], max_length=1000)
+    required: bool = False
+    unique: bool = False
+    indexed: bool = Field(False, description="Lists can be filtered and sorted by it")
+    settings: dict[str, Any] = {}
+
+
+class FieldNew(FieldChange):
+    """A new custom field. Without a `key` one is made up; of a cascading choice the options are paths: `华东/上海`."""
+
+    object: FieldObject = "customer"
+    key: str = Field("", max_length=40)
+    label: str = Field(max_length=200)
+    type: FieldType
+
+
+class FieldList(Page):
+    """Filters of /fields; sorts: created_at, key."""
+
+    object: FieldObject | None = None

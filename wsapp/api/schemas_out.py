@@ -1,6 +1,6 @@
 """What REST answers, one class a record, as `/api/v1/openapi.json` describes it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import create_model
 
@@ -25,14 +25,28 @@ class Place(Record):
     lng: float
 
 
+DuplicateLevel = Literal["block", "warn"]
+Activity = Literal["week", "month", "older"]
+
+
 class Warning_(Record):
-    """Something to look at; the record is written all the same."""
+    """Another customer that is alike; this one is written all the same. See /customers/duplicates."""
 
     field: str
     type: str
+    level: DuplicateLevel
     message: str
-    id: str
+    id: str | None
     name: str
+    department: str
+    activity: Activity
+    owner: str | None
+
+
+class Duplicates(Record):
+    """Customers that are alike. Of one that the user may not see: no id, a masked name, and how lively it is."""
+
+    items: list[Warning_]
 
 
 class Customer(Record):
@@ -55,11 +69,17 @@ class Customer(Record):
     address: str
     location: Place | None
     website: str
+    credit_code: str
     note: str
     tags: list[str]
     owner: str | None
     pool: str | None
     parent: str | None
+    department: str | None
+    lead: str
+    invalid_reason: str
+    stage_since: Time | None
+    last_deal_at: Time | None
     last_followed_at: Time | None
     last_visited_at: Time | None
     next_follow_at: Time | None
@@ -120,6 +140,7 @@ class FollowUp(Record):
     id: str
     version: int
     customer: str
+    contact: str | None
     author: str
     kind: FollowUpKind
     text: str
@@ -250,18 +271,18 @@ class Notification(Record):
     settled_at: Time | None
 
 
-def _page_of(kind: type[Record]) -> Any:
+def page_of(kind: type[Record]) -> Any:
     name = f"{kind.__name__}Page"
     return create_model(name, __base__=Record, items=(list[kind], ...), next_cursor=(str | None, ...))  # type: ignore[valid-type]
 
 
-CustomerPage = _page_of(Customer)
-FollowUpPage = _page_of(FollowUp)
-VisitPage = _page_of(Visit)
-TaskPage = _page_of(Task)
-MemberPage = _page_of(Member)
-DepartmentPage = _page_of(Department)
-EventPage = _page_of(Event)
-PoolPage = _page_of(Pool)
-PooledPage = _page_of(Pooled)
-NotificationPage = _page_of(Notification)
+CustomerPage = page_of(Customer)
+FollowUpPage = page_of(FollowUp)
+VisitPage = page_of(Visit)
+TaskPage = page_of(Task)
+MemberPage = page_of(Member)
+DepartmentPage = page_of(Department)
+EventPage = page_of(Event)
+PoolPage = page_of(Pool)
+PooledPage = page_of(Pooled)
+NotificationPage = page_of(Notification)

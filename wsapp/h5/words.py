@@ -80,6 +80,45 @@ CUSTOMER_FIELDS = {
     "owner": lazy("负责人"),
     "parent_id": lazy("上级客户"),
 }
+CONTACT_ROLES = {
+    "": lazy("未定"),
+    "decides": lazy("决策人"),
+    "influences": lazy("影响者"),
+    "uses": lazy("使用人"),
+    "blocks": lazy("反对者"),
+}
+GENDERS = {"": lazy("未填"), "male": lazy("男"), "female": lazy("女")}
+CONTACT_FIELDS = {
+    "name": lazy("姓名"),
+    "gender": lazy("性别"),
+    "title": lazy("职务"),
+    "role": lazy("决策角色"),
+    "phones": lazy("电话"),
+    "wechat": lazy("微信号"),
+    "mail": lazy("邮箱"),
+    "birth_day": lazy("生日"),
+    "birth_year": lazy("出生年份"),
+    "is_primary": lazy("主要联系人"),
+    "tags": lazy("标签"),
+    "note": lazy("备注"),
+}
+LEADS = {
+    "new": lazy("待响应"),
+    "working": lazy("跟进中"),
+    "valid": lazy("有效"),
+    "invalid": lazy("无效"),
+    "converted": lazy("已转客户"),
+}
+INVALID_REASONS = {
+    "unreachable": lazy("联系不上"),
+    "no_need": lazy("没有需求"),
+    "wrong_number": lazy("空号或错号"),
+    "competitor": lazy("同行"),
+    "no_budget": lazy("没有预算"),
+    "repeated": lazy("重复线索"),
+    "other": lazy("其他"),
+}
+SCORE_PARTS = {"completeness": lazy("资料完整度"), "activity": lazy("近期互动"), "source": lazy("来源")}
 TASK_FIELDS = {
     "title": lazy("标题"),
     "note": lazy("备注"),
@@ -102,11 +141,21 @@ MESSAGE_KINDS = {
     "task.unlinked": lazy("待办同步"),
     "team.overdue": lazy("下属逾期"),
     "visit.checked_in": lazy("拜访动态"),
+    "customer.shared": lazy("客户协作"),
+    "lead.unanswered": lazy("线索响应"),
+    "team.lead": lazy("下属线索"),
+    "contact.birthday": lazy("联系人生日"),
+    "customer.assigned": lazy("客户分配"),
+    "customer.lost": lazy("客户转出"),
+    "customers.assigned": lazy("批量分配"),
+    "pool.claimed": lazy("公海领取"),
+    "pool.released": lazy("退回公海"),
     "bot.answer": lazy("机器人回复"),
     "bot.confirm": lazy("机器人待确认"),
     "directory.held": lazy("大量离职"),
     "directory.asking": lazy("通讯录待确认"),
     "directory.failed": lazy("通讯录同步失败"),
+    "member.reveals_unusual": lazy("查看电话异常"),
     "digest": lazy("消息汇总"),
     "test": lazy("测试消息"),
 }

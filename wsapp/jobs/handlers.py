@@ -5,8 +5,8 @@ from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
 from wsapp.jobs import (
     aftercare,
-    book,
     bins,
+    book,
     conversations,
     delivery,
     directory,

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.customers.queries import demand_right
 from wsapp.crm.customers.rules import WorkingHours, response_time, score_weights, working_hours
 from wsapp.crm.customers.stages import move_stage
@@ -149,6 +149,21 @@ def working_moment(start: datetime, length: timedelta, hours: WorkingHours) -> d
 # --- the score ----------------------------------------------------------------------------------------------------
 
 FILLED = ("phone", "contact", "address", "industry", "size", "website", "source", "level")
+_HAS_PHONE = sa.exists().where(CustomerPhone.corp_id == Customer.corp_id, CustomerPhone.customer_id == Customer.id)
+_HAS_CONTACT = sa.exists().where(
+    Contact.corp_id == Customer.corp_id, Contact.customer_id == Customer.id, Contact.deleted_at.is_(None)
+)
+SCORE_COLUMNS = (  # what `score_of` looks at
+    Customer.address,
+    Customer.industry,
+    Customer.size,
+    Customer.website,
+    Customer.source,
+    Customer.level,
+    Customer.last_followed_at,
+    _HAS_PHONE.correlate(Customer).label("phone"),
+    _HAS_CONTACT.correlate(Customer).label("contact"),
+)
 FRESH = ((3, 1.0), (7, 0.75), (14, 0.5), (30, 0.25))  # days since the last follow-up or visit → part of the points
 # Words in a source → part of the points, the first that fits; any other source, none at all.
 SOURCES = (

@@ -62,6 +62,7 @@ _OF_CUSTOMER = Kept(
         StageChange.seconds,
         StageChange.at,
         Member.name.label("who"),
+        Member.userid,
     )
     .outerjoin(Member, sa.and_(Member.corp_id == StageChange.corp_id, Member.id == StageChange.actor_id))
     .where(StageChange.customer_id == sa.bindparam("customer", type_=sa.String))
@@ -71,5 +72,5 @@ _OF_CUSTOMER = Kept(
 
 
 def stage_history(customer_id: str) -> Sequence[Any]:
-    """Return (before, after, seconds in `before`, at, who) of a customer's last hundred steps, newest first."""
+    """Return (before, after, seconds in `before`, at, who, userid) of a customer's last hundred steps, newest first."""
     return _OF_CUSTOMER.all(customer=customer_id)

@@ -2,16 +2,22 @@
 
 import sqlalchemy as sa
 
+from wsapp.crm.customers.leads import NEW, OWNER
+from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import names_of
+from wsapp.crm.customers.rules import response_time
 from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.actions import tell
+from wsapp.crm.notifications.book_cards import lead_card, shared_card
 from wsapp.crm.notifications.messages import (
+    customer_card,
     directory_card,
     handed_over_card,
     in_language_of,
     overdue_card,
     task_card,
     unlinked_card,
+    unusual_looks_card,
     visit_card,
 )
 from wsapp.crm.notifications.reminders import refresh_task_cards
@@ -19,6 +25,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import administrators, manager_of, member
 from wsapp.crm.tasks.models import Task
 from wsapp.db import first
+from wsapp.texts import _
 
 
 def on_event(event: Event) -> None:
@@ -28,14 +35,26 @@ def on_event(event: Event) -> None:
             _tell_manager_of_visit(event)
         case "task.assigned":
             _tell_both_of_assignment(event)
+        case "customer.assigned" if not event.data.get("together"):
+            _tell_both_of_customer(event)
+        case "customer.recycled":
+            _tell_former_owner(event)
+        case "customer.claimed" | "customer.released":
+            _tell_managers_of_pool(event)
         case "task.overdue":
             _tell_manager_of_overdue(event)
         case "task.done" | "task.cancelled" | "task.snoozed":
             refresh_task_cards(_task(event))
         case "task.unlinked":
             _ask_about_deletion(event)
+        case "customer.shared" if event.data.get("before") is None:
+            _tell_coworker(event)
+        case "lead.unanswered":
+            _tell_of_waiting_lead(event)
         case "directory.held" | "directory.asking":
             _tell_administrators(event)
+        case "member.reveals_unusual":
+            _tell_of_unusual_looks(event)
         case "directory.failed" if event.data.get("cause") not in WAITED_FOR:
             _tell_administrators(event)
 
@@ -47,6 +66,13 @@ def _tell_administrators(event: Event) -> None:
     for reader in administrators():
         with in_language_of(reader):
             card = directory_card(event.kind, event.data)
+        tell(reader, event.kind, card, key=f"event:{event.id}:{reader.id}", subject_id=event.subject_id)
+
+
+def _tell_of_unusual_looks(event: Event) -> None:
+    for reader in administrators():
+        with in_language_of(reader):
+            card = unusual_looks_card(event.subject_id, name=event.data["name"], count=event.data["count"])
         tell(reader, event.kind, card, key=f"event:{event.id}:{reader.id}", subject_id=event.subject_id)
 
 
@@ -84,6 +110,53 @@ def _tell_both_of_assignment(event: Event) -> None:
         tell(former, event.kind, card, key=f"event:{event.id}:former", subject_id=task.id)
 
 
+def _tell_both_of_customer(event: Event) -> None:
+    customer_id = event.customer_id or ""
+    name = names_of([customer_id]).get(customer_id, "")
+    taker, giver, former = member(event.data.get("owner")), member(event.actor_id), member(event.data.get("before"))
+    if taker and taker.id != event.actor_id:
+        with in_language_of(taker):
+            title = _("%(giver)s 把客户分配给您：%(name)s", giver=giver.name if giver else _("系统"), name=name)
+            card = customer_card(customer_id, name, title=title, lines=[])
+        tell(taker, event.kind, card, key=f"event:{event.id}", subject_id=customer_id)
+    if former and taker and former.id not in (event.actor_id, taker.id):
+        with in_language_of(former):
+            title = _("您的客户已转给 %(taker)s：%(name)s", taker=taker.name, name=name)
+            card = customer_card(customer_id, name, title=title, lines=[], path="/h5/customers")
+        tell(former, "customer.lost", card, key=f"event:{event.id}:former", subject_id=customer_id)
+
+
+def _tell_former_owner(event: Event) -> None:
+    customer_id = event.customer_id or ""
+    former = member(event.data.get("before"))
+    if former is None:
+        return
+    name = names_of([customer_id]).get(customer_id, "")
+    with in_language_of(former):
+        title = _("客户已回收到公海：%(name)s", name=name)
+        lines = [[_("原因"), str(event.data.get("reason", ""))]]
+        card = customer_card(customer_id, name, title=title, lines=lines, path="/h5/pool")
+    tell(former, "customer.lost", card, key=f"event:{event.id}", subject_id=customer_id)
+
+
+def _tell_managers_of_pool(event: Event) -> None:
+    customer_id, data = event.customer_id or "", event.data
+    doer = member(event.actor_id)
+    name = names_of([customer_id]).get(customer_id, "")
+    for reader in filter(None, map(member, data.get("managers", ()))):
+        if doer is None or reader.id == doer.id or not reader.is_active:
+            continue
+        with in_language_of(reader):
+            words = {"who": doer.name, "pool": data["pool_name"], "name": name}
+            if event.kind == "customer.claimed":
+                title, lines = _("%(who)s 从%(pool)s领取了 %(name)s", **words), []
+            else:
+                title, lines = _("%(who)s 退回%(pool)s：%(name)s", **words), [[_("原因"), data["reason"]]]
+            card = customer_card(customer_id, name, title=title, lines=lines, path="/h5/pool")
+        kind = event.kind.replace("customer", "pool")
+        tell(reader, kind, card, key=f"event:{event.id}:{reader.id}", subject_id=customer_id)
+
+
 def _tell_manager_of_overdue(event: Event) -> None:
     task = _task(event)
     assignee: Member | None = member(task.assignee_id)
@@ -94,6 +167,38 @@ def _tell_manager_of_overdue(event: Event) -> None:
         card = overdue_card(task, assignee=assignee.name)
     # A kind of its own: "task.overdue" is the assignee's reminder, and goes to nobody else.
     tell(manager, "team.overdue", card, key=f"event:{event.id}", subject_id=task.id)
+
+
+def _tell_coworker(event: Event) -> None:
+    reader, giver = member(event.data["member"]), member(event.actor_id)
+    if reader is None or event.customer_id is None or reader.id == event.actor_id:
+        return
+    customer = names_of([event.customer_id]).get(event.customer_id, "")
+    with in_language_of(reader):
+        card = shared_card(
+            event.customer_id,
+            customer=customer,
+            giver=giver.name if giver else "",
+            may_edit=event.data["may_edit"],
+        )
+    tell(reader, event.kind, card, key=f"event:{event.id}", subject_id=event.customer_id)
+
+
+def _tell_of_waiting_lead(event: Event) -> None:
+    """The owner hears first, and when they let as much time pass again their manager does."""
+    customer: Customer | None = first(sa.select(Customer).where(Customer.id == event.subject_id))
+    owner = customer and member(customer.owner_id)
+    if customer is None or owner is None or customer.lead != NEW:
+        return
+    to_owner = event.data["step"] == OWNER
+    reader = owner if to_owner else manager_of(owner)
+    if reader is None:
+        return
+    minutes = int(response_time().total_seconds() // 60)
+    with in_language_of(reader):
+        card = lead_card(customer.id, customer=customer.name, minutes=minutes, owner="" if to_owner else owner.name)
+    kind = event.kind if to_owner else "team.lead"
+    tell(reader, kind, card, key=f"event:{event.id}", subject_id=customer.id)
 
 
 def _ask_about_deletion(event: Event) -> None:
