@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from wsapp.bots.sight import MOST, customers_called
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, names_of
-from wsapp.crm.customers.reveals import phones_shown
+from wsapp.crm.customers.reveals import phones_shown, phones_told
 from wsapp.crm.fields.access import reads
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import visible_follow_ups
@@ -59,14 +59,14 @@ def jump(text: str, path: str) -> dict[str, str]:
 # --- what is answered ---------------------------------------------------------------------------------------------
 
 
-def find(name: str, *, actor: Member) -> Card:
-    """查: one customer, or several to choose from."""
+def find(name: str, *, actor: Member, alone: bool) -> Card:
+    """查: one customer, or several to choose from. `alone`: nobody reads along, so numbers may be told in full."""
     if not name:
         return card(_("要查哪位客户？"), text=_("请写上客户名称，例如：查 森林"), path="/h5/customers")
     found = customers_called(name, actor=actor)
     if not found:
         return unknown_customer(name)
-    return _customer(found[0].id, actor=actor) if len(found) == 1 else _several(name, found)
+    return _customer(found[0].id, actor=actor, alone=alone) if len(found) == 1 else _several(name, found)
 
 
 def unknown_customer(name: str) -> Card:
@@ -75,15 +75,16 @@ def unknown_customer(name: str) -> Card:
     return card(_("没有找到“%(name)s”", name=name[:30]), text=text, path="/h5/customers")
 
 
-def _customer(customer_id: str, *, actor: Member) -> Card:
+def _customer(customer_id: str, *, actor: Member, alone: bool) -> Card:
     customer = find_customer(customer_id, actor=actor)
     sees = partial(reads, actor)
+    phones = (phones_told if alone else phones_shown)(customer, actor=actor)
     said = sa.select(FollowUp.text).where(FollowUp.customer_id == customer.id, visible_follow_ups(actor))
     last = first(said.order_by(FollowUp.happened_at.desc()).limit(1))
     lines = [
         (_("负责人"), names([customer.owner_id]).get(customer.owner_id or "", "—") if sees("owner") else ""),
         (_("级别"), (customer.level or "") if sees("level") else ""),
-        (_("电话"), _("、").join(phones_shown(customer, actor=actor))),
+        (_("电话"), _("、").join(phones)),
         (_("上次跟进"), _last(customer) if sees("last_followed_at") else ""),
         (_("下次跟进"), when(customer.next_follow_at) if customer.next_follow_at and sees("next_follow_at") else ""),
     ]

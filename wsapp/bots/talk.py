@@ -93,7 +93,7 @@ def answer(spoken: Spoken, *, fold: bool, in_place: bool) -> Card | None:
 def _answer(command: Command, spoken: Spoken, asker: Member) -> Card | None:
     match command.verb:
         case "find":
-            return answers.find(command.name, actor=asker)
+            return answers.find(command.name, actor=asker, alone=not spoken.in_group)
         case "today":
             return answers.today(actor=asker)
         case "team":

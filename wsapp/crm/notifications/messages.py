@@ -206,6 +206,19 @@ def handed_over_card(task: Task, *, giver: str, taker: str) -> Card:
     return card
 
 
+def unusual_looks_card(member_id: str, *, name: str, count: int) -> Card:
+    """Return the card that tells an administrator of somebody who looks at far more numbers than usual."""
+    return {
+        "title": _("%(name)s 今天已查看 %(n)s 次电话", name=name, n=count),
+        "text": _("超过本人平时的三倍。请确认是否正常；需要时可以让对方退出登录，或调整角色。"),
+        "lines": [],
+        "url": link(f"/admin/members/{member_id}"),
+        "buttons": [],
+        "source": _("数据安全"),
+        "state": "",
+    }
+
+
 def directory_card(kind: str, data: Mapping[str, Any]) -> Card:
     """Return the card that tells an administrator what is wrong with the directory."""
     titles = {
@@ -240,6 +253,32 @@ def unlinked_card(task: Task, *, in_calendar: bool) -> Card:
     card["buttons"] = []
     card["source"] = _("待办同步")
     return card
+
+
+def customer_card(customer_id: str, name: str, *, title: str, lines: Sequence[list[str]], path: str = "") -> Card:
+    """Return the card that tells of a customer who changed hands; it opens the record, or `path`."""
+    return {
+        "title": title[:120],
+        "text": "",
+        "lines": [[_("客户"), name], *lines],
+        "url": link(path or f"/h5/customers/{customer_id}"),
+        "buttons": [],
+        "source": _("客户归属"),
+        "state": "",
+    }
+
+
+def customers_card(count: int, *, giver: str) -> Card:
+    """Return the one card for many customers that were given to somebody together."""
+    return {
+        "title": _("%(giver)s 分配给您 %(count)d 个客户", giver=giver, count=count)[:120],
+        "text": _("请尽快联系，点开查看客户列表。"),
+        "lines": [],
+        "url": link("/h5/customers"),
+        "buttons": [],
+        "source": _("客户归属"),
+        "state": "",
+    }
 
 
 def in_language_of(reader: Member) -> Any:
