@@ -19,6 +19,7 @@ from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
 from wsapp.h5 import lists, rows, timeline, words
 from wsapp.h5.forms import Form, save
+from wsapp.h5.owners import may_part
 from wsapp.h5.pages import PAGE_SIZE, Query, arg, choice, cursor, here_with, is_partial, next_page, query_values, show
 from wsapp.problems import Duplicate, Forbidden, Problem, Stale
 from wsapp.texts import _, language
@@ -147,6 +148,7 @@ def page(customer_id: str) -> str:
         owner=owner,
         **_phones(customer.id),
         may_edit=may_do(customer, "edit", actor=g.member),
+        may_part=may_part(customer, g.member),
         place=customer.place if reads(g.member, "location") else None,
         tasks=tasks,
         items=items,

@@ -29,6 +29,9 @@ LOOKS = {
     "customer.created": ("customers", ""),
     "customer.changed": ("edit", "quiet"),
     "customer.assigned": ("swap", "quiet"),
+    "customer.claimed": ("pool", ""),
+    "customer.released": ("pool", "quiet"),
+    "customer.recycled": ("pool", "quiet"),
     "follow_up.logged": ("message", ""),
     "visit.checked_in": ("visit", ""),
     "visit.checked_out": ("check", "quiet"),
@@ -120,7 +123,7 @@ def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
         return str(shown(g.member, {"result": event.data.get("result")}, "visit").get("result") or "")
     if event.kind == "task.done":
         return str(shown(g.member, {"done_note": event.data.get("note")}, "task").get("done_note") or "")
-    if event.kind == "task.cancelled":
+    if event.kind in ("task.cancelled", "customer.released", "customer.recycled"):
         return str(event.data.get("reason") or "")
     return ""
 
@@ -142,6 +145,12 @@ def _what(event: Any, people: dict[str, str]) -> str:
             return _("%(who)s 修改了%(fields)s", who=who, fields=_fields(event, words.CUSTOMER_FIELDS))
         case "customer.assigned":
             return _("%(who)s 把负责人改为 %(name)s", who=who, name=people.get(data.get("owner", ""), "—"))
+        case "customer.claimed":
+            return _("%(who)s 从%(pool)s领取", who=who, pool=data.get("pool_name", ""))
+        case "customer.released":
+            return _("%(who)s 退回%(pool)s", who=who, pool=data.get("pool_name", ""))
+        case "customer.recycled":
+            return _("%(who)s 回收到%(pool)s", who=who, pool=data.get("pool_name", ""))
         case "follow_up.logged":
             return _(
                 "%(who)s 跟进 · %(kind)s", who=who, kind=words.FOLLOW_UP_KINDS.get(data.get("follow_up_kind", ""), "")

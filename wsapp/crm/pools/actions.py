@@ -64,6 +64,7 @@ def claim_customer(customer_id: str, *, actor: Member) -> Customer:
         if was_claimed_lately(customer_id, actor=actor) or _sees(customer_id, actor=actor):
             raise Conflict({"pool": _("该客户不在公海中，可能刚被他人领取")}) from None
         raise
+    demand(actor, "create", actor.id)  # who only reads gets no customers of their own
     _demand_time(pool, customer, actor=actor)
     _count_claim(pool, actor)  # from here on this person's other claims wait
     _demand_room(pool, customer, actor=actor)

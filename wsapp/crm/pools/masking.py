@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.fields.access import masked_phone, shown
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.rights import field_access
 from wsapp.crm.pools.models import HIDEABLE
 from wsapp.crm.pools.queries import PoolFacts, in_pool, manages
 
@@ -45,26 +45,15 @@ def pooled(pool: PoolFacts) -> sa.Select[*tuple[Any, ...]]:
 
 
 def pooled_values(row: Any, phones: Sequence[str], pool: PoolFacts, *, actor: Member) -> dict[str, Any]:
-    """Return what the actor may read of a pool's customer: what the pool hides is empty, phones keep their ends.
+    """Return what the actor may read of a pool's customer: what the pool hides is empty, phones are masked.
 
     Managers of the pool read all; the rules of the actor's role hold for everybody.
     """
-    hidden = set() if manages(pool, actor) else set(pool.hidden)
-    ruled = field_access(actor)
-    hidden |= {field for field, access in ruled.items() if access in ("hidden", "masked")}
+    hidden = frozenset() if manages(pool, actor) else pool.hidden
     values = {field: getattr(row, field) for field in PLAIN}
     for field in HIDEABLE:
         if field != "phones":
             value = getattr(row, field)
             values[field] = type(value)() if field in hidden else value
-    if ruled.get("phones") == "hidden":
-        phones = ()
     values["phones"] = [masked_phone(one) for one in phones] if "phones" in hidden else list(phones)
-    return values
-
-
-def masked_phone(number: str) -> str:
-    """Return a phone number with its middle hidden: 138****8000."""
-    if len(number) < 8:
-        return "*" * len(number)
-    return f"{number[:3]}****{number[-4:]}"
+    return shown(actor, values)

@@ -1,0 +1,180 @@
+"""The pool's pages: claiming in one tap, looking in part, giving back, giving away."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.cast import Cast
+from tests.h5.conftest import Book
+from tests.h5.test_queries import statements
+from wsapp import clock
+from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.rules import set_rules
+from wsapp.crm.pools.actions import release_customer
+from wsapp.crm.pools.models import PoolDay
+from wsapp.db import corp_scope, db
+
+MOST = 8
+
+
+@pytest.fixture
+def work(app: Flask, cast: Cast) -> Callable[[Callable[[], Any]], Any]:
+    """`work(f)` does something inside the cast's corp and commits."""
+
+    def run(deed: Callable[[], Any]) -> Any:
+        with app.app_context(), corp_scope(cast.corp_id):
+            found = deed()
+            db.session.commit()
+            return found
+
+    return run
+
+
+@pytest.fixture
+def pooled(work: Any, bob: Member) -> Callable[[int], list[str]]:
+    """`pooled(n)` → ids of so many customers that 老鲍 has released."""
+
+    def make(count: int) -> list[str]:
+        def deed() -> list[str]:
+            owner = db.session.merge(bob)
+            made = []
+            for number in range(count):
+                values = {"name": f"顺德第{number:02d}家具有限公司", "phones": [f"138001380{number:02d}"], "level": "B"}
+                customer = create_customer({**values, "note": "老板姓黄"}, actor=owner)
+                release_customer(customer, actor=owner, reason="no_answer")
+                made.append(customer.id)
+            return made
+
+        found: list[str] = work(deed)
+        return found
+
+    return make
+
+
+def owner_of(work: Any, customer_id: str) -> Any:
+    return work(lambda: db.session.execute(sa.select(Customer.owner_id).where(Customer.id == customer_id)).scalar_one())
+
+
+def test_the_pool_is_listed_and_claimed_in_one_tap(
+    see: Any, post: Any, work: Any, pooled: Any, ali: Member, cha: Member
+) -> None:
+    (customer,) = pooled(1)
+    assert "/h5/pool" in see(ali, "/h5/customers")
+    page = see(ali, "/h5/pool")
+    assert "顺德第00家具有限公司" in page
+    assert f"/h5/pool/{customer}/claim" in page
+    assert "13800138000" not in page
+    answer = post(ali, f"/h5/pool/{customer}/claim", {})
+    assert (answer.status_code, answer.location) == (303, f"/h5/customers/{customer}")
+    assert owner_of(work, customer) == ali.id
+    assert "从公司公海领取" in see(ali, f"/h5/customers/{customer}")
+    late = post(cha, f"/h5/pool/{customer}/claim", {})
+    assert (late.status_code, late.location) == (303, "/h5/pool")
+    assert owner_of(work, customer) == ali.id
+
+
+def test_details_are_shown_in_part_and_so_many_a_day(
+    see: Any, sign_in: Callable[..., FlaskClient], work: Any, pooled: Any, ali: Member, guan: Member
+) -> None:
+    first, second, third = pooled(3)
+    work(lambda: set_rules({"pool.daily_views": 2}))
+    page = see(ali, f"/h5/pool/{first}")
+    assert "138****8000" in page
+    assert "13800138000" not in page
+    assert "老板姓黄" not in page
+    assert "老板姓黄" in see(guan, f"/h5/pool/{first}")  # who manages the pool reads all
+    see(ali, f"/h5/pool/{first}")  # again: costs nothing
+    see(ali, f"/h5/pool/{second}")
+    refused = sign_in(ali).get(f"/h5/pool/{third}")
+    assert (refused.status_code, refused.location) == (303, "/h5/pool?pool=00000000000000public")
+    counted = work(lambda: {one.member_id: one.views for one in db.session.scalars(sa.select(PoolDay))})
+    assert counted == {ali.id: 2}
+
+
+def test_who_waits_sees_until_when(see: Any, pooled: Any, bob: Member) -> None:
+    (customer,) = pooled(1)
+    page = see(bob, "/h5/pool")
+    assert "起可领取" in page
+    assert f"/h5/pool/{customer}/claim" not in page
+
+
+def test_several_are_claimed_together_as_far_as_the_cap_goes(
+    see: Any, post: Any, work: Any, pooled: Any, ali: Member
+) -> None:
+    customers = pooled(5)
+    work(lambda: set_rules({"pool.daily_claims": 3}))
+    answer = post(ali, "/h5/pool/claims", {"customers": customers})
+    assert answer.status_code == 303
+    assert sum(owner_of(work, one) == ali.id for one in customers) == 3
+    assert post(ali, "/h5/pool/claims", {}).status_code == 303
+    many = post(ali, "/h5/pool/claims", {"customers": [f"{n:020d}" for n in range(21)]})
+    assert many.status_code == 303
+
+
+def test_a_customer_is_given_back_from_its_record(see: Any, post: Any, work: Any, book: Book, ali: Member) -> None:
+    assert f"/h5/customers/{book.customer}/release" in see(ali, f"/h5/customers/{book.customer}")
+    assert "联系不上" in see(ali, f"/h5/customers/{book.customer}/release")
+    refused = post(ali, f"/h5/customers/{book.customer}/release", {})
+    assert refused.status_code == 422
+    answer = post(ali, f"/h5/customers/{book.customer}/release", {"reason": "no_answer"})
+    assert (answer.status_code, answer.location) == (303, "/h5/customers")
+    assert owner_of(work, book.customer) is None
+
+
+def test_a_manager_gives_it_to_somebody_else(
+    see: Any, post: Any, work: Any, book: Book, ali: Member, bob: Member, cha: Member
+) -> None:
+    page = see(bob, f"/h5/customers/{book.customer}/assignment")
+    assert bob.id in page
+    assert cha.id not in page
+    wrong = post(bob, f"/h5/customers/{book.customer}/assignment", {"owner": cha.id})
+    assert wrong.status_code == 422
+    answer = post(bob, f"/h5/customers/{book.customer}/assignment", {"owner": bob.id})
+    assert (answer.status_code, owner_of(work, book.customer)) == (303, bob.id)
+    assert "改为 老鲍" in see(bob, f"/h5/customers/{book.customer}")
+
+
+def test_an_administrator_assigns_out_of_the_pool(
+    see: Any, post: Any, work: Any, pooled: Any, guan: Member, ali: Member
+) -> None:
+    (customer,) = pooled(1)
+    assert f"/h5/customers/{customer}/assignment" in see(guan, "/h5/pool")
+    assert post(guan, f"/h5/customers/{customer}/assignment", {"owner": ali.id}).status_code == 303
+    assert owner_of(work, customer) == ali.id
+
+
+def test_the_pool_page_costs_the_same_however_much_is_in_it(
+    app: Flask, sign_in: Callable[..., FlaskClient], pooled: Any, ali: Member, work: Any
+) -> None:
+    pooled(2)
+    client = sign_in(ali)
+    client.get("/h5/pool")
+    counts = []
+    for more in (0, 20):
+        if more:
+            work(
+                lambda: db.session.add_all(
+                    Customer(
+                        name=f"另{n}公司",
+                        name_key=f"另{n}公司",
+                        pool_id="00000000000000public",
+                        pooled_at=clock.now() - timedelta(days=1),
+                        created_at=clock.now(),
+                        updated_at=clock.now(),
+                        version=1,
+                    )
+                    for n in range(20)
+                )
+            )
+        with statements(app) as seen:
+            assert client.get("/h5/pool").status_code == 200
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
+    assert counts[0] <= MOST

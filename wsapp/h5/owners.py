@@ -1,0 +1,106 @@
+"""Who owns a customer (负责人): giving it to somebody, and back into a pool."""
+
+from typing import Any
+
+from flask import Blueprint, g, url_for
+
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import assignable_members, may_see_member, names
+from wsapp.crm.org.rights import may
+from wsapp.crm.pools.actions import REASONS, find_assignable, hand_to, release_customer
+from wsapp.crm.pools.queries import pools_of
+from wsapp.h5.forms import Form, save
+from wsapp.h5.pages import show
+from wsapp.problems import Problem
+from wsapp.texts import _
+from wsapp.web import require_member
+
+bp = Blueprint("owners", __name__, url_prefix="/h5/customers")
+bp.before_request(require_member)
+
+
+def may_part(customer: Customer, actor: Member) -> bool:
+    """Say whether the actor may give the customer away or back into a pool."""
+    return customer.owner_id is not None and may(actor, "transfer", customer.owner_id)
+
+
+def _after(customer: Customer) -> str:
+    if may_see_member(g.member, customer.owner_id):
+        return url_for("customers.page", customer_id=customer.id)
+    return url_for("customers.index")
+
+
+# --- give it to somebody ------------------------------------------------------------------------------------------
+
+
+@bp.get("/<key:customer_id>/assignment")
+def choose(customer_id: str) -> str:
+    return _show_choice(find_assignable(customer_id, actor=g.member), Form())
+
+
+def _show_choice(customer: Customer, form: Form) -> str:
+    people = [(one.id, one.name) for one in assignable_members(g.member) if one.id != customer.owner_id]
+    back = "pool.page" if customer.owner_id is None and customer.pool_id else "customers.page"
+    return show(
+        "owners/assign.html",
+        counted=False,
+        customer=customer,
+        owner=names([customer.owner_id]).get(customer.owner_id or "", ""),
+        people=people,
+        form=form,
+        back=url_for(back, customer_id=customer.id),
+    )
+
+
+@bp.post("/<key:customer_id>/assignment")
+def assign(customer_id: str) -> Any:
+    """Make somebody the owner."""
+    form = Form.read(("owner",))
+
+    def act() -> str:
+        return _after(hand_to(find_assignable(customer_id, actor=g.member), form.typed["owner"], actor=g.member))
+
+    def again(problem: Problem | None) -> str:
+        return _show_choice(find_assignable(customer_id, actor=g.member), form)
+
+    return save(form, act, again=again, words=_("负责人已变更"))
+
+
+# --- give it back -------------------------------------------------------------------------------------------------
+
+
+@bp.get("/<key:customer_id>/release")
+def leave(customer_id: str) -> str:
+    return _show_release(find_customer(customer_id, actor=g.member), Form())
+
+
+def _show_release(customer: Customer, form: Form) -> str:
+    pools = pools_of(g.member)
+    return show(
+        "owners/release.html",
+        counted=False,
+        customer=customer,
+        reasons=list(REASONS.items()),
+        pools=[(one.id, one.name) for one in pools] if len(pools) > 1 else [],
+        form=form,
+        back=url_for("customers.page", customer_id=customer.id),
+    )
+
+
+@bp.post("/<key:customer_id>/release")
+def release(customer_id: str) -> Any:
+    """Put the customer back into a pool, with the reason."""
+    form = Form.read(("reason", "words", "pool"))
+
+    def act() -> str:
+        customer = find_customer(customer_id, actor=g.member)
+        why = form.typed["words"] or form.typed["reason"]
+        release_customer(customer, actor=g.member, reason=why, pool_id=form.typed["pool"] or None)
+        return url_for("customers.index")
+
+    def again(problem: Problem | None) -> str:
+        return _show_release(find_customer(customer_id, actor=g.member), form)
+
+    return save(form, act, again=again, words=_("已退回公海"))

@@ -1,0 +1,226 @@
+"""The public pool (公海): what is in it, one of it in part, and claiming."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, g, request, url_for
+
+from wsapp.crm.customers.models import LEVELS, Customer
+from wsapp.crm.customers.queries import phones_of
+from wsapp.crm.customers.reveals import are_masked
+from wsapp.crm.fields.access import STARS, masked_phone, reads
+from wsapp.crm.pools.actions import claim_customer, claim_customers, look_at_details
+from wsapp.crm.pools.masking import SORTS, pooled, pooled_values
+from wsapp.crm.pools.queries import (
+    Allowance,
+    PoolFacts,
+    all_pools,
+    allowance,
+    cool_until,
+    find_pooled,
+    in_pool,
+    make_first_pool,
+    manages,
+    pools_of,
+    ripe_at,
+)
+from wsapp.db import db, writing
+from wsapp.h5 import rows, words
+from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
+from wsapp.house import local
+from wsapp.paging import page as page_of
+from wsapp.problems import Conflict, Invalid
+from wsapp.texts import _
+from wsapp.web import require_member
+
+bp = Blueprint("pool", __name__, url_prefix="/h5/pool")
+bp.before_request(require_member)
+
+
+@bp.get("")
+def index() -> str:
+    """What is in one of my pools, newest first, each with a button that claims it."""
+    if not all_pools():
+        with writing():
+            make_first_pool()
+    mine = pools_of(g.member)
+    pool = next((one for one in mine if one.id == arg("pool")), mine[0] if mine else None)
+    if pool is None:
+        return show("pool/index.html", pool=None, tabs=[], rows=[], left=[], levels=[], next_url="", q="", level="")
+    found, after, level = _found(pool)
+    return show(
+        "pool/index.html",
+        pool=pool,
+        tabs=[(here_with(pool=one.id), one.name, one is pool, None) for one in mine] if len(mine) > 1 else [],
+        rows=_rows(pool, found),
+        left=_left(allowance(pool, g.member)),
+        levels=_levels(level),
+        level=level,
+        next_url=next_page(after),
+        q=arg("q"),
+    )
+
+
+def _found(pool: PoolFacts) -> tuple[list[Any], str | None, str]:
+    level = choice("level", LEVELS) if reads(g.member, "level") else ""
+    statement = pooled(pool)
+    if level:
+        statement = statement.where(Customer.level == level)
+    if arg("q"):
+        statement = statement.where(Customer.name.contains(arg("q"), autoescape=True))
+    found, after = page_of(
+        statement, sorts=SORTS, sort="-pooled_at", id_column=Customer.id, limit=PAGE_SIZE, cursor=cursor()
+    )
+    return found, after, level
+
+
+def _levels(level: str) -> list[dict[str, str]]:
+    if not reads(g.member, "level"):
+        return []
+    found = [{"text": _("全部级别"), "url": here_with(level=None)}]
+    return found + [{"text": _("%(level)s 级", level=one), "url": here_with(level=one)} for one in LEVELS]
+
+
+def _rows(pool: PoolFacts, found: list[Any]) -> list[dict[str, Any]]:
+    cooling = cool_until(pool, [row.id for row in found], actor=g.member)
+    assigns = manages(pool, g.member)
+    drawn = []
+    for row in found:
+        values = pooled_values(row, (), pool, actor=g.member)
+        ripe = ripe_at(pool, row.pooled_at) or cooling.get(row.id)
+        region = " ".join(filter(None, (values.get("province"), values.get("city"), values.get("industry"))))
+        drawn.append(
+            {
+                "id": row.id,
+                "url": url_for("pool.page", customer_id=row.id),
+                "name": row.name,
+                "level": values.get("level") or "",
+                "region": region,
+                "since": local(row.pooled_at) if row.pooled_at else None,
+                "wait": _("%(at)s 起可领取", at=rows.moment(ripe)) if ripe else "",
+                "claim_url": "" if ripe else url_for("pool.claim", customer_id=row.id),
+                "assign_url": url_for("owners.choose", customer_id=row.id) if assigns else "",
+            }
+        )
+    return drawn
+
+
+def _left(found: Allowance) -> list[tuple[str, str, str, bool]]:
+    """Return what I may still take, as the figures above the list."""
+
+    def of(count: int, most: int) -> str:
+        return f"{count}/{most}" if most else str(count)
+
+    return [
+        (
+            of(found.claims, found.most_claims),
+            _("今天已领取"),
+            "",
+            bool(found.most_claims) and found.claims >= found.most_claims,
+        ),
+        (
+            of(found.holding, found.most_holding),
+            _("名下客户"),
+            "",
+            bool(found.most_holding) and found.holding >= found.most_holding,
+        ),
+        (
+            of(found.views, found.most_views),
+            _("今天已看详情"),
+            "",
+            bool(found.most_views) and found.views >= found.most_views,
+        ),
+    ]
+
+
+# --- one of it ----------------------------------------------------------------------------------------------------
+
+
+@bp.get("/<key:customer_id>")
+def page(customer_id: str) -> Any:
+    """What may be known of a customer before it is claimed. So many of them a day may be looked at."""
+    customer, pool = find_pooled(customer_id, actor=g.member)
+    with writing():
+        allowed = look_at_details(customer, pool, actor=g.member)
+    if not allowed:
+        detail = _("今天查看公海详情已达上限 %(most)d 个，请明天再来", most=pool.limit("daily_views"))
+        return go(url_for("pool.index", pool=pool.id), detail)
+    row = db.session.execute(pooled(pool).where(Customer.id == customer_id)).one_or_none()
+    if row is None:
+        return go(url_for("pool.index", pool=pool.id), _("该客户不在公海中，可能刚被他人领取"))
+    values = pooled_values(row, phones_of([customer_id])[customer_id], pool, actor=g.member)
+    ripe = ripe_at(pool, row.pooled_at) or cool_until(pool, [row.id], actor=g.member).get(row.id)
+    return show(
+        "pool/page.html",
+        pool=pool,
+        name=row.name,
+        customer_id=customer_id,
+        badges=_badges(values),
+        facts=_facts(values, row),
+        phones=_phones(values),
+        wait=_("%(at)s 起可领取", at=rows.moment(ripe)) if ripe else "",
+        assigns=manages(pool, g.member),
+    )
+
+
+def _phones(values: dict[str, Any]) -> list[str]:
+    found: list[str] = values.get("phones") or []
+    return [one if STARS in one else masked_phone(one) for one in found] if are_masked(g.member) else found
+
+
+def _badges(values: dict[str, Any]) -> list[tuple[str, str]]:
+    found = [("brand", _("%(level)s 级", level=values["level"]))] if values.get("level") else []
+    if values.get("stage"):
+        found.append(("", str(words.STAGES[values["stage"]])))
+    return found + [("", tag) for tag in values.get("tags") or ()]
+
+
+def _facts(values: dict[str, Any], row: Any) -> list[tuple[str, str]]:
+    address = " ".join(filter(None, (values.get(one) for one in ("province", "city", "district", "address"))))
+    facts = [(str(words.CUSTOMER_FIELDS["address"]), address)]
+    facts += [
+        (str(words.CUSTOMER_FIELDS[one]), values.get(one) or "") for one in ("source", "industry", "website", "note")
+    ]
+    facts.append((_("进入公海"), rows.moment(row.pooled_at) if row.pooled_at else ""))
+    if reads(g.member, "last_followed_at"):
+        facts.append((_("上次跟进"), rows.moment(row.last_followed_at) if row.last_followed_at else ""))
+    return facts
+
+
+# --- claim --------------------------------------------------------------------------------------------------------
+
+
+@bp.post("/<key:customer_id>/claim")
+def claim(customer_id: str) -> Any:
+    """Claim one. Whoever was too late, or may not, is told why on the list."""
+    try:
+        customer = claim_customer(customer_id, actor=g.member)
+    except Conflict as problem:
+        db.session.rollback()
+        return go(_list_of(customer_id), problem.detail)
+    db.session.commit()
+    return go(url_for("customers.page", customer_id=customer.id), _("已领取，请尽快跟进"))
+
+
+def _list_of(customer_id: str) -> str:
+    """Return the list from which a customer was to be claimed."""
+    pool_ids = [one.id for one in pools_of(g.member)]
+    wanted = sa.select(Customer.pool_id).where(Customer.id == customer_id, sa.or_(*map(in_pool, pool_ids)))
+    pool_id = db.session.scalar(wanted) if pool_ids else None
+    return url_for("pool.index", pool=pool_id)
+
+
+@bp.post("/claims")
+def claim_several() -> Any:
+    """Claim those that are ticked, each for itself."""
+    back = url_for("pool.index", pool=arg("pool") or None)
+    try:
+        got, refused = claim_customers(request.form.getlist("customers"), actor=g.member)
+    except Invalid as problem:
+        db.session.rollback()
+        return go(back, problem.detail)
+    db.session.commit()
+    told = _("已领取 %(n)d 个客户", n=len(got)) if got else ""
+    why = next(iter(refused.values())).detail if refused else ""
+    lost = _("%(n)d 个没有领到：%(why)s", n=len(refused), why=why) if refused else ""
+    return go(back, _("；").join(filter(None, (told, lost))))
