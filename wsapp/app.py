@@ -23,7 +23,9 @@ MODELS = (
     "wsapp.doctor.models",
     "wsapp.crm.org.models",
     "wsapp.crm.events.models",
+    "wsapp.crm.fields.models",
     "wsapp.crm.customers.models",
+    "wsapp.crm.customers.related",
     "wsapp.crm.tasks.models",
     "wsapp.crm.groups.models",
     "wsapp.usage",
@@ -36,6 +38,8 @@ MODELS = (
     "wsapp.crm.pools.models",
     "wsapp.crm.pools.rules",
     "wsapp.crm.search.models",
+    "wsapp.crm.deletions.models",
+    "wsapp.crm.audit.models",
     "wsapp.bots.models",
 )
 CLOCK_FILE = "clock-offset"

@@ -7,6 +7,7 @@ from pydantic import create_model
 from wsapp.api.schemas import Record, Time
 from wsapp.api.schemas_in import (
     DeliveryState,
+    FieldType,
     FollowUpKind,
     Kind,
     Level,
@@ -271,6 +272,25 @@ class Notification(Record):
     settled_at: Time | None
 
 
+class CustomField(Record):
+    """A custom field of an object; `settings` as they are taken. `indexing`: its index is still being written."""
+
+    id: str
+    object: str
+    key: str
+    label: str
+    type: FieldType
+    options: list[str]
+    required: bool
+    unique: bool
+    indexed: bool
+    indexing: bool
+    settings: dict[str, Any]
+    position: int
+    created_at: Time
+    updated_at: Time
+
+
 def page_of(kind: type[Record]) -> Any:
     name = f"{kind.__name__}Page"
     return create_model(name, __base__=Record, items=(list[kind], ...), next_cursor=(str | None, ...))  # type: ignore[valid-type]
@@ -286,3 +306,4 @@ EventPage = page_of(Event)
 PoolPage = page_of(Pool)
 PooledPage = page_of(Pooled)
 NotificationPage = page_of(Notification)
+FieldPage = page_of(CustomField)

@@ -10,18 +10,18 @@ from sqlalchemy.exc import IntegrityError
 from wsapp import clock
 from wsapp.crm.customers.asks import demand_asks_left
 from wsapp.crm.customers.clean import clean_line, clean_text, name_key, normal_phone
-from wsapp.crm.customers.dedupe import refuse_known, write_keys
+from wsapp.crm.customers.dedupe import KEYED, Hit, refuse_known, remember, write_keys
 from wsapp.crm.customers.dedupe_rules import COMPOSITES
 from wsapp.crm.customers.families import would_turn_in_circles
 from wsapp.crm.customers.leads import respond
 from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer, CustomerPhone
 from wsapp.crm.customers.queries import demand_right, find_customer
+from wsapp.crm.customers.related import custom_of, custom_of_new
 from wsapp.crm.customers.stages import move_stage, refuse_step
 from wsapp.crm.customers.tags import keep_new_tags, tidy_tags
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.access import demand_writable
-from wsapp.crm.fields.conditions import FACTS
-from wsapp.crm.fields.values import changed_values, keep_findable, new_values
+from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import may_see_member, member
 from wsapp.crm.org.rights import demand
@@ -155,15 +155,18 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
     demand_writable(actor, [field for field in FIELDS if values.get(field)])
     keep_new_tags(clean.get("tags", ()), actor=actor)
     phones = clean.pop("phones", [])
-    _refuse_known({**clean, "phones": phones}, actor=actor)
+    alike = _refuse_known({**clean, "phones": phones}, actor=actor)
     now = clock.now()
+    parent_id = _parent(values, actor=actor)
+    custom = custom_of_new(values.get("custom"), clean, parent_id, actor=actor)
     customer = Customer(
         **clean,
+        custom=custom,
         id=new_id(),
         owner_id=owner.id,
         department_id=owner.main_department_id,
         creator_id=actor.id,
-        parent_id=_parent(values, actor=actor),
+        parent_id=parent_id,
         created_at=now,
         updated_at=now,
         version=1,
@@ -171,22 +174,12 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
     customer.phone_rows = _phone_rows(phones)
     db.session.add(customer)
     _flush(customer, {**clean, "phones": phones}, actor=actor)
+    remember(customer, alike)
+    keep_findable("customer", customer.id, custom)
     record("customer.created", customer, actor=actor, customer_id=customer.id, name=customer.name)
     if owner.id != actor.id:
         record("customer.assigned", customer, actor=actor, customer_id=customer.id, owner=owner.id, before=None)
     return customer
-
-
-def _facts(customer: Customer | None, clean: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the rules of custom fields look at, as it will be once `clean` is saved."""
-    of_new = {"kind": "company", "stage": "new", "level": None}
-    found = {name: getattr(customer, name) if customer else of_new.get(name, "") for name in FACTS["customer"]}
-    return found | {name: clean[name] for name in found if name in clean}
-
-
-def _custom_of(customer_id: str | None) -> dict[str, Any]:
-    found = customer_id and db.session.scalar(sa.select(Customer.custom).where(Customer.id == customer_id))
-    return found or {}
 
 
 def _parent(values: Mapping[str, Any], *, actor: Member, own_id: str = "") -> str | None:
@@ -206,11 +199,11 @@ def _phone_rows(phones: list[str]) -> list[CustomerPhone]:
     return [CustomerPhone(id=new_id(), number=number, position=index) for index, number in enumerate(phones)]
 
 
-def _refuse_known(values: Mapping[str, Any], *, actor: Member, but: str = "") -> None:
+def _refuse_known(values: Mapping[str, Any], *, actor: Member, but: str = "") -> list[Hit]:
     """Raise Duplicate when somebody else's customer has what only one may have; TooMany for who has asked too often."""
     if values.get("phones") or values.get("credit_code"):
         demand_asks_left(actor)
-    refuse_known(values, actor=actor, but=but)
+    return refuse_known(values, actor=actor, but=but)
 
 
 def _flush(customer: Customer, values: Mapping[str, Any], *, actor: Member, but: str = "") -> None:
@@ -218,10 +211,12 @@ def _flush(customer: Customer, values: Mapping[str, Any], *, actor: Member, but:
 
     The unique keys' refusal (somebody saved the same number or code a moment ago) becomes a Duplicate.
     """
+    is_filed = any(field in values for field in FILED)
+    customer.keyed = KEYED if is_filed else customer.keyed
     try:
         with db.session.begin_nested():
             db.session.flush()
-            if any(field in values for field in FILED):
+            if is_filed:
                 write_keys(customer)
     except IntegrityError as error:
         taken = next((key for key in TAKEN if key in str(error.orig)), None)
@@ -255,11 +250,12 @@ def change_customer(
     }
     if phones is not None and phones != customer.phones:
         changes["phones"] = [customer.phones, phones]
-    custom, had = None, dict(customer.custom or {})
-    if "custom" in values:
-        custom = changed_values("customer", values["custom"], had, actor=actor, facts=_facts(customer, clean))
-        keys = [key for key in {**had, **custom} if had.get(key) != custom.get(key)]
-        changes |= {f"custom.{key}": [had.get(key), custom.get(key)] for key in keys}
+    had, custom = custom_of(customer, values, clean, actor=actor)
+    changes |= {
+        f"custom.{key}": [had.get(key), custom.get(key)]
+        for key in {**had, **custom}
+        if had.get(key) != custom.get(key)
+    }
     if version is not None and version != customer.version:
         raise Stale(
             _("该客户刚被他人修改，请核对后再保存"),
@@ -273,15 +269,18 @@ def change_customer(
     _take_version(customer, changes)
     move_stage(customer, clean.pop("stage", customer.stage), actor=actor)
     filed = {field: after for field, (_before, after) in changes.items() if field in (*FILED, "phones")}
-    _refuse_known({**_context(customer, clean), **filed} if filed else {}, actor=actor, but=customer.id)
+    alike = _refuse_known({**_context(customer, clean), **filed}, actor=actor, but=customer.id) if filed else []
     if "phones" in changes:
         customer.phone_rows = []
         db.session.flush()
         customer.phone_rows = _phone_rows(phones or [])
     for field, value in clean.items():
         setattr(customer, field, value)
+    customer.custom = custom
     customer.updated_at = clock.now()
     _flush(customer, filed, actor=actor, but=customer.id)
+    remember(customer, alike)
+    keep_findable("customer", customer.id, custom, had)
     record("customer.changed", customer, actor=actor, customer_id=customer.id, changes=changes)
     return customer
 

@@ -1,0 +1,119 @@
+"""Finding and ordering records by indexed custom fields. Names become fields of the corp's, values parameters: nothing
+that a user sends is ever part of a statement's text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from wsapp.crm.fields import numbers
+from wsapp.crm.fields.models import LONGEST_KEY, CustomValue, Field
+from wsapp.crm.fields.showing import readable
+from wsapp.crm.fields.text import clean_line
+from wsapp.crm.fields.types import clean_value, kind_of, text_key
+from wsapp.crm.org.models import Member
+from wsapp.db import first
+from wsapp.problems import Invalid
+from wsapp.texts import _
+
+MOST_WANTED, MOST_VALUES = 10, 100
+OPERATORS = ("eq", "in", "gt", "gte", "lt", "lte", "starts", "empty")
+NUMERIC = ("number", "money", "percent", "formula")
+EXACT = ("date", "time", "yes_no")  # what is looked for is cleaned as what is stored
+
+
+def matching(obj: str, wanted: Mapping[str, Any], *, actor: Member, id_column: Any) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that records have the wanted values: {key: value} or {key: {operator: value}}.
+
+    Raises Invalid for a field that is not there, not indexed or not the actor's to read, and for what cannot be looked
+    for.
+    """
+    if len(wanted) > MOST_WANTED:
+        raise Invalid({"custom": _("最多 %(most)d 个条件", most=MOST_WANTED)})
+    fields = readable(obj, actor)
+    found: list[sa.ColumnElement[bool]] = []
+    for key, value in wanted.items():
+        field = _indexed(fields, key)
+        tests = value if isinstance(value, Mapping) else {"eq": value}
+        for operator, operand in tests.items():
+            if operator not in OPERATORS:
+                raise Invalid({field.name: _("不支持这种比较方式")})
+            found.append(_condition(field, operator, operand, id_column))
+    return found
+
+
+def _indexed(fields: Mapping[str, Field], key: str) -> Field:
+    field = fields.get(key)
+    if field is None or not field.indexed:
+        raise Invalid({f"custom.{key[:60]}": _("没有这个可筛选的自定义字段")})
+    if field.indexing:
+        raise Invalid({field.name: _("这个字段的索引正在建立，请稍后再试")})
+    return field
+
+
+def _condition(field: Field, operator: str, operand: Any, id_column: Any) -> sa.ColumnElement[bool]:
+    mine = CustomValue.field_id == field.id
+    if operator == "empty":
+        inside = id_column.in_(sa.select(CustomValue.record_id).where(mine))
+        return ~inside if operand in (True, "true", "1", 1) else inside
+    key = CustomValue.sort_key
+    if operator == "in":
+        values = operand if isinstance(operand, list) else [operand]
+        if len(values) > MOST_VALUES:
+            raise Invalid({field.name: _("最多 %(most)d 个值", most=MOST_VALUES)})
+        test: sa.ColumnElement[bool] = key.in_([search_key(field, one) for one in values])
+    elif operator == "starts":
+        test = key.startswith(text_key(clean_line(str(operand))), autoescape=True)
+    else:
+        value = search_key(field, operand)
+        tests = {"eq": key == value, "gt": key > value, "gte": key >= value, "lt": key < value, "lte": key <= value}
+        test = tests[operator]
+    return id_column.in_(sa.select(CustomValue.record_id).where(mine, test))
+
+
+def search_key(field: Field, value: Any) -> str:
+    """Return the text under which the index holds a value that is looked for. Raises Invalid."""
+    if value is None or isinstance(value, list | Mapping):
+        raise Invalid({field.name: _("应为文字")})
+    try:
+        if field.type == "formula" and isinstance(value, str):
+            return text_key(clean_line(value))
+        if field.type in NUMERIC:
+            return numbers.sort_key(numbers.read_number(_unbound(field), value))
+        if field.type in EXACT:
+            return text_key(str(clean_value(field, value)))
+        if field.type == "person":
+            return _person(str(value))
+        return text_key(clean_line(str(value)))[:LONGEST_KEY]
+    except ValueError as error:
+        raise Invalid({field.name: str(error)}) from None
+
+
+def _unbound(field: Field) -> Field:
+    """Return the field without bounds: one may look for more than may be typed."""
+    return Field(field.id, field.object, field.key, field.label, field.type, settings={"decimals": numbers.DECIMALS})
+
+
+def _person(text: str) -> str:
+    named = sa.or_(Member.id == text, Member.userid == text)
+    return text_key(first(sa.select(Member.id).where(named)) or text)
+
+
+def ordered(obj: str, sort: str, *, actor: Member, id_column: Any, statement: Any) -> tuple[Any, tuple[Any, bool]]:
+    """Return the statement joined to the index for `sort` ("custom.<key>", "-" before it for downwards), and the column
+    to order by with its direction. Records without a value come first, as the smallest. Raises Invalid."""
+    key = sort.removeprefix("-").removeprefix("custom.")
+    field = _indexed(readable(obj, actor), key)
+    if not kind_of(field).sortable:
+        raise Invalid({"sort": _("不支持按“%(sort)s”排序", sort=field.label)})
+    value = aliased(CustomValue)
+    same = sa.and_(value.corp_id == id_column.class_.corp_id, value.record_id == id_column)
+    joined = statement.outerjoin(value, sa.and_(same, value.field_id == field.id))
+    column = sa.func.coalesce(value.sort_key, sa.literal("")).label("custom_sort")
+    return joined.add_columns(column), (column, sort.startswith("-"))
+
+
+def filterable(obj: str, *, actor: Member) -> list[Field]:
+    """Return the fields by which the actor may filter lists now."""
+    return [one for one in readable(obj, actor).values() if one.indexed and not one.indexing]

@@ -1,0 +1,51 @@
+"""The records that carry custom fields: their slices stand above this one and say here how to find them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp.crm.org.models import Member
+from wsapp.db import first
+from wsapp.texts import _
+
+
+@dataclass(frozen=True)
+class Records:
+    """An object's records. `model` has `id` and `custom`; `is_visible(id, actor)`; `names` of records by id;
+    `choices(actor)` are (id, name) of some that the actor may name."""
+
+    model: Any
+    is_visible: Callable[[str, Member], bool]
+    names: Callable[[Sequence[str | None]], Mapping[str, str]]
+    choices: Callable[[Member], Sequence[tuple[str, str]]]
+
+
+_records: dict[str, Records] = {}
+
+
+def carry(obj: str, records: Records) -> None:
+    """Say that an object carries custom fields: its slice calls this once, when it is loaded."""
+    _records[obj] = records
+
+
+def records_of(obj: str) -> Records | None:
+    """Return how an object's records are found; None where its slice was not loaded."""
+    return _records.get(obj)
+
+
+def any_value(obj: str, key: str) -> bool:
+    """Say whether any record has a value of a field."""
+    found = _records.get(obj)
+    if found is None:
+        return False
+    value = found.model.custom[key].as_string()
+    return first(sa.select(found.model.id).where(value.is_not(None)).limit(1)) is not None
+
+
+def check_visible(obj: str, record_id: str, *, actor: Member) -> None:
+    """Raise ValueError unless the actor may see the record."""
+    found = _records.get(obj)
+    if found is None or not found.is_visible(record_id, actor):
+        raise ValueError(_("找不到这条记录，或您无权查看"))
