@@ -16,6 +16,8 @@ PAGES = (
     "deliveries",
     "notifications",
     "rules",
+    "bin",
+    "pools",
     "robots",
     "doctor",
     "tokens",

@@ -51,6 +51,8 @@ def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
         ("/admin/deliveries", _("消息"), "deliveries"),
         ("/admin/notifications", _("通知"), "notifications"),
         ("/admin/rules", _("业务规则"), "rules"),
+        ("/admin/pools", _("公海"), "pools"),
+        ("/admin/bin", _("回收站"), "bin"),
         ("/admin/robots", _("群机器人"), "robots"),
         ("/admin/doctor", _("体检"), "doctor"),
         ("/admin/tokens", _("API 令牌"), "tokens"),
