@@ -13,6 +13,7 @@ from wsapp.web import csrf
 PLAIN = ("callbacks", "health", "ownership")
 REST = (
     "customers",
+    "duplicates",
     "contacts",
     "coworkers",
     "leads",
@@ -23,7 +24,7 @@ REST = (
     "members",
     "fields",
     "files",
-    "events",
+    "deletions", "events",
     "notifications",
     "docs",
 )

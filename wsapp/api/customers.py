@@ -17,6 +17,7 @@ from wsapp.crm.customers.dedupe import warnings_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import (
     SORTS,
+    current_id,
     find_customer,
     phones_of,
     tagged,
@@ -28,7 +29,7 @@ from wsapp.crm.fields.finding import ordered
 from wsapp.crm.fields.showing import outward
 from wsapp.crm.pools.actions import find_assignable, hand_to
 from wsapp.crm.search.queries import matching
-from wsapp.problems import Invalid
+from wsapp.problems import Invalid, NotFound
 from wsapp.texts import _
 
 bp = resource("customers", "Customers: who we sell to")
@@ -195,8 +196,11 @@ def _wanted(text: str) -> dict[str, Any]:
 @bp.get("/customers/<customer_id>", responses={200: CustomerRecord})
 @reads
 def show(path: CustomerPath) -> Answer:
-    """Return a customer."""
-    return _answer(path.customer_id)
+    """Return a customer; of one that was merged into another within 30 days, that other."""
+    try:
+        return _answer(path.customer_id)
+    except NotFound:
+        return _answer(current_id(path.customer_id))
 
 
 @bp.post("/customers", responses={201: CustomerWritten})

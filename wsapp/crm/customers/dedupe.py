@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.customers import dedupe_rules as rules
+from wsapp.crm.customers.asks import take_asks
 from wsapp.crm.customers.clean import name_key, normal_phone
 from wsapp.crm.customers.models import Customer, CustomerKey, CustomerPhone
 from wsapp.crm.customers.names import city_and_core, likeness, pieces, pieces_of_similar, same_place
@@ -139,13 +140,16 @@ def file_some(limit: int = 500) -> int:
     for one in found:
         one.name_key = name_key(one.name)
         if one.deleted_at is None:
-            _file(one)
+            file_anew(one)
         one.keyed = KEYED
     db.session.flush()
     return len(found)
 
 
-def _file(customer: Customer) -> None:
+def file_anew(customer: Customer) -> None:
+    """File a customer, with a guard unless somebody else has its code by now."""
+    customer.keyed = KEYED
+    db.session.flush()
     try:
         with db.session.begin_nested():
             write_keys(customer)
@@ -256,11 +260,35 @@ def _seen_of(customer_ids: Sequence[str], actor: Member) -> set[str]:
 # --- refusing and telling -----------------------------------------------------------------------------------------
 
 
-def refuse_known(values: Mapping[str, Any], *, actor: Member, but: str = "") -> None:
-    """Raise Duplicate when a customer is known already by something that the corp's rules let only one have."""
-    hits = [one for one in find_duplicates(values, actor=actor, but=but) if one.level == rules.BLOCK]
-    if hits:
-        raise duplicate_of(hits)
+def refuse_known(values: Mapping[str, Any], *, actor: Member, but: str = "") -> list[Hit]:
+    """Raise Duplicate when a customer is known already by something that the corp's rules let only one have.
+
+    Returns those of which the rules only warn.
+    """
+    hits = find_duplicates(values, actor=actor, but=but)
+    blocking = [one for one in hits if one.level == rules.BLOCK]
+    if blocking:
+        raise duplicate_of(blocking)
+    return hits
+
+
+def remember(customer: Customer, hits: Sequence[Hit]) -> None:
+    """Keep, for the rest of the unit of work, of whom a save is to warn."""
+    customer.__dict__["_alike"] = hits
+
+
+def warnings_of(customer: Customer, *, actor: Member) -> list[dict[str, Any]]:
+    """Return of whom the save that was just made warns, as `tell` says it; counts what it tells of hidden ones."""
+    hits: Sequence[Hit] = customer.__dict__.get("_alike", ())
+    return tell(admitted(hits, actor=actor))
+
+
+def admitted(hits: Sequence[Hit], *, actor: Member) -> list[Hit]:
+    """Return the hits that the actor may be told of, and count those whom they may not see, all or none of them."""
+    shown = list(hits[:MOST])
+    if take_asks(actor, sorted({one.asked for one in shown if not one.visible})):
+        return shown
+    return [one for one in hits if one.visible][:MOST]
 
 
 def duplicate_of(hits: Sequence[Hit]) -> Duplicate:

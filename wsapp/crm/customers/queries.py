@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from wsapp import clock
 from wsapp.crm.customers.clean import name_key, normal_phone
-from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
+from wsapp.crm.customers.models import Coworker, Customer, CustomerMerge, CustomerPhone
 from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import VIEWER_SHARED, Viewer, is_actor, viewer_of, viewer_values, within_team
@@ -102,7 +103,10 @@ def _co_works(customer: Customer, actor: Member, *, may_edit: bool) -> bool:
 
 def find_customer(customer_id: str, *, actor: Member) -> Customer:
     """Return a customer that the actor may see; raises NotFound for all others."""
-    row = _customer_seen_by(viewer_of(actor)).first(customer=customer_id, **viewer_values(actor))
+    asked, values = _customer_seen_by(viewer_of(actor)), viewer_values(actor)
+    row = asked.first(customer=customer_id, **values)
+    if row is None and (other_id := current_id(customer_id)) != customer_id:
+        row = asked.first(customer=other_id, **values)
     if row is None:
         raise NotFound(_("客户不存在或无权查看"))
     return as_loaded(Customer, row._asdict())
@@ -112,6 +116,21 @@ def find_customer(customer_id: str, *, actor: Member) -> Customer:
 def _customer_seen_by(viewer: Viewer) -> Kept:
     customer_id = sa.bindparam("customer", type_=sa.String)
     return Kept(sa.select(*columns_of(Customer)).where(Customer.id == customer_id, visible_customers(viewer)))
+
+
+def current_id(customer_id: str) -> str:
+    """Return under which id a customer is found now: of one that was merged lately, the winner's."""
+    for _step in range(8):  # winners may have been merged, too
+        merged = sa.select(CustomerMerge.winner_id).where(
+            CustomerMerge.loser_id == customer_id,
+            CustomerMerge.undone_at.is_(None),
+            CustomerMerge.until > clock.now(),
+        )
+        winner_id = first(merged.limit(1))
+        if winner_id is None:
+            return customer_id
+        customer_id = winner_id
+    return customer_id
 
 
 def find_customers(customer_ids: Sequence[str | None], *, actor: Member) -> dict[str, Customer]:
