@@ -17,6 +17,7 @@ from wsapp.jobs import (
     rechecking,
     searching,
     testcards,
+    transfers,
 )
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
 from wsapp.outbox import Claim
@@ -71,6 +72,9 @@ HANDLERS: dict[str, Handler] = {
     "search.rebuild": searching.rebuild,  # {"kind"?, "after"?: where to go on}
     "lead.remind": book.remind_lead,  # {"customer": id, "step": "owner" | "manager"}
     "tags.replace": book.replace_tags,  # {"old": name, "new": name or ""}
+    "import.run": transfers.run_import,  # {"job": id}
+    "import.undo": transfers.undo_import,  # {"job": id}
+    "export.run": transfers.run_export,  # {"job": id}
     **periodic.HANDLERS,
 }
 
@@ -79,6 +83,8 @@ BATCHES: dict[str, BatchHandler] = {
 }
 
 UNDERTAKERS: dict[str, Undertaker] = {  # what else is to be written when a row is given up
+    "import.run": transfers.bury_import,
+    "export.run": transfers.bury_export,
     "send": delivery.bury_message,
     "media.fetch": aftercare.mark_photo_failed,
     "directory.walk": directory.give_up,

@@ -1,0 +1,404 @@
+"""What people do with imports: upload, say what the columns mean, rehearse, start, take back."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import sqlalchemy as sa
+
+from wsapp import clock, outbox
+from wsapp.crm.events.actions import record
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import member
+from wsapp.crm.org.rights import Sight, sight
+from wsapp.crm.org.rules import rule
+from wsapp.crm.transfer import rules as _rules  # noqa: F401 - declares them
+from wsapp.crm.transfer import storage
+from wsapp.crm.transfer.cells import Unreadable, text_of
+from wsapp.crm.transfer.customers import CustomerLots
+from wsapp.crm.transfer.followups import FollowUpLots
+from wsapp.crm.transfer.headings import NEEDED, columns_for, find_heading, guess, remember
+from wsapp.crm.transfer.lines import Line, is_watermark, read_line
+from wsapp.crm.transfer.models import (
+    DONE,
+    DRAFT,
+    FAILED,
+    OBJECTS,
+    ON_DUPLICATE,
+    QUEUED,
+    RUNNING,
+    SKIP,
+    UNDOING,
+    UNDONE,
+    ImportBatch,
+    ImportJob,
+)
+from wsapp.crm.transfer.reading import read_book, read_rows
+from wsapp.crm.transfer.undo import undo_batch
+from wsapp.db import db, first, new_id, rows
+from wsapp.problems import Forbidden, Invalid, NotFound
+from wsapp.texts import _
+
+BATCH = 500  # rows in one transaction
+TRIES = 3
+PREVIEW = 20
+UNDO_WITHIN = timedelta(hours=24)
+MEGABYTE = 1024 * 1024
+LOTS = {"customer": CustomerLots, "follow_up": FollowUpLots}
+
+
+# --- who may ------------------------------------------------------------------------------------------------------
+
+
+def importable(actor: Member, obj: str = "customer") -> Sight:
+    """Return for whom the actor may import. Raises Forbidden for nobody."""
+    found = sight(actor, obj, "import")
+    if found.people is not None and not found.people:
+        raise Forbidden(_("您没有导入的权限，请联系管理员"))
+    return found
+
+
+def may_import(actor: Member, obj: str = "customer") -> bool:
+    found = sight(actor, obj, "import")
+    return found.people is None or bool(found.people)
+
+
+def find_import(job_id: str, *, actor: Member) -> ImportJob:
+    """Return an import of the actor's own; administrators find all. Raises NotFound."""
+    wanted = sa.select(ImportJob).where(ImportJob.id == job_id)
+    if not actor.is_admin:
+        wanted = wanted.where(ImportJob.member_id == actor.id)
+    found: ImportJob | None = first(wanted)
+    if found is None:
+        raise NotFound(_("没有这次导入，或无权查看"))
+    return found
+
+
+def imports_of(actor: Member, limit: int = 20) -> Sequence[ImportJob]:
+    """Return the newest imports of the actor."""
+    mine = sa.select(ImportJob).where(ImportJob.member_id == actor.id)
+    return rows(mine.order_by(ImportJob.id.desc()).limit(limit))
+
+
+# --- uploading ----------------------------------------------------------------------------------------------------
+
+
+def most_bytes() -> int:
+    return int(rule("import.megabytes")) * MEGABYTE
+
+
+def upload(file: IO[bytes], name: str, *, actor: Member, obj: str = "customer", wall: float | None = None) -> ImportJob:
+    """Read an uploaded spreadsheet and make a draft of an import, its columns' meanings guessed. Raises Invalid."""
+    if obj not in OBJECTS:
+        raise Invalid({"object": _("请从列表中选择")})
+    importable(actor, obj)
+    job_id = new_id()
+    source, parsed = storage.place(job_id, storage.UPLOAD), storage.place(job_id, storage.ROWS)
+    try:
+        _keep(file, source)
+        book = read_book(source, parsed) if wall is None else read_book(source, parsed, wall=wall)
+        job = _draft(job_id, parsed, actor, obj)
+    except Invalid:
+        storage.forget(job_id)
+        raise
+    source.unlink(missing_ok=True)  # its rows are all that is needed
+    job.file_name, job.format = Path(name or "import").name[:200].replace("\x00", ""), book.format
+    db.session.add(job)
+    db.session.flush()
+    return job
+
+
+def _keep(file: IO[bytes], source: Path) -> None:
+    most = most_bytes()
+    with source.open("wb") as out:
+        shutil.copyfileobj(file, out, 256 * 1024)
+        size = out.tell()
+        out.flush()
+        os.fsync(out.fileno())
+    if size > most:
+        raise Invalid({"file": _("文件超过 %(most)d MB，请拆成几个文件再上传", most=most // MEGABYTE)})
+
+
+def _draft(job_id: str, parsed: Path, actor: Member, obj: str) -> ImportJob:
+    sample = [(number, cells) for number, cells, _next in read_rows(parsed, limit=PREVIEW)]
+    index = find_heading(sample, obj)
+    heading, cells = sample[index]
+    headings = [_heading(cell) for cell in cells]
+    begins = total = 0
+    for position, (_number, cells, after) in enumerate(read_rows(parsed)):
+        if position == index:
+            begins = after
+        elif position > index and not is_watermark(cells):
+            total += 1
+    most = int(rule("import.rows"))
+    if total > most:
+        raise Invalid({"file": _("文件有 %(n)d 行，一次最多导入 %(most)d 行，请拆成几个文件", n=total, most=most)})
+    if total == 0:
+        raise Invalid({"file": _("文件里只有标题，没有数据")})
+    return ImportJob(
+        id=job_id,
+        member_id=actor.id,
+        object=obj,
+        owner_id=actor.id,
+        headings=headings,
+        heading=heading,
+        mapping=guess(headings, obj, actor),
+        begins=begins,
+        offset=begins,
+        total=total,
+        created_at=clock.now(),
+        state=DRAFT,
+        on_duplicate=SKIP,
+    )
+
+
+def _heading(cell: Any) -> str:
+    try:
+        return text_of(cell)[:120]
+    except Unreadable:
+        return ""
+
+
+def preview(job: ImportJob, most: int = PREVIEW) -> list[tuple[int, list[str]]]:
+    """Return the first rows below the heading as (row number, texts)."""
+    found = []
+    for number, cells, _next in read_rows(storage.place(job.id, storage.ROWS), job.begins, limit=most):
+        found.append((number, [_heading(cell) for cell in cells]))
+    return found
+
+
+# --- starting -----------------------------------------------------------------------------------------------------
+
+
+def prepare(
+    job: ImportJob,
+    *,
+    actor: Member,
+    mapping: Sequence[str] | None = None,
+    on_duplicate: str = SKIP,
+    dry_run: bool = False,
+    owner_id: str | None = None,
+    pool_id: str | None = None,
+) -> None:
+    """Say how a draft is to be taken. Raises Invalid, Forbidden."""
+    if job.state != DRAFT:
+        raise Invalid({"": _("这次导入已经开始")})
+    errors: dict[str, str] = {}
+    if on_duplicate not in ON_DUPLICATE:
+        errors["on_duplicate"] = _("请从列表中选择")
+    if mapping is not None:
+        job.mapping = _checked_mapping(job, mapping, actor, errors)
+    for key in NEEDED[job.object]:
+        if key not in job.mapping:
+            title = next(str(one.title) for one in columns_for(job.object, actor) if one.key == key)
+            errors["mapping"] = _("请指定哪一列是“%(field)s”", field=title)
+    if errors:
+        raise Invalid(errors)
+    job.owner_id, job.pool_id = _target(job, actor, owner_id, pool_id)
+    job.on_duplicate, job.dry_run = on_duplicate, dry_run
+    if mapping is not None:
+        remember(job.headings, job.mapping, job.object)
+
+
+def _checked_mapping(job: ImportJob, mapping: Sequence[str], actor: Member, errors: dict[str, str]) -> list[str]:
+    allowed = {one.key: one for one in columns_for(job.object, actor)}
+    chosen = [key if key in allowed else "" for key in mapping][: len(job.headings)]
+    chosen += [""] * (len(job.headings) - len(chosen))
+    for key in set(chosen) - {""}:
+        if chosen.count(key) > 1 and not allowed[key].several:
+            errors["mapping"] = _("“%(field)s”只能对应一列", field=str(allowed[key].title))
+    return chosen
+
+
+def _target(job: ImportJob, actor: Member, owner_id: str | None, pool_id: str | None) -> tuple[str | None, str | None]:
+    covered = importable(actor, job.object)
+    if pool_id:
+        from wsapp.crm.pools.queries import pool_for
+
+        return None, pool_for(pool_id, actor=actor).id
+    owner = member(owner_id) if owner_id else actor
+    if owner is None or not owner.is_active or not (owner.id == actor.id or covered.covers(owner.id)):
+        raise Invalid({"owner": _("找不到这位成员，或不在您可以导入的范围内")})
+    return owner.id, None
+
+
+def start(job: ImportJob) -> None:
+    """Put a prepared import in line."""
+    job.state = QUEUED
+    outbox.enqueue("import.run", {"job": job.id}, key=f"import:{job.id}:0")
+
+
+# --- running ------------------------------------------------------------------------------------------------------
+
+
+def open_lots(job_id: str) -> Any:
+    """Return what takes the rows of an import, from its next row on (see `run_batch`); None when nothing is left.
+
+    A rehearsal that was broken off begins anew: nothing of it was written that could tell the rows before.
+    """
+    job = held(job_id)
+    if job is None or job.state not in (QUEUED, RUNNING):
+        return None
+    actor = member(job.member_id)
+    if actor is None or not actor.is_active:
+        job.state, job.fault, job.finished_at = FAILED, _("导入的人已离职"), clock.now()
+        return None
+    if job.dry_run and job.done:
+        _start_over(job)
+    job.state = RUNNING
+    lots = LOTS[job.object](job, actor)
+    _recall(job, lots)
+    return lots
+
+
+def held(job_id: str) -> ImportJob | None:
+    """Return an import as the database has it, locked for the rest of the transaction."""
+    wanted = sa.select(ImportJob).where(ImportJob.id == job_id).with_for_update()
+    found: ImportJob | None = first(wanted.execution_options(populate_existing=True))
+    return found
+
+
+def _start_over(job: ImportJob) -> None:
+    statement = sa.delete(ImportBatch).where(ImportBatch.job_id == job.id)
+    db.session.execute(statement.execution_options(synchronize_session=False))
+    job.offset = job.begins
+    job.done = job.created = job.updated = job.skipped = job.failed = 0
+
+
+def run_batch(lots: Any) -> bool:
+    """Take the next rows of an import in the caller's transaction; says whether more are left."""
+    job = held(lots.job.id)
+    if job is None or job.state != RUNNING:
+        return False
+    number = _next_number(job)
+    lines, offset, is_end = _next_lines(job)
+    _take(lots, lines)
+    _write_down(job, lines, number, lots.now)
+    job.offset = offset
+    if is_end:
+        _finish(job, lots.actor)
+    return not is_end
+
+
+def _take(lots: Any, lines: Sequence[Line]) -> None:
+    """Take rows. When somebody saved the same phone at this very moment, look again: then it is there."""
+    before = [(dict(line.values), dict(line.errors), line.outcome) for line in lines]
+    for attempt in range(1, TRIES + 1):
+        try:
+            with db.session.begin_nested():
+                lots.take(lines)
+            return
+        except sa.exc.IntegrityError:
+            if attempt == TRIES:
+                raise
+            lots.forget(lines)
+            for line, (values, errors, outcome) in zip(lines, before, strict=True):
+                line.start_over(dict(values), dict(errors), outcome)
+
+
+def _recall(job: ImportJob, lots: Any) -> None:
+    """After a restart: tell which row made which customer, so that the report says the same as without one."""
+    for entries in db.session.scalars(sa.select(ImportBatch.entries).where(ImportBatch.job_id == job.id)):
+        for entry in entries:
+            if entry.get("id"):
+                lots.rows_before.setdefault(entry["id"], entry["row"])
+
+
+def _next_number(job: ImportJob) -> int:
+    most = db.session.scalar(sa.select(sa.func.max(ImportBatch.number)).where(ImportBatch.job_id == job.id))
+    return 0 if most is None else int(most) + 1
+
+
+def _next_lines(job: ImportJob) -> tuple[list[Line], int, bool]:
+    lines: list[Line] = []
+    offset, read = job.offset, 0
+    for number, cells, after in read_rows(storage.place(job.id, storage.ROWS), job.offset, limit=BATCH):
+        offset, read = after, read + 1
+        line = read_line(number, cells, job)
+        if line is not None:
+            lines.append(line)
+    return lines, offset, read < BATCH
+
+
+def _write_down(job: ImportJob, lines: Sequence[Line], number: int, at: datetime) -> None:
+    if lines:
+        entries = [line.entry() for line in lines]
+        db.session.add(ImportBatch(id=new_id(), job_id=job.id, number=number, entries=entries, at=at))
+    for line in lines:
+        setattr(job, line.outcome, getattr(job, line.outcome) + 1)
+    job.done += len(lines)
+    db.session.flush()
+
+
+def _finish(job: ImportJob, actor: Member) -> None:
+    from wsapp.crm.transfer.results import write_result
+
+    job.state, job.finished_at = DONE, clock.now()
+    write_result(job)
+    if not job.dry_run:
+        record(
+            "import.finished",
+            job,
+            actor=actor,
+            object=job.object,
+            file=job.file_name,
+            **{name: getattr(job, name) for name in ("created", "updated", "skipped", "failed")},
+        )
+
+
+# --- taking back --------------------------------------------------------------------------------------------------
+
+
+def may_undo(job: ImportJob) -> bool:
+    """Say whether an import can still be taken back."""
+    if job.state != DONE or job.dry_run or job.finished_at is None or not job.created + job.updated:
+        return False
+    return bool(clock.now() - job.finished_at < UNDO_WITHIN)
+
+
+def ask_undo(job: ImportJob, *, actor: Member) -> None:
+    """Put the roll-back of an import in line. Raises Invalid when it is too late."""
+    if not may_undo(job):
+        raise Invalid({"": _("导入完成 24 小时内才能撤销")})
+    job.state = UNDOING
+    record("import.undone", job, actor=actor, object=job.object, file=job.file_name, rows=job.created + job.updated)
+    outbox.enqueue("import.undo", {"job": job.id}, key=f"import:{job.id}:undo")
+
+
+def undo_next(job: ImportJob) -> bool:
+    """Undo the newest batch that is not undone, in the caller's transaction; says whether more are left."""
+    mine = sa.select(ImportBatch).where(ImportBatch.job_id == job.id, ImportBatch.undone.is_(False))
+    batch: ImportBatch | None = first(mine.order_by(ImportBatch.number.desc()).limit(1))
+    if batch is None:
+        job.state, job.undone_at = UNDONE, clock.now()
+        return False
+    undone, kept = undo_batch(job, batch)
+    job.undone += undone
+    job.kept += kept
+    db.session.flush()
+    return True
+
+
+# --- what became of it --------------------------------------------------------------------------------------------
+
+
+def told(job: ImportJob, outcomes: Sequence[str] = ("failed",), limit: int = 0) -> list[dict[str, Any]]:
+    """Return what is wrong with rows, as `{"row", "field", "message"}` in the order of the sheet."""
+    found: list[dict[str, Any]] = []
+    wanted = sa.select(ImportBatch.entries).where(ImportBatch.job_id == job.id).order_by(ImportBatch.number)
+    for entries in db.session.scalars(wanted):
+        for entry in entries:
+            if entry["outcome"] in outcomes:
+                found += [{"row": entry["row"], "field": field, "message": words} for field, words in entry["errors"]]
+                if limit and len(found) >= limit:
+                    return found[:limit]
+    return found
+
+
+def kept_rows(job: ImportJob) -> list[Mapping[str, Any]]:
+    """Return the rows that a roll-back left as they are: `{"row", "id", "kept"}`."""
+    wanted = sa.select(ImportBatch.entries).where(ImportBatch.job_id == job.id).order_by(ImportBatch.number)
+    return [entry for entries in db.session.scalars(wanted) for entry in entries if "kept" in entry]

@@ -1,0 +1,166 @@
+"""The lists that can be exported: which rows, which columns, and each cell as text."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import is_shared_with, matching, phones_of, tagged, visible_customers
+from wsapp.crm.fields.access import HIDDEN, MASKED, access, mask, reads
+from wsapp.crm.followups.models import FollowUp
+from wsapp.crm.followups.queries import visible_follow_ups
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import people
+from wsapp.crm.org.rights import sight
+from wsapp.crm.transfer.headings import Column, columns_for
+from wsapp.db import db
+from wsapp.house import local
+from wsapp.kept import columns_of
+from wsapp.texts import _
+
+PAGE = 1_000  # rows that are read at once
+
+
+def table(obj: str, actor: Member) -> list[Column]:
+    """Return the columns of an export, as the actor may see them."""
+    return columns_for(obj, actor, out=True)
+
+
+def count_rows(obj: str, filter: Mapping[str, str], *, actor: Member) -> int:
+    """Return how many rows a list has."""
+    model = MODELS[obj]
+    counted = sa.select(sa.func.count()).select_from(model).where(*CONDITIONS[obj](filter, actor))
+    return int(db.session.scalar(counted) or 0)
+
+
+def rows_of(obj: str, filter: Mapping[str, str], columns: Sequence[Column], *, actor: Member) -> Iterator[list[str]]:
+    """Yield each row of a list as texts, oldest first, a thousand rows in memory at a time."""
+    model = MODELS[obj]
+    conditions = CONDITIONS[obj](filter, actor)
+    last = ""
+    while True:
+        page = sa.select(*columns_of(model)).where(*conditions, model.id > last)
+        found = db.session.execute(page.order_by(model.id).limit(PAGE)).all()
+        yield from DRAWERS[obj](found, columns, actor)
+        if len(found) < PAGE:
+            return
+        last = found[-1].id
+
+
+# --- customers ----------------------------------------------------------------------------------------------------
+
+
+def _customers(filter: Mapping[str, str], actor: Member) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of a customer list: what is seen, what may go out, what was asked for."""
+    covered = sight(actor, "customer", "export")
+    found = [visible_customers(actor)]
+    if covered.people is not None:
+        theirs = Customer.owner_id.in_(sorted(covered.people))
+        found.append(sa.or_(theirs, is_shared_with(actor)) if covered.shared else theirs)
+    for name, value in filter.items():
+        if name != "q" and not reads(actor, name):
+            found.append(sa.false())  # nobody learns by narrowing what they may not read
+            continue
+        match name:
+            case "owner":
+                found.append(Customer.owner_id.in_(_member_ids(value)))
+            case "pool":
+                found.append(Customer.pool_id == value)
+            case "stage":
+                found.append(Customer.stage == value)
+            case "level":
+                found.append(Customer.level == value)
+            case "tag":
+                found.append(tagged(value))
+            case "updated_since":
+                found.append(Customer.updated_at >= datetime.fromisoformat(value))
+            case "q":
+                found.append(matching(value))
+    return found
+
+
+def _member_ids(userid: str) -> Any:
+    return sa.select(Member.id).where(sa.or_(Member.userid == userid, Member.id == userid))
+
+
+def _draw_customers(found: Sequence[Any], columns: Sequence[Column], actor: Member) -> Iterator[list[str]]:
+    owners = people([row.owner_id for row in found])
+    numbers = phones_of([row.id for row in found])
+    how = {column.key: access(actor, column.key) for column in columns}
+    for row in found:
+        values = row._asdict()
+        values["owner"] = _person(owners.get(row.owner_id))
+        values["phones"] = numbers[row.id]
+        yield [_cell(column, values[column.key], how[column.key]) for column in columns]
+
+
+def _person(found: tuple[str, str] | None) -> str:
+    return f"{found[0]}（{found[1]}）" if found else ""
+
+
+# --- follow-ups ---------------------------------------------------------------------------------------------------
+
+
+def _follow_ups(filter: Mapping[str, str], actor: Member) -> list[sa.ColumnElement[bool]]:
+    covered = sight(actor, "follow_up", "export")
+    found = [visible_follow_ups(actor)]
+    if covered.people is not None:
+        found.append(FollowUp.author_id.in_(sorted(covered.people)))
+    if filter.get("author"):
+        found.append(FollowUp.author_id.in_(_member_ids(filter["author"])))
+    if filter.get("customer"):
+        found.append(FollowUp.customer_id == filter["customer"])
+    if filter.get("q"):
+        readable = reads(actor, "text", "follow_up")
+        found.append(FollowUp.text.contains(filter["q"], autoescape=True) if readable else sa.false())
+    return found
+
+
+def _draw_follow_ups(found: Sequence[Any], columns: Sequence[Column], actor: Member) -> Iterator[list[str]]:
+    authors = people([row.author_id for row in found])
+    wanted = sorted({row.customer_id for row in found})
+    seen = sa.select(Customer.id, Customer.name).where(Customer.id.in_(wanted), visible_customers(actor))
+    names: dict[str, str] = {row.id: row.name for row in db.session.execute(seen)}
+    how = {column.key: access(actor, column.key, "follow_up") for column in columns}
+    for row in found:
+        values = row._asdict()
+        values["customer"] = names.get(row.customer_id, "")
+        values["customer_id"] = row.customer_id if row.customer_id in names else ""
+        values["author"] = _person(authors.get(row.author_id))
+        yield [_cell(column, values[column.key], how[column.key]) for column in columns]
+
+
+# --- cells --------------------------------------------------------------------------------------------------------
+
+CHOICES: Mapping[str, Mapping[str, str]] = {
+    "kind": {"company": "企业", "person": "个人"},
+    "stage": {"new": "新客户", "contacted": "已联系", "intent": "有意向", "dealt": "已成交", "lost": "已流失"},
+    "follow_up_kind": {
+        "phone": "电话",
+        "wechat": "微信",
+        "visit": "上门",
+        "mail": "邮件",
+        "meeting": "会议",
+        "other": "其他",
+    },
+}
+
+
+def _cell(column: Column, value: Any, how: str) -> str:
+    if how == HIDDEN or value is None:
+        return ""
+    if how == MASKED:
+        value = mask(column.key, value)
+    if isinstance(value, datetime):
+        return f"{local(value):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, list | tuple):
+        return "；".join(str(one) for one in value)
+    words = CHOICES.get(column.kind, {}).get(value)
+    return _(words) if words else str(value)
+
+
+MODELS: Mapping[str, Any] = {"customer": Customer, "follow_up": FollowUp}
+CONDITIONS: Mapping[str, Any] = {"customer": _customers, "follow_up": _follow_ups}
+DRAWERS: Mapping[str, Any] = {"customer": _draw_customers, "follow_up": _draw_follow_ups}
