@@ -19,6 +19,8 @@ from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import ACTIVE, Corp, Member
+from wsapp.crm.search.building import index_customers, index_follow_ups, index_tasks
+from wsapp.crm.search.sounds import keep_readings
 from wsapp.crm.tasks.models import CANCELLED, DONE, OPEN, Task
 from wsapp.crm.visits.models import DONE as VISITED
 from wsapp.crm.visits.models import Visit
@@ -64,6 +66,8 @@ def seed(corp: Corp, customers: int, *, progress: Callable[[int], None] = lambda
     owners = [(one.id, one.main_department_id) for one in members]
     before = db.session.scalar(sa.select(sa.func.count()).select_from(Customer)) or 0
     db.session.rollback()
+    keep_readings()
+    db.session.commit()
     made = 0
     while made < customers:
         size = min(BATCH, customers - made)
@@ -99,6 +103,9 @@ def add(firm: "Firm", size: int) -> None:
     insert_rows(CustomerPhone, firm.phones, ignore=True)  # a number that is taken is left out
     for model, found in ((FollowUp, firm.follow_ups), (Visit, firm.visits), (Task, firm.tasks), (Event, firm.events)):
         insert_rows(model, found)
+    index_customers([row["id"] for row in firm.customers], spell=True)
+    index_follow_ups([row["id"] for row in firm.follow_ups])
+    index_tasks([row["id"] for row in firm.tasks])
 
 
 class Firm:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from wsapp import clock
-from wsapp.crm.customers.models import Customer, CustomerPhone
+from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
 from wsapp.crm.customers.queries import LIST_COLUMNS, visible_customers
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
@@ -18,6 +18,7 @@ from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import VIEWER_ID, Viewer, is_actor, names, viewer_of, viewer_values, within_team
+from wsapp.crm.search.box import tasks_with
 from wsapp.crm.search.queries import matching
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
@@ -55,12 +56,22 @@ _CUSTOMERS = sa.select(*LIST_COLUMNS, Member.name.label("owner_name"), _FIRST_PH
 
 
 def customer_list(
-    actor: Member | Viewer, *, mine: bool, text: str = "", stage: Filter = None, level: Filter = None
+    actor: Member | Viewer,
+    *,
+    mine: bool = False,
+    shared: bool = False,
+    text: str = "",
+    stage: Filter = None,
+    level: Filter = None,
 ) -> Rows:
-    """Return customers with their owner's name and their first phone number."""
+    """Return customers with their owner's name and their first phone number: all, one's own, or one's co-work."""
     statement = _CUSTOMERS.where(visible_customers(actor))
     if mine:
         statement = statement.where(is_actor(Customer.owner_id, actor))
+    if shared:
+        statement = statement.where(
+            Customer.id.in_(sa.select(Coworker.customer_id).where(is_actor(Coworker.member_id, actor)))
+        )
     if text and isinstance(actor, Member):
         statement = statement.where(matching(text, actor=actor))
     if stage is not None:
@@ -71,13 +82,24 @@ def customer_list(
 
 
 def customer_page(
-    actor: Member, *, mine: bool, text: str, stage: str, level: str, limit: int, cursor: str
+    actor: Member, *, whose: str, text: str, stage: str, level: str, limit: int, cursor: str
 ) -> tuple[list[Any], str | None]:
-    """Return a page of `customer_list`, last changed first, and the cursor of the next one."""
+    """Return a page of `customer_list`, last changed first, and the cursor of the next one.
+
+    `whose`: "mine", "shared" (one's co-work) or "team" (all that one sees).
+    """
     if text:
-        statement, values = customer_list(actor, mine=mine, text=text, stage=stage or None, level=level or None), None
+        statement = customer_list(
+            actor,
+            mine=whose == "mine",
+            shared=whose == "shared",
+            text=text,
+            stage=stage or None,
+            level=level or None,
+        )
+        values = None
     else:
-        statement = _kept_customers(viewer_of(actor), mine, bool(stage), bool(level))
+        statement = _kept_customers(viewer_of(actor), whose, bool(stage), bool(level))
         values = {**viewer_values(actor), "stage": stage, "level": level}
     return page(
         statement,
@@ -91,9 +113,15 @@ def customer_page(
 
 
 @cache
-def _kept_customers(viewer: Viewer, mine: bool, staged: bool, levelled: bool) -> Rows:
+def _kept_customers(viewer: Viewer, whose: str, staged: bool, levelled: bool) -> Rows:
     stage, level = sa.bindparam("stage", type_=sa.String), sa.bindparam("level", type_=sa.String)
-    return customer_list(viewer, mine=mine, stage=stage if staged else None, level=level if levelled else None)
+    return customer_list(
+        viewer,
+        mine=whose == "mine",
+        shared=whose == "shared",
+        stage=stage if staged else None,
+        level=level if levelled else None,
+    )
 
 
 def customer_choices(actor: Member, limit: int = 50) -> list[tuple[str, str]]:
@@ -210,8 +238,8 @@ def _open_tasks_about(viewer: Viewer) -> Kept:
 
 
 def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
-    """Return visible tasks whose title contains `text`, open ones first."""
-    statement = task_list().where(visible_tasks(actor), Task.title.contains(text, autoescape=True))
+    """Return visible tasks whose title has all parts of `text`, open ones first."""
+    statement = task_list().where(visible_tasks(actor), tasks_with(text))
     return db.session.execute(statement.order_by(Task.done_at.is_not(None), Task.due_at.desc()).limit(limit)).all()
 
 

@@ -1,25 +1,20 @@
-"""Today (今天): what is overdue, what is due, where I am checked in. Search over everything, too."""
+"""Today (今天): what is overdue, what is due, where I am checked in."""
 
 from typing import Any
 
 from flask import Blueprint, g, url_for
-from markupsafe import Markup
 
-from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.org.queries import leads_others
 from wsapp.h5 import lists, rows
-from wsapp.h5.pages import arg, per_member, show
+from wsapp.h5.pages import show
 from wsapp.house import local_now
-from wsapp.paging import page as page_of
 from wsapp.texts import _
-from wsapp.web import limiter, require_member
+from wsapp.web import require_member
 
 bp = Blueprint("today", __name__, url_prefix="/h5")
 bp.before_request(require_member)
 
-FOUND_EACH = 5
 LATER_MOST = 10
-SEARCH_RATE = "60 per minute"
 
 
 @bp.get("/")
@@ -78,27 +73,3 @@ def _day() -> str:
     today = local_now()
     weekdays = (_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日"))
     return _("%(month)d月%(day)d日 %(weekday)s", month=today.month, day=today.day, weekday=weekdays[today.weekday()])
-
-
-@bp.get("/search")
-@limiter.limit(SEARCH_RATE, key_func=per_member)
-def search() -> str:
-    """Customers by name or phone, and tasks by title."""
-    text = arg("q")
-    enough = len(text) >= 2 or any(ord(char) > 0x2E80 for char in text)
-    customers: list[Markup] = []
-    tasks: list[dict[str, Any]] = []
-    more = False
-    if enough:
-        statement = lists.customer_list(g.member, mine=False, text=text)
-        found, after = page_of(
-            statement,
-            sorts=CUSTOMER_SORTS,
-            sort="-updated_at",
-            id_column=lists.Customer.id,
-            limit=FOUND_EACH,
-        )
-        more = after is not None
-        customers = rows.customer_rows(found, owners=True)
-        tasks = rows.task_rows(lists.tasks_like(g.member, text, FOUND_EACH), viewer_id=g.member.id)
-    return show("search/page.html", q=text, enough=enough, customers=customers, tasks=tasks, more=more)

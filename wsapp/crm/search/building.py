@@ -182,3 +182,8 @@ def spell(kind: str, ids: Collection[str]) -> None:
 def entries_count() -> int:
     """Return how many records of the corp are in the index."""
     return db.session.scalar(sa.select(sa.func.count()).select_from(SearchEntry)) or 0
+
+
+def records_count() -> int:
+    """Return how many records of the corp there are to be found."""
+    return sum(db.session.scalar(sa.select(sa.func.count()).select_from(model)) or 0 for model in _TABLES.values())

@@ -1,5 +1,6 @@
 """How Chinese names sound. Only the worker and commands come here: the dictionary takes 40 MB."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -12,6 +13,8 @@ from wsapp.db import db, dialect_insert
 MOST_READINGS = 4  # of one character
 CHARS = range(0x4E00, 0x9FA6)
 LOT = 2_000  # rows of one insert
+# Half of all names end so: nobody asks for it in pinyin, and "xian" would find every 有限公司.
+LEGAL_FORM = re.compile(r"(?:股份)?(?:有限责任|有限)?公司$")
 
 
 def sounds_of(words: str) -> str:
@@ -21,7 +24,7 @@ def sounds_of(words: str) -> str:
     """
     lines: dict[str, None] = {}
     for word in words.split("\n"):
-        for syllables in _spoken(word):
+        for syllables in _spoken(LEGAL_FORM.sub("", word)):
             lines.update(dict.fromkeys(_lines(syllables)))
     return "\n".join(lines)
 
