@@ -40,7 +40,9 @@ def actor(here: Flask, ali: Member) -> Member:
 @pytest.fixture
 def huaxing(actor: Member) -> Customer:
     """A customer with one of everything."""
-    customer = create_customer({"name": "佛山市华星家具有限公司", "phones": ["13800138000"], "tags": ["老客户"]}, actor=actor)
+    customer = create_customer(
+        {"name": "佛山市华星家具有限公司", "phones": ["13800138000"], "tags": ["老客户"]}, actor=actor
+    )
     now = clock.now()
     contact = {"id": new_id(), "customer_id": customer.id, "name": "王经理", "created_at": now, "updated_at": now}
     db.session.add(Contact(**contact, version=1))
@@ -84,9 +86,7 @@ def test_a_customer_goes_with_everything_and_comes_back_as_it_was(actor: Member,
     assert {"customer.deleted", "customer.restored"} <= set(kinds)
 
 
-def test_a_phone_that_somebody_took_meanwhile_is_said_and_left_out_on_demand(
-    actor: Member, huaxing: Customer
-) -> None:
+def test_a_phone_that_somebody_took_meanwhile_is_said_and_left_out_on_demand(actor: Member, huaxing: Customer) -> None:
     customer_id = huaxing.id
     delete("customer", customer_id, actor=actor)
     create_customer({"name": "东莞宏远家私厂", "phones": ["13800138000"]}, actor=actor)
@@ -179,7 +179,7 @@ def test_what_was_kept_long_enough_is_gone_for_good(actor: Member, huaxing: Cust
     assert why == {log_id: "保留期已过", customer_id: "客户要求删除"}
 
 
-def test_many_are_deleted_in_the_background_by_who_may(app: Flask, cast: Cast, actor: Member, bob: Member) -> None:
+def test_many_are_deleted_in_the_background_by_who_may(app: Flask, cast: Cast, bob: Member, actor: Member) -> None:
     ids = [create_customer({"name": f"批量客户{number:03}"}, actor=actor).id for number in range(45)]
     boss = db.session.merge(bob)
     theirs = create_customer({"name": "主管的客户"}, actor=boss).id

@@ -25,6 +25,7 @@ from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.coworkers import add_coworker
 from wsapp.crm.customers.leads import start_lead
+from wsapp.crm.deletions.actions import begin_run, delete
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.groups.models import GroupRobot
@@ -415,12 +416,18 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     db.session.add(robot)
     mirror = TaskMirror(task_id=task.id, member_id=owner.id, kind="todo", state="asking", created_at=now)
     db.session.add(mirror)
+    gone = delete("follow_up", log_follow_up(customer, {"text": "报价打八五折"}, actor=owner).id, actor=owner)
+    run = begin_run("follow_up", [gone.id], typed="1", actor=owner)
     outbox.enqueue("card.update", {})
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
     work.state, work.error = outbox.DEAD, "宿主返回 81013"
     db.session.flush()
     return {
+        "deletion": gone.id,
+        "run": run.id,
+        "obj": "customer",
+        "record": customer.id,
         "customer": customer.id,
         "contact": contact.id,
         "lead": customer.id,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from wsapp import clock, outbox
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.deletions import rules  # noqa: F401 - declares what is asked for here
-from wsapp.crm.deletions.dates import recount
+from wsapp.crm.deletions.consequences import recount, settle_primary
 from wsapp.crm.deletions.kinds import KINDS, customer_of, owner_of
 from wsapp.crm.deletions.models import DONE, RUNNING, Deletion, DeletionRun
 from wsapp.crm.deletions.moving import Conflict, conflicts_of, put_back, take_out
@@ -71,6 +71,7 @@ def delete(obj: str, record_id: str, *, actor: Member, reason: str = "") -> Dele
     _say_nothing_more(deletion)
     if obj != "customer":
         recount(deletion.customer_id)
+        settle_primary(deletion.customer_id)
     record(
         f"{obj}.deleted",
         found,
@@ -203,6 +204,7 @@ def restore(deletion: Deletion, *, actor: Member, anyway: bool = False) -> int:
     if deletion.object != "customer":
         _set_event_customer(deletion, deletion.customer_id)
         recount(deletion.customer_id)
+        settle_primary(deletion.customer_id)
     _ring_again(deletion)
     record(
         f"{deletion.object}.restored",

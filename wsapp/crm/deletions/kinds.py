@@ -103,5 +103,3 @@ def owner_of(record: Any) -> str | None:
         return first(sa.select(Customer.owner_id).where(Customer.id == record.customer_id))
     found: str | None = getattr(record, KINDS[record.__tablename__].owner)
     return found
-
-

@@ -94,7 +94,9 @@ def _gather(taken: Taken, table: str, ids: Sequence[str]) -> None:
 def _referring(one: Reference, ids: Sequence[str]) -> list[str]:
     model = models()[one.table]
     column = getattr(model, one.column)
-    return [found for chunk in _chunks(ids) for found in db.session.scalars(sa.select(model.id).where(column.in_(chunk)))]
+    return [
+        found for chunk in _chunks(ids) for found in db.session.scalars(sa.select(model.id).where(column.in_(chunk)))
+    ]
 
 
 def _loosen(taken: Taken) -> None:
@@ -216,9 +218,7 @@ def references(*, to_any: bool = False) -> tuple[Reference, ...]:
             if len(columns) != 1 or key.referred_table.name not in models():
                 continue
             column = columns[0]
-            along = (
-                key.ondelete == "CASCADE" or not key.columns[column].nullable or (name, column) in ALONG
-            )
+            along = key.ondelete == "CASCADE" or not key.columns[column].nullable or (name, column) in ALONG
             found.append(Reference(name, column, key.referred_table.name, along))
     return tuple(one for one in found if to_any or one.target not in ("member", "department"))
 

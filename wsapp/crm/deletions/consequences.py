@@ -1,15 +1,15 @@
-"""The dates on a customer that follow from what was done and is planned, worked out anew when some of that goes."""
+"""What follows on a customer from the records below it, worked out anew when one of them goes or comes back."""
 
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Contact, Customer
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.tasks.actions import keep_next_date
 from wsapp.crm.visits.models import Visit
-from wsapp.db import db, first
+from wsapp.db import db, first, rows
 
 
 def recount(customer_id: str | None) -> None:
@@ -27,3 +27,14 @@ def recount(customer_id: str | None) -> None:
 
 def _latest(column: Any, condition: sa.ColumnElement[bool]) -> datetime | None:
     return db.session.scalar(sa.select(column).where(condition, column.is_not(None)).order_by(column.desc()).limit(1))
+
+
+def settle_primary(customer_id: str | None) -> None:
+    """Have exactly one of the customer's contacts be the main one, if there is any."""
+    theirs = sa.select(Contact).where(Contact.customer_id == customer_id, Contact.deleted_at.is_(None))
+    found = rows(theirs.order_by(Contact.is_primary.desc(), Contact.created_at, Contact.id))
+    for rank, contact in enumerate(found):
+        if contact.is_primary is not (rank == 0):
+            contact.is_primary = rank == 0
+            contact.version += 1
+    db.session.flush()
