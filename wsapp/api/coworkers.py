@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import g
 
-from wsapp.api.base import Answer, member_named, reads, resource, writes
+from wsapp.api.base import Answer, may_be_empty, member_named, reads, resource, writes
 from wsapp.api.schemas_book import CoworkerNew, CoworkerPage, CoworkerPath, StageStepPage
 from wsapp.api.schemas_in import CustomerPath
 from wsapp.crm.customers.coworkers import add_coworker, coworkers_of, remove_coworker
@@ -50,6 +50,7 @@ def create(path: CustomerPath, body: CoworkerNew) -> Answer:
 
 
 @bp.delete("/customers/<customer_id>/coworkers/<coworker_id>", responses={200: CoworkerPage})
+@may_be_empty
 @writes
 def remove(path: CoworkerPath) -> Answer:
     """End somebody's co-work; answers those who are left. People may leave by themselves."""

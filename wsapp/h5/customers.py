@@ -15,9 +15,12 @@ from wsapp.crm.customers.queries import customers_with_similar_name, demand_righ
 from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
+from wsapp.crm.fields.conditions import FACTS
+from wsapp.crm.fields.showing import change_shown, facts_of
 from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
-from wsapp.h5 import lists, rows, timeline, words
+from wsapp.h5 import fields as own_fields
+from wsapp.h5 import lists, panels, rows, timeline, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.owners import may_part
 from wsapp.h5.pages import PAGE_SIZE, Query, arg, choice, cursor, here_with, is_partial, next_page, query_values, show
@@ -55,22 +58,22 @@ TOWARDS = {"visit": "visits.new", "follow-up": "followups.new"}
 @bp.get("")
 def index() -> str:
     """The list, mine or the team's, searched and filtered, newest change first."""
-    leads = leads_others(g.member)
-    scope = choice("scope", ("mine", "team"), "mine") if leads else "mine"
+    scopes = ("mine", "shared", "team") if leads_others(g.member) else ("mine", "shared")
+    scope = choice("scope", scopes, "mine")
     unread = frozenset(name for name in ("stage", "level") if not reads(g.member, name))
     stage = "" if "stage" in unread else choice("stage", STAGES)
     level = "" if "level" in unread else choice("level", LEVELS)
     text = arg("q")
     found, after = lists.customer_page(
-        g.member, mine=scope == "mine", text=text, stage=stage, level=level, limit=PAGE_SIZE, cursor=cursor()
+        g.member, whose=scope, text=text, stage=stage, level=level, limit=PAGE_SIZE, cursor=cursor()
     )
     towards = choice("for", TOWARDS)
-    drawn = rows.customer_rows(found, owners=scope == "team", towards=TOWARDS.get(towards, ""))
+    drawn = rows.customer_rows(found, owners=scope != "mine", towards=TOWARDS.get(towards, ""))
     return show(
         "customers/index.html",
         customers=drawn,
         next_url=next_page(after),
-        controls=_controls(Chosen(scope if leads else "", stage, level, towards, unread), query_values(), language()),
+        controls=_controls(Chosen(scope, scopes, stage, level, towards, unread), query_values(), language()),
         q=text,
         filtered=bool(text or stage or level),
         towards=towards,
@@ -78,12 +81,13 @@ def index() -> str:
 
 
 class Chosen(NamedTuple):
-    """What the list is narrowed to; `scope` is empty for those who have nobody else's customers to see.
+    """What the list is narrowed to; `scopes` are those that the reader can choose.
 
     `unread`: by what the reader cannot filter, for their role hides it.
     """
 
     scope: str
+    scopes: tuple[str, ...]
     stage: str
     level: str
     towards: str
@@ -98,19 +102,15 @@ def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
         action=url_for("customers.index"),
         q=dict(query).get("q", ""),
         keep={"scope": chosen.scope, "stage": chosen.stage, "level": chosen.level, "for": chosen.towards},
-        tabs=_tabs(chosen.scope),
+        tabs=_tabs(chosen.scope, chosen.scopes),
         filters=_filters(chosen.stage, chosen.level, chosen.unread),
     )
     return drawn
 
 
-def _tabs(scope: str) -> list[tuple[str, str, bool, None]]:
-    if not scope:
-        return []
-    return [
-        (here_with(scope="mine"), _("我负责的"), scope == "mine", None),
-        (here_with(scope="team"), _("团队"), scope == "team", None),
-    ]
+def _tabs(scope: str, scopes: tuple[str, ...]) -> list[tuple[str, str, bool, None]]:
+    texts = {"mine": _("我负责的"), "shared": _("协作"), "team": _("团队")}
+    return [(here_with(scope=key), text, scope == key, None) for key, text in texts.items() if key in scopes]
 
 
 def _filters(stage: str, level: str, unread: frozenset[str]) -> list[dict[str, Any]]:
@@ -146,7 +146,8 @@ def page(customer_id: str) -> str:
         "customers/page.html",
         customer=customer,
         owner=owner,
-        **_phones(customer.id),
+        **(phones := _phones(customer.id)),
+        **panels.of_customer(customer, phones["phones"]),
         may_edit=may_do(customer, "edit", actor=g.member),
         may_part=may_part(customer, g.member),
         place=customer.place if reads(g.member, "location") else None,
@@ -220,7 +221,9 @@ def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
         "last_followed_at": _("上次跟进"),
         "last_visited_at": _("上次拜访"),
     }
-    return [(str(labels[field]), value) for field, value in shown(g.member, values).items()]
+    facts = [(str(labels[field]), value) for field, value in shown(g.member, values).items()]
+    own = {name: getattr(customer, name) for name in FACTS["customer"]}
+    return facts + facts_of("customer", customer.custom or {}, own, actor=g.member)
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
@@ -268,6 +271,7 @@ def _show_new(form: Form, problem: Problem | None = None) -> str:
 def _read() -> Form:
     form = Form.read((*TEXTS, "similar_ok"), LISTS)
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
+    form.typed |= own_fields.typed(own_fields.posted("customer"), "customer")
     return form
 
 
@@ -289,6 +293,7 @@ def _choices(form: Form) -> dict[str, Any]:
         "levels": [(level, level) for level in LEVELS],
         "stages": list(words.STAGES.items()),
         "known_tags": _tags_in_use(),
+        "custom": own_fields.drawn("customer", form),
     }
 
 
@@ -308,7 +313,8 @@ def edit(customer_id: str) -> str:
     demand_right(customer, "edit", actor=g.member)
     typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
     typed |= {"phones": phones_shown(customer, actor=g.member), "tags": list(customer.tags)}
-    form = Form(shown(g.member, typed), version=customer.version)
+    typed = shown(g.member, typed) | own_fields.typed(customer.custom or {}, "customer")
+    form = Form(typed, version=customer.version)
     return _show_edit(customer, form)
 
 
@@ -335,7 +341,9 @@ def _posted_values(form: Form) -> dict[str, Any]:
     """Return the fields that the form really held, so that a shorter form changes only what it shows."""
     posted = {name for name in request.form if name != "new_tags"}
     posted |= {"tags"} if "new_tags" in request.form else set()
-    return {name: value for name, value in _values(form).items() if name in posted}
+    values = {name: value for name, value in _values(form).items() if name in posted}
+    custom = own_fields.posted("customer")
+    return values | ({"custom": custom} if custom else {})
 
 
 def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -> str:
@@ -369,6 +377,11 @@ def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
         (str(words.CUSTOMER_FIELDS[field]), _as_text(field, mine), _as_text(field, theirs))
         for field, (theirs, mine) in problem.changes.items()
         if field in words.CUSTOMER_FIELDS and reads(g.member, field)
+    ]
+    differing += [
+        change_shown("customer", field, mine, theirs)
+        for field, (theirs, mine) in problem.changes.items()
+        if field.startswith("custom.") and reads(g.member, field)
     ]
     at = rows.moment(latest.at if latest else customer.updated_at)
     return {"rows": differing, "who": who or _("系统"), "at": at}

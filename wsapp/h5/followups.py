@@ -5,12 +5,13 @@ from typing import Any
 from flask import Blueprint, g, url_for
 
 from wsapp import clock
+from wsapp.crm.customers.contacts import contacts_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.h5 import photos, words
 from wsapp.h5.forms import Form, input_value, save, soon
-from wsapp.h5.pages import show
+from wsapp.h5.pages import arg, show
 from wsapp.problems import Problem
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -18,13 +19,14 @@ from wsapp.web import require_member
 bp = Blueprint("followups", __name__, url_prefix="/h5/customers/<key:customer_id>/follow-ups")
 bp.before_request(require_member)
 
-TEXTS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action")
+TEXTS = ("kind", "contact", "text", "outcome", "happened_at", "next_at", "next_action")
 
 
 @bp.get("/new")
 def new(customer_id: str) -> str:
     customer = find_customer(customer_id, actor=g.member)
-    return _show(customer, Form({"kind": "phone", "happened_at": input_value(clock.now()), "photos": []}))
+    typed = {"kind": "phone", "contact": arg("contact"), "happened_at": input_value(clock.now()), "photos": []}
+    return _show(customer, Form(typed))
 
 
 @bp.post("")
@@ -47,7 +49,7 @@ def create(customer_id: str) -> Any:
 
 
 def _values(form: Form) -> dict[str, Any]:
-    values = {name: form.typed[name] for name in ("kind", "text", "outcome", "next_action")}
+    values = {name: form.typed[name] for name in ("kind", "contact", "text", "outcome", "next_action")}
     values |= {"happened_at": form.moment("happened_at"), "next_at": form.moment("next_at")}
     form.demand_clean()
     return values
@@ -60,6 +62,7 @@ def _show(customer: Customer, form: Form) -> str:
         customer=customer,
         form=form,
         kinds=list(words.FOLLOW_UP_KINDS.items()),
+        contacts=[(one.id, one.name) for one in contacts_of(customer.id)],
         soon=soon(),
         latest=input_value(clock.now()),
         kept=photos.kept(form.typed["photos"]),

@@ -29,6 +29,16 @@ LOOKS = {
     "customer.created": ("customers", ""),
     "customer.changed": ("edit", "quiet"),
     "customer.assigned": ("swap", "quiet"),
+    "customer.merged": ("customers", "quiet"),
+    "customer.unmerged": ("customers", "quiet"),
+    "customer.shared": ("team", "quiet"),
+    "customer.unshared": ("team", "quiet"),
+    "contact.added": ("me", "quiet"),
+    "contact.changed": ("me", "quiet"),
+    "contact.removed": ("me", "quiet"),
+    "lead.opened": ("filter", "quiet"),
+    "lead.changed": ("filter", "quiet"),
+    "lead.unanswered": ("alert", ""),
     "customer.claimed": ("pool", ""),
     "customer.released": ("pool", "quiet"),
     "customer.recycled": ("pool", "quiet"),
@@ -77,7 +87,11 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
     visits = _by_id(_VISITS, events, "visit.checked_in")
     pictures = files_of([*logs, *visits])
     known = people_of(
-        [one for event in events for one in (event.actor_id, event.data.get("owner"), event.data.get("assignee"))]
+        [
+            one
+            for event in events
+            for one in (event.actor_id, event.data.get("owner"), event.data.get("assignee"), event.data.get("member"))
+        ]
     )
     people = {member_id: name for member_id, (name, _userid) in known.items()}
     items = []
@@ -151,6 +165,14 @@ def _what(event: Any, people: dict[str, str]) -> str:
             return _("%(who)s 退回%(pool)s", who=who, pool=data.get("pool_name", ""))
         case "customer.recycled":
             return _("%(who)s 回收到%(pool)s", who=who, pool=data.get("pool_name", ""))
+        case "customer.shared" | "customer.unshared" | "contact.added" | "contact.changed" | "contact.removed":
+            return _people_words(event, who, people)
+        case "lead.opened" | "lead.changed" | "lead.unanswered":
+            return _lead_words(event, who)
+        case "customer.merged":
+            return _("%(who)s 把客户 %(name)s 合并到这里", who=who, name=data.get("name", ""))
+        case "customer.unmerged":
+            return _("%(who)s 撤销了与客户 %(name)s 的合并", who=who, name=data.get("name", ""))
         case "follow_up.logged":
             return _(
                 "%(who)s 跟进 · %(kind)s", who=who, kind=words.FOLLOW_UP_KINDS.get(data.get("follow_up_kind", ""), "")
@@ -161,6 +183,33 @@ def _what(event: Any, people: dict[str, str]) -> str:
             return _check_out_words(event, who)
         case _:
             return _task_words(event, who, people)
+
+
+def _people_words(event: Any, who: str, people: dict[str, str]) -> str:
+    name = event.data.get("name") or people.get(event.data.get("member", ""), "—")
+    match event.kind:
+        case "customer.shared":
+            return _("%(who)s 邀请 %(name)s 协作", who=who, name=name)
+        case "customer.unshared":
+            return _("%(name)s 不再协作", name=name)
+        case "contact.added":
+            return _("%(who)s 新建了联系人 %(name)s", who=who, name=name)
+        case "contact.removed":
+            return _("%(who)s 删除了联系人 %(name)s", who=who, name=name)
+        case _:
+            return _("%(who)s 修改了联系人 %(name)s", who=who, name=name)
+
+
+def _lead_words(event: Any, who: str) -> str:
+    if event.kind == "lead.opened":
+        return _("%(who)s 登记为线索", who=who)
+    if event.kind == "lead.unanswered":
+        return _("线索超时未响应")
+    state = words.LEADS.get(event.changes["lead"][1], "")
+    reason = words.INVALID_REASONS.get(event.data.get("reason", ""))
+    if reason:
+        return _("%(who)s 把线索标为%(state)s：%(reason)s", who=who, state=state, reason=reason)
+    return _("%(who)s 把线索标为%(state)s", who=who, state=state)
 
 
 def _check_out_words(event: Any, who: str) -> str:

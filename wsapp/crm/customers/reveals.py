@@ -7,7 +7,7 @@ from statistics import median
 import sqlalchemy as sa
 
 from wsapp import clock
-from wsapp.crm.customers.models import Customer, PhoneReveal
+from wsapp.crm.customers.models import Contact, Customer, PhoneReveal
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, masked_phone
 from wsapp.crm.org.models import Member
@@ -73,8 +73,8 @@ def may_reveal(actor: Member) -> bool:
     return access(actor, "phones") not in (HIDDEN, MASKED)
 
 
-def reveal_phone(customer: Customer, position: int, *, actor: Member) -> str:
-    """Return a number in full, and note that the actor looked (查看电话).
+def reveal_phone(customer: Customer | Contact, position: int, *, actor: Member) -> str:
+    """Return a number of a customer or a contact in full, and note that the actor looked (查看电话).
 
     Raises Forbidden where the actor's role masks numbers or the day's limit is reached, NotFound for no such number.
     """
@@ -88,7 +88,7 @@ def reveal_phone(customer: Customer, position: int, *, actor: Member) -> str:
         "customer.phone_revealed",
         customer,
         actor=actor,
-        customer_id=customer.id,
+        customer_id=customer.customer_id if isinstance(customer, Contact) else customer.id,
         phone=masked_phone(number),
         count=count,
     )
