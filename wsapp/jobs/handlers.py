@@ -3,6 +3,8 @@
 from wsapp import outbox
 from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
+from wsapp.crm.sharing import actions as sharing
+from wsapp.crm.pools import handovers
 from wsapp.jobs import (
     aftercare,
     bins,
@@ -11,6 +13,7 @@ from wsapp.jobs import (
     delivery,
     directory,
     dispatcher,
+    fielding,
     groups,
     mirror,
     periodic,
@@ -44,6 +47,16 @@ def plan_held_anew(claim: Claim, desk: Desk) -> None:
     holding.plan_anew()
 
 
+def hand_over(claim: Claim, desk: Desk) -> None:
+    """Many customers change hands: the next hundred of them."""
+    handovers.go_on(claim.payload["handover"])
+
+
+def pass_share_request_on(claim: Claim, desk: Desk) -> None:
+    """The owner has not answered for two days whether they share a customer: their manager is asked."""
+    sharing.pass_on(claim.payload["request"])
+
+
 HANDLERS: dict[str, Handler] = {
     "event": tell_listeners,  # {"event": id}
     "remind": remind,  # {}
@@ -65,6 +78,7 @@ HANDLERS: dict[str, Handler] = {
     "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
     "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
     "doctor.card": testcards.settle,  # {"card", "userid", "code"}
+    "handover": hand_over,  # {"handover": id}
     "mirror": mirror.sync,  # {"mirror": id}
     "mirror.look": mirror.look_at_list,  # {"member": id, "kind": "todo" | "entry"}
     "mirror.member": mirror.follow_choice,  # {"member": id}
@@ -75,6 +89,8 @@ HANDLERS: dict[str, Handler] = {
     "import.run": transfers.run_import,  # {"job": id}
     "import.undo": transfers.undo_import,  # {"job": id}
     "export.run": transfers.run_export,  # {"job": id}
+    "fields.index": fielding.index,  # {"field": id, "after": id of a record}
+    "share.escalate": pass_share_request_on,  # {"request": id}
     **periodic.HANDLERS,
 }
 

@@ -175,6 +175,8 @@ def restore_field(field: CustomField, *, actor: Member) -> None:
     if field.indexed and _indexed(there) >= MAX_INDEXED:
         field.indexed = False
     field.hidden_at = None
+    if field.indexed and any_value(field.object, field.key):
+        _index_anew(field)
     db.session.flush()
     changed()
     record("field.restored", field, actor=actor, object=field.object, key=field.key, label=field.label)

@@ -41,6 +41,18 @@ def _words(field: Field, value: Any, names: Mapping[tuple[str, Any], str], actor
     return text if reads(actor, field.name, field.object) else str(mask(field.name, text))
 
 
+def change_shown(obj: str, name: str, one: Any, other: Any) -> tuple[str, str, str]:
+    """Return the label of the field `custom.<key>`, and two values of it in words."""
+    field = fields_of(obj).get(name.removeprefix("custom."))
+    if field is None:
+        return name.removeprefix("custom."), str(one or ""), str(other or "")
+    known = _names([(field, one), (field, other)])
+    before, after = (
+        known.get((field.type, value), "") if _is_id(field) else show_value(field, value) for value in (one, other)
+    )
+    return field.label, before, after
+
+
 def _is_id(field: Field) -> bool:
     return bool(kind_of(field).names)
 

@@ -1,0 +1,176 @@
+"""A corp's own fields on the phone: the form draws them, says what is wrong, and the record shows them."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.cast import Cast
+from wsapp import clock
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.fields.definitions import add_field
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.roles import Role
+from wsapp.crm.org.standing import changed
+from wsapp.db import corp_scope, db, first, new_id
+
+
+@pytest.fixture
+def define(app: Flask, cast: Cast, guan: Member) -> Any:
+    """`define(key, type, label, …)` adds a field for customers."""
+
+    def add(key: str, kind: str, label: str, **more: Any) -> None:
+        with app.app_context(), corp_scope(cast.corp_id):
+            add_field({"object": "customer", "key": key, "type": kind, "label": label, **more}, actor=guan)
+            db.session.commit()
+
+    return add
+
+
+@pytest.fixture
+def phone(ali: Member, sign_in: Any) -> FlaskClient:
+    client: FlaskClient = sign_in(ali)
+    return client
+
+
+def post(phone: FlaskClient, path: str, values: dict[str, Any]) -> Any:
+    page = phone.get("/h5/customers/new").text
+    token = page.split('name="csrf-token" content="')[1].split('"')[0]
+    return phone.post(path, data={"csrf_token": token, **values})
+
+
+ALL = {
+    "custom.brand": "红双喜",
+    "custom.story": "第一行\r\n第二行",
+    "custom.area": "1,200.5",
+    "custom.budget": "3000",
+    "custom.share": "12.5",
+    "custom.opened": "2020-05-01",
+    "custom.hour": "09:30",
+    "custom.chain": "1",
+    "custom.grade": "乙",
+    "custom.lines": ["", "家具", "灯具"],
+    "custom.zone": "华南/深圳",
+    "custom.keeper": "",
+    "custom.home": "2",
+    "custom.line": "0755-22223333",
+    "custom.mail": "a@example.com",
+    "custom.site": "example.com",
+    "custom.place": "大良街道 8 号",
+    "custom.place.at": "22.84,113.25",
+    "custom.goods.0.name": "椅子",
+    "custom.goods.0.n": "4",
+    "custom.goods.1.name": "",
+    "custom.goods.1.n": "",
+}
+
+
+def test_every_type_is_filled_in_and_shown(define: Any, phone: FlaskClient, ali: Member) -> None:
+    define("brand", "text", "主营品牌", hint="门头上写的")
+    define("story", "long_text", "合作经过")
+    define("more", "heading", "经营情况")
+    define("area", "number", "门店面积", unit="㎡")
+    define("budget", "money", "年度预算")
+    define("share", "percent", "市场份额")
+    define("opened", "date", "开业日期")
+    define("hour", "time", "营业时间")
+    define("chain", "yes_no", "连锁门店")
+    define("grade", "single", "信用等级", options=["甲", "乙"])
+    define("lines", "multiple", "经营品类", options=["家具", "灯具", "五金"])
+    define("zone", "cascading", "大区", options=["华东/上海", "华南/深圳"])
+    define("keeper", "person", "跟单员")
+    define("home", "department", "归口部门")
+    define("line", "phone", "仓库电话")
+    define("mail", "mail", "对账邮箱")
+    define("site", "link", "网店")
+    define("place", "address", "收货地址")
+    columns = [{"key": "name", "label": "品名"}, {"key": "n", "label": "数量", "type": "number"}]
+    define("goods", "sub_table", "常购商品", columns=columns)
+    define("number", "serial", "客户编号", prefix="KH", digits=4)
+    define("per", "formula", "每平米预算", formula="ROUND(budget / area, 2)")
+    form = phone.get("/h5/customers/new").text
+    for words in (
+        "主营品牌",
+        "门头上写的",
+        "经营情况",
+        "门店面积（㎡）",
+        "华南",
+        "阿丽",
+        "华南销售部",
+        "保存后自动生成",
+        "品名",
+    ):
+        assert words in form
+    keeper = {"custom.keeper": ali.id}
+    answer = post(phone, "/h5/customers", {"name": "佛山市华星家具有限公司", **ALL, **keeper})
+    assert answer.status_code == 303, answer.text
+    page = phone.get(answer.location).text
+    for words in (
+        "红双喜",
+        "第二行",
+        "1,200.5 ㎡",
+        "CNY 3,000.00",
+        "12.5%",
+        "2020-05-01",
+        "乙",
+        "家具、灯具",
+        "华南 / 深圳",
+        "阿丽",
+        "华南销售部",
+        "075522223333",
+        "a@example.com",
+        "https://example.com",
+        "大良街道 8 号",
+        "品名 椅子，数量 4",
+        "KH0001",
+        "2.5",
+    ):
+        assert words in page, words
+    edit = phone.get(answer.location + "/edit").text
+    assert 'value="22.84,113.25"' in edit
+    assert 'value="椅子"' in edit
+    again = post(
+        phone, answer.location, {"name": "佛山市华星家具有限公司", "version": "1", **ALL, "custom.brand": "永久"}
+    )
+    assert again.status_code == 303, again.text
+    assert "永久" in phone.get(answer.location).text
+
+
+def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(define: Any, phone: FlaskClient) -> None:
+    define("brand", "text", "主营品牌", required=True)
+    define("area", "number", "门店面积", min=0)
+    answer = post(phone, "/h5/customers", {"name": "中山灯具厂", "custom.brand": "", "custom.area": "-3"})
+    assert answer.status_code == 422
+    assert "请填写“主营品牌”" in answer.text
+    assert "不能小于 0" in answer.text
+    assert 'value="-3"' in answer.text
+    assert "有 2 处需要修改" in answer.text
+
+
+def test_a_field_that_a_role_hides_is_nowhere(
+    define: Any, phone: FlaskClient, app: Flask, cast: Cast, guan: Member
+) -> None:
+    define("margin", "money", "毛利")
+    define("brand", "text", "主营品牌")
+    answer = post(phone, "/h5/customers", {"name": "中山灯具厂", "custom.margin": "9876", "custom.brand": "红双喜"})
+    with app.app_context(), corp_scope(cast.corp_id):
+        rules = {"customer": {"custom.margin": "hidden", "custom.brand": "masked"}}
+        now = clock.now()
+        db.session.add(
+            Role(id=new_id(), key="seller", name="销售", grants={}, fields=rules, created_at=now, updated_at=now)
+        )
+        db.session.flush()
+        changed()
+        db.session.commit()
+    for path in (answer.location, answer.location + "/edit", "/h5/customers/new"):
+        page = phone.get(path).text
+        assert "毛利" not in page
+        assert "9,876" not in page
+        assert "红双喜" not in page
+    refused = post(phone, answer.location, {"name": "中山灯具厂二", "version": "1", "custom.margin": "1"})
+    assert refused.status_code == 303
+    with app.app_context(), corp_scope(cast.corp_id):
+        kept = first(sa.select(Customer.custom).where(Customer.name == "中山灯具厂二"))
+        assert kept == {"margin": "9876.00", "brand": "红双喜"}

@@ -1,0 +1,209 @@
+"""A corp's own fields in forms: drawing them, and reading what was posted. The rules themselves are the domain's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from flask import g, request
+
+from wsapp.crm.fields.access import writes
+from wsapp.crm.fields.conditions import RULES
+from wsapp.crm.fields.definitions import fields_of
+from wsapp.crm.fields.models import Field
+from wsapp.crm.fields.records import records_of
+from wsapp.crm.fields.types import LINE, MAX_ROWS, STEP, TEXT, columns_of, show_value
+from wsapp.crm.org.models import Department
+from wsapp.crm.org.queries import assignable_members, names, visible_departments
+from wsapp.db import db
+from wsapp.h5.forms import Form
+from wsapp.texts import _
+
+Drawn = dict[str, Any]
+OPEN_ROWS, SPARE_ROWS = 3, 10  # of a sub-table: drawn at once, and behind "more"
+MOST_CHOICES = 300
+
+
+def writable(obj: str) -> list[Field]:
+    """Return the fields of a form that the signed-in member may fill in, in order."""
+    return [one for one in fields_of(obj).values() if writes(g.member, one.name, obj)]
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def posted(obj: str) -> dict[str, Any]:
+    """Return what the posted form says of the fields that it held: key → text, list, rows."""
+    found: dict[str, Any] = {}
+    for field in writable(obj):
+        if field.type == "sub_table":
+            rows = _posted_rows(field)
+            if rows is not None:
+                found[field.key] = rows
+        elif field.name in request.form:
+            found[field.key] = _posted_one(field)
+    return found
+
+
+def _posted_one(field: Field) -> Any:
+    text = _bare(request.form[field.name])
+    if field.type == "multiple":
+        return [_bare(one) for one in request.form.getlist(field.name) if one]
+    if field.type == "address":
+        lat, _comma, lng = _bare(request.form.get(f"{field.name}.at", "")).replace("，", ",").partition(",")
+        return {"text": text, "lat": lat.strip(), "lng": lng.strip()}
+    return text
+
+
+def _posted_rows(field: Field) -> list[dict[str, str]] | None:
+    """Return the rows of a sub-table that hold something, None when the form held no sub-table."""
+    columns = columns_of(field)
+    rows: list[dict[str, str]] = []
+    for number in range(MAX_ROWS):
+        cells = {one.key: request.form.get(f"{field.name}.{number}.{one.key}") for one in columns}
+        if all(cell is None for cell in cells.values()):
+            break
+        row = {key: _bare(cell or "").strip() for key, cell in cells.items()}
+        if any(row.values()):
+            rows.append(row)
+    else:
+        return rows
+    return rows if number else None
+
+
+def _bare(text: str) -> str:
+    return text.replace("\0", "")
+
+
+def typed(values: Mapping[str, Any], obj: str) -> dict[str, Any]:
+    """Return values under the names that a form has for them, so that it finds its errors."""
+    return {one.name: values.get(one.key) for one in writable(obj)}
+
+
+# --- drawing ------------------------------------------------------------------------------------------------------
+
+
+def drawn(obj: str, form: Form) -> list[Drawn]:
+    """Return the parts of a form: title, and its fields as the template draws them. A heading begins a new part."""
+    parts: list[Drawn] = []
+    for field in writable(obj):
+        if field.type == "heading" or not parts:
+            parts.append({"title": field.label if field.type == "heading" else "", "fields": []})
+        if field.type != "heading":
+            value = form.typed.get(field.name)
+            one = draw(field, value, form.errors.get(field.name, ""))
+            parts[-1]["fields"].append(one | {"stored": form.version is not None and bool(value)})
+    return [part for part in parts if part["fields"]]
+
+
+def draw(field: Field, value: Any, error: str = "") -> Drawn:
+    """Return one field as the template draws it."""
+    if value is None:
+        default = field.settings.get("default") or {}
+        value = default.get("value")
+    one: Drawn = {
+        "name": field.name,
+        "type": field.type,
+        "label": field.label,
+        "required": field.required,
+        "hint": field.settings.get("hint", ""),
+        "error": error,
+        "value": value if value is not None else "",
+        "unit": _unit(field),
+        "length": int(field.number("length", TEXT if field.type == "long_text" else LINE)),
+        "options": _options(field, value),
+        "rules": {rule: field.settings[rule] for rule in RULES if field.settings.get(rule)},
+    }
+    if field.settings.get("kinds"):
+        one["rules"]["kinds"] = field.settings["kinds"]
+    if field.type == "yes_no" and isinstance(value, bool):
+        one["value"] = "1" if value else "0"
+    if field.type == "address":
+        one["value"] = _address(value)
+    if field.type == "formula":
+        one["value"] = show_value(field, value)
+    if field.type == "sub_table":
+        one |= _table(field, value if isinstance(value, list) else [])
+    return one
+
+
+def _unit(field: Field) -> str:
+    unit = {"money": field.settings.get("currency") or "CNY", "percent": "%"}.get(field.type) or field.settings.get(
+        "unit"
+    )
+    return f"（{unit}）" if unit else ""
+
+
+def _address(value: Any) -> dict[str, str]:
+    known = value if isinstance(value, Mapping) else {}
+    lat, lng = known.get("lat"), known.get("lng")
+    return {
+        "text": str(known.get("text") or ""),
+        "at": f"{lat},{lng}" if lat not in (None, "") or lng not in (None, "") else "",
+    }
+
+
+def _table(field: Field, rows: Sequence[Mapping[str, Any]]) -> Drawn:
+    columns = columns_of(field)
+    shown = [{one.key: _cell(row.get(one.key)) for one in columns} for row in rows]
+    empty = min(SPARE_ROWS, MAX_ROWS - len(shown))
+    shown += [dict.fromkeys((one.key for one in columns), "") for _row in range(empty)]
+    drawn_columns = [{"key": one.key, "label": one.label, "options": _options(one, None)} for one in columns]
+    return {"columns": drawn_columns, "rows": shown, "open": max(len(rows) + 1, OPEN_ROWS)}
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return "" if value is None else str(value)
+
+
+# --- choices ------------------------------------------------------------------------------------------------------
+
+
+def _options(field: Field, value: Any) -> list[tuple[str, Any]]:
+    match field.type:
+        case "yes_no":
+            none = [] if field.required else [("", _("未填"))]
+            return [*none, ("1", _("是")), ("0", _("否"))]
+        case "single" | "multiple":
+            none = [("", _("未选"))] if field.type == "single" and 0 < len(field.options) <= 5 else []
+            return [*(none if not field.required else []), *((one, one) for one in field.options)]
+        case "cascading":
+            return _branches(field)
+        case "person":
+            return _people(value)
+        case "department":
+            there = sa.select(Department.id, Department.name).where(visible_departments(g.member))
+            return [
+                (row.id, row.name) for row in db.session.execute(there.order_by(Department.path).limit(MOST_CHOICES))
+            ]
+        case "relation":
+            return _records(str(field.settings.get("object")), value)
+    return []
+
+
+def _branches(field: Field) -> list[tuple[str, Any]]:
+    """Return the first levels of a cascading choice, each with (path, the levels below)."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for path in field.options:
+        top, _step, below = path.partition(STEP)
+        found.setdefault(top, []).append((path, " / ".join(below.split(STEP)) if below else top))
+    return list(found.items())
+
+
+def _people(value: Any) -> list[tuple[str, str]]:
+    found = {one.id: one.name for one in assignable_members(g.member)}
+    found.setdefault(g.member.id, g.member.name)
+    if value and value not in found:
+        found |= names([str(value)])
+    return list(found.items())
+
+
+def _records(obj: str, value: Any) -> list[tuple[str, str]]:
+    records = records_of(obj)
+    if records is None:
+        return []
+    found = dict(records.choices(g.member))
+    if value and value not in found:
+        found |= records.names([str(value)])
+    return list(found.items())
