@@ -7,6 +7,7 @@ from wsapp.crm.sharing import actions as sharing
 from wsapp.crm.pools import handovers
 from wsapp.jobs import (
     aftercare,
+    audits,
     bins,
     book,
     conversations,
@@ -29,6 +30,7 @@ from wsapp.outbox import Claim
 def tell_listeners(claim: Claim, desk: Desk) -> None:
     """Something happened: tell who listens."""
     dispatcher.dispatch(claim.payload["event"])
+    audits.seal_after(claim.payload["event"])
 
 
 def remind(claim: Claim, desk: Desk) -> None:

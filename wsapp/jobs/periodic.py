@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.bots.drafts import forget_drafts
+from wsapp.crm.customers.dedupe import KEYED, file_some
+from wsapp.crm.customers.models import Customer
 from wsapp.crm.groups.actions import forget_posts
 from wsapp.crm.mirrors.actions import look_at_everybody
 from wsapp.crm.notifications.birthdays import remind_of_birthdays
@@ -21,7 +23,7 @@ from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
-from wsapp.jobs import allowances, bins, directory, rechecking
+from wsapp.jobs import allowances, audits, bins, directory, rechecking
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -31,18 +33,22 @@ KEEP_DIGESTS = timedelta(days=7)  # of callbacks: no replay of theirs is accepte
 KEEP_ANSWERS = timedelta(hours=24)  # to writes with an idempotency key
 KEEP_SET_UPS = timedelta(days=30)  # that nobody went on with
 KEEP_DRAFTS = timedelta(days=30)  # of what people dictated to the robot
+FILE_AT_ONCE = 500
 OVERLOOKED = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
 class Periodic:
-    """Work that comes back: every minute, or daily at `at` on the clock on the wall here."""
+    """Work that comes back: every minute, every hour, or daily at `at` on the clock on the wall here."""
 
     kind: str
     at: time | None = None
+    hourly: bool = False
 
     def last_tick(self, now: datetime) -> datetime:
         """Return the newest tick that is due at `now` (aware, local)."""
+        if self.hourly:
+            return now.replace(minute=0, second=0, microsecond=0)
         if self.at is None:
             return now.replace(second=0, microsecond=0)
         today = now.replace(hour=self.at.hour, minute=self.at.minute, second=0, microsecond=0)
@@ -53,10 +59,14 @@ PERIODIC = (
     Periodic("sweep.reminders"),
     Periodic("check.allowances"),
     Periodic("sweep.members"),
+    Periodic("file.customers"),
     Periodic("close.visits", at=time(0, 5)),
     Periodic("directory.nightly", at=time(2, 30)),
     Periodic("prune", at=time(3, 20)),
+    Periodic("seal.audit"),
+    Periodic("anchor.audit", hourly=True),
     Periodic("empty.bins", at=time(3, 30)),
+    Periodic("forget.audit", at=time(3, 35)),
     Periodic("remind.birthdays", at=time(8, 30)),
     Periodic("look.mirrors", at=time(3, 40)),
 )
@@ -94,6 +104,19 @@ def close_visits(claim: Claim, desk: Desk) -> None:
     for _corp_id in _corps():
         while close_forgotten():
             db.session.flush()
+
+
+def file_customers(claim: Claim, desk: Desk) -> None:
+    """File the customers under the keys by which duplicates are found, where nobody has: after an upgrade, say."""
+    with every_corp():
+        unfiled = sa.exists().where(Customer.corp_id == Corp.id, Customer.keyed < KEYED)
+        corp_ids = rows(sa.select(Corp.id).where(unfiled))
+    left = False
+    for corp_id in corp_ids:
+        with corp_scope(corp_id):
+            left |= file_some(FILE_AT_ONCE) == FILE_AT_ONCE
+    if left:  # and on with it, in a transaction of its own
+        outbox.enqueue("file.customers", {}, corp=False)
 
 
 def look_at_mirrors(claim: Claim, desk: Desk) -> None:
@@ -144,10 +167,14 @@ HANDLERS: dict[str, Handler] = {
     "sweep.reminders": sweep_reminders,
     "check.allowances": allowances.check,
     "sweep.members": rechecking.sweep_members,
+    "file.customers": file_customers,
     "close.visits": close_visits,
     "directory.nightly": directory.nightly,
     "remind.birthdays": birthdays,
     "prune": prune,
     "look.mirrors": look_at_mirrors,
+    "seal.audit": audits.seal_all,
+    "anchor.audit": audits.drop_anchors,
+    "forget.audit": audits.forget,
     "empty.bins": bins.empty,
 }

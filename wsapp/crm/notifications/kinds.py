@@ -53,6 +53,7 @@ TOPICS = (
         lazy("新的客户、负责人变更、被回收到公海"),
         ("customer.assigned", "customer.lost", "customers.assigned"),
     ),
+    Topic("leavers", lazy("下属离职，需要交接"), lazy("发给直接主管，没有主管时发给管理员"), ("member.left",)),
     Topic(
         "pool",
         lazy("我管理的公海的动态"),
@@ -64,6 +65,12 @@ TOPICS = (
         lazy("待办在平台里被我删除"),
         lazy("问一声要不要重新创建，待办本身不受影响"),
         ("task.unlinked",),
+    ),
+    Topic(
+        "sharing",
+        lazy("客户共享"),
+        lazy("同事申请共享我的客户，以及我的申请得到答复"),
+        ("share.asked", "share.answered", "share.passed"),
     ),
     Topic("team_overdue", lazy("下属的待办逾期"), lazy("发给直接主管"), ("team.overdue",), audience=LEADERS),
     Topic("shared", lazy("有人邀请我协作客户"), lazy("被加为协作人时提醒"), ("customer.shared",)),
