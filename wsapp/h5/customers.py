@@ -14,12 +14,12 @@ from wsapp.crm.customers.models import LEVELS, STAGES, Customer
 from wsapp.crm.customers.queries import customers_with_similar_name, demand_right, find_customer, may_do, phones_of
 from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields import forms as own_fields
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.fields.conditions import FACTS
 from wsapp.crm.fields.showing import change_shown, facts_of
 from wsapp.crm.org.queries import leads_others, may_see_member, names
 from wsapp.db import db, first
-from wsapp.h5 import fields as own_fields
 from wsapp.h5 import lists, panels, rows, timeline, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.owners import may_part
@@ -271,7 +271,7 @@ def _show_new(form: Form, problem: Problem | None = None) -> str:
 def _read() -> Form:
     form = Form.read((*TEXTS, "similar_ok"), LISTS)
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
-    form.typed |= own_fields.typed(own_fields.posted("customer"), "customer")
+    form.typed |= own_fields.typed("customer", _posted_custom(), actor=g.member)
     return form
 
 
@@ -293,7 +293,9 @@ def _choices(form: Form) -> dict[str, Any]:
         "levels": [(level, level) for level in LEVELS],
         "stages": list(words.STAGES.items()),
         "known_tags": _tags_in_use(),
-        "custom": own_fields.drawn("customer", form),
+        "custom": own_fields.drawn(
+            "customer", form.typed, form.errors, actor=g.member, changes=form.version is not None
+        ),
     }
 
 
@@ -313,7 +315,7 @@ def edit(customer_id: str) -> str:
     demand_right(customer, "edit", actor=g.member)
     typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
     typed |= {"phones": phones_shown(customer, actor=g.member), "tags": list(customer.tags)}
-    typed = shown(g.member, typed) | own_fields.typed(customer.custom or {}, "customer")
+    typed = shown(g.member, typed) | own_fields.typed("customer", customer.custom or {}, actor=g.member)
     form = Form(typed, version=customer.version)
     return _show_edit(customer, form)
 
@@ -342,8 +344,12 @@ def _posted_values(form: Form) -> dict[str, Any]:
     posted = {name for name in request.form if name != "new_tags"}
     posted |= {"tags"} if "new_tags" in request.form else set()
     values = {name: value for name, value in _values(form).items() if name in posted}
-    custom = own_fields.posted("customer")
+    custom = _posted_custom()
     return values | ({"custom": custom} if custom else {})
+
+
+def _posted_custom() -> dict[str, Any]:
+    return own_fields.posted("customer", request.form, actor=g.member)
 
 
 def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -> str:

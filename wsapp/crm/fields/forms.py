@@ -1,10 +1,12 @@
-"""A corp's own fields in forms: drawing them, and reading what was posted. The rules themselves are the domain's."""
+"""A corp's own fields in forms: what a template draws of them, and what a posted form says of them.
+
+A door hands in what was sent (`Sent`); the templates are in templates_h5/fields/.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-from flask import g, request
 
 from wsapp.crm.fields.access import writes
 from wsapp.crm.fields.conditions import RULES
@@ -12,10 +14,9 @@ from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.models import Field
 from wsapp.crm.fields.records import records_of
 from wsapp.crm.fields.types import LINE, MAX_ROWS, STEP, TEXT, columns_of, show_value
-from wsapp.crm.org.models import Department
+from wsapp.crm.org.models import Department, Member
 from wsapp.crm.org.queries import assignable_members, names, visible_departments
 from wsapp.db import db
-from wsapp.h5.forms import Form
 from wsapp.texts import _
 
 Drawn = dict[str, Any]
@@ -23,46 +24,54 @@ OPEN_ROWS, SPARE_ROWS = 3, 10  # of a sub-table: drawn at once, and behind "more
 MOST_CHOICES = 300
 
 
-def writable(obj: str) -> list[Field]:
-    """Return the fields of a form that the signed-in member may fill in, in order."""
-    return [one for one in fields_of(obj).values() if writes(g.member, one.name, obj)]
+class Sent(Protocol):
+    """A posted form, as Werkzeug reads it."""
+
+    def __contains__(self, name: Any) -> bool: ...
+    def __getitem__(self, name: str) -> str: ...
+    def getlist(self, name: str) -> list[str]: ...
+
+
+def writable(obj: str, actor: Member) -> list[Field]:
+    """Return the fields of a form that the actor may fill in, in order."""
+    return [one for one in fields_of(obj).values() if writes(actor, one.name, obj)]
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def posted(obj: str) -> dict[str, Any]:
+def posted(obj: str, sent: Sent, *, actor: Member) -> dict[str, Any]:
     """Return what the posted form says of the fields that it held: key → text, list, rows."""
     found: dict[str, Any] = {}
-    for field in writable(obj):
+    for field in writable(obj, actor):
         if field.type == "sub_table":
-            rows = _posted_rows(field)
+            rows = _posted_rows(field, sent)
             if rows is not None:
                 found[field.key] = rows
-        elif field.name in request.form:
-            found[field.key] = _posted_one(field)
+        elif field.name in sent:
+            found[field.key] = _posted_one(field, sent)
     return found
 
 
-def _posted_one(field: Field) -> Any:
-    text = _bare(request.form[field.name])
+def _posted_one(field: Field, sent: Sent) -> Any:
+    text = _bare(sent[field.name])
     if field.type == "multiple":
-        return [_bare(one) for one in request.form.getlist(field.name) if one]
+        return [_bare(one) for one in sent.getlist(field.name) if one]
     if field.type == "address":
-        lat, _comma, lng = _bare(request.form.get(f"{field.name}.at", "")).replace("，", ",").partition(",")
+        lat, _comma, lng = _text(sent, f"{field.name}.at").replace("，", ",").partition(",")
         return {"text": text, "lat": lat.strip(), "lng": lng.strip()}
     return text
 
 
-def _posted_rows(field: Field) -> list[dict[str, str]] | None:
+def _posted_rows(field: Field, sent: Sent) -> list[dict[str, str]] | None:
     """Return the rows of a sub-table that hold something, None when the form held no sub-table."""
     columns = columns_of(field)
     rows: list[dict[str, str]] = []
     for number in range(MAX_ROWS):
-        cells = {one.key: request.form.get(f"{field.name}.{number}.{one.key}") for one in columns}
-        if all(cell is None for cell in cells.values()):
+        cells = {one.key: f"{field.name}.{number}.{one.key}" for one in columns}
+        if not any(name in sent for name in cells.values()):
             break
-        row = {key: _bare(cell or "").strip() for key, cell in cells.items()}
+        row = {key: _text(sent, name).strip() for key, name in cells.items()}
         if any(row.values()):
             rows.append(row)
     else:
@@ -70,32 +79,51 @@ def _posted_rows(field: Field) -> list[dict[str, str]] | None:
     return rows if number else None
 
 
+def _text(sent: Sent, name: str) -> str:
+    return _bare(sent[name]) if name in sent else ""
+
+
 def _bare(text: str) -> str:
     return text.replace("\0", "")
 
 
-def typed(values: Mapping[str, Any], obj: str) -> dict[str, Any]:
+def typed(obj: str, values: Mapping[str, Any], *, actor: Member) -> dict[str, Any]:
     """Return values under the names that a form has for them, so that it finds its errors."""
-    return {one.name: values.get(one.key) for one in writable(obj)}
+    return {one.name: values.get(one.key) for one in writable(obj, actor)}
 
 
 # --- drawing ------------------------------------------------------------------------------------------------------
 
 
-def drawn(obj: str, form: Form) -> list[Drawn]:
+def drawn(
+    obj: str, values: Mapping[str, Any], errors: Mapping[str, str], *, actor: Member, changes: bool = False
+) -> list[Drawn]:
+    """Return the parts of a form, see `draw_all`. `values`, `errors`: by the form's names; `changes`: it changes a
+    record that is there."""
+    return draw_all(writable(obj, actor), values, errors, actor=actor, changes=changes)
+
+
+def draw_all(
+    fields: Sequence[Field],
+    values: Mapping[str, Any],
+    errors: Mapping[str, str],
+    *,
+    actor: Member,
+    changes: bool = False,
+) -> list[Drawn]:
     """Return the parts of a form: title, and its fields as the template draws them. A heading begins a new part."""
     parts: list[Drawn] = []
-    for field in writable(obj):
+    for field in fields:
         if field.type == "heading" or not parts:
             parts.append({"title": field.label if field.type == "heading" else "", "fields": []})
         if field.type != "heading":
-            value = form.typed.get(field.name)
-            one = draw(field, value, form.errors.get(field.name, ""))
-            parts[-1]["fields"].append(one | {"stored": form.version is not None and bool(value)})
+            value = values.get(field.name)
+            one = draw(field, value, errors.get(field.name, ""), actor=actor)
+            parts[-1]["fields"].append(one | {"stored": changes and bool(value)})
     return [part for part in parts if part["fields"]]
 
 
-def draw(field: Field, value: Any, error: str = "") -> Drawn:
+def draw(field: Field, value: Any, error: str, *, actor: Member) -> Drawn:
     """Return one field as the template draws it."""
     if value is None:
         default = field.settings.get("default") or {}
@@ -110,7 +138,7 @@ def draw(field: Field, value: Any, error: str = "") -> Drawn:
         "value": value if value is not None else "",
         "unit": _unit(field),
         "length": int(field.number("length", TEXT if field.type == "long_text" else LINE)),
-        "options": _options(field, value),
+        "options": _options(field, value, actor),
         "rules": {rule: field.settings[rule] for rule in RULES if field.settings.get(rule)},
     }
     if field.settings.get("kinds"):
@@ -122,7 +150,7 @@ def draw(field: Field, value: Any, error: str = "") -> Drawn:
     if field.type == "formula":
         one["value"] = show_value(field, value)
     if field.type == "sub_table":
-        one |= _table(field, value if isinstance(value, list) else [])
+        one |= _table(field, value if isinstance(value, list) else [], actor)
     return one
 
 
@@ -142,12 +170,12 @@ def _address(value: Any) -> dict[str, str]:
     }
 
 
-def _table(field: Field, rows: Sequence[Mapping[str, Any]]) -> Drawn:
+def _table(field: Field, rows: Sequence[Mapping[str, Any]], actor: Member) -> Drawn:
     columns = columns_of(field)
     shown = [{one.key: _cell(row.get(one.key)) for one in columns} for row in rows]
     empty = min(SPARE_ROWS, MAX_ROWS - len(shown))
     shown += [dict.fromkeys((one.key for one in columns), "") for _row in range(empty)]
-    drawn_columns = [{"key": one.key, "label": one.label, "options": _options(one, None)} for one in columns]
+    drawn_columns = [{"key": one.key, "label": one.label, "options": _options(one, None, actor)} for one in columns]
     return {"columns": drawn_columns, "rows": shown, "open": max(len(rows) + 1, OPEN_ROWS)}
 
 
@@ -160,7 +188,7 @@ def _cell(value: Any) -> str:
 # --- choices ------------------------------------------------------------------------------------------------------
 
 
-def _options(field: Field, value: Any) -> list[tuple[str, Any]]:
+def _options(field: Field, value: Any, actor: Member) -> list[tuple[str, Any]]:
     match field.type:
         case "yes_no":
             none = [] if field.required else [("", _("未填"))]
@@ -171,14 +199,14 @@ def _options(field: Field, value: Any) -> list[tuple[str, Any]]:
         case "cascading":
             return _branches(field)
         case "person":
-            return _people(value)
+            return _people(value, actor)
         case "department":
-            there = sa.select(Department.id, Department.name).where(visible_departments(g.member))
+            there = sa.select(Department.id, Department.name).where(visible_departments(actor))
             return [
                 (row.id, row.name) for row in db.session.execute(there.order_by(Department.path).limit(MOST_CHOICES))
             ]
         case "relation":
-            return _records(str(field.settings.get("object")), value)
+            return _records(str(field.settings.get("object")), value, actor)
     return []
 
 
@@ -191,19 +219,19 @@ def _branches(field: Field) -> list[tuple[str, Any]]:
     return list(found.items())
 
 
-def _people(value: Any) -> list[tuple[str, str]]:
-    found = {one.id: one.name for one in assignable_members(g.member)}
-    found.setdefault(g.member.id, g.member.name)
+def _people(value: Any, actor: Member) -> list[tuple[str, str]]:
+    found = {one.id: one.name for one in assignable_members(actor)}
+    found.setdefault(actor.id, actor.name)
     if value and value not in found:
         found |= names([str(value)])
     return list(found.items())
 
 
-def _records(obj: str, value: Any) -> list[tuple[str, str]]:
+def _records(obj: str, value: Any, actor: Member) -> list[tuple[str, str]]:
     records = records_of(obj)
     if records is None:
         return []
-    found = dict(records.choices(g.member))
+    found = dict(records.choices(actor))
     if value and value not in found:
         found |= records.names([str(value)])
     return list(found.items())
