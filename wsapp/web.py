@@ -60,6 +60,16 @@ def writes(view: View) -> View:
     return view
 
 
+def takes_up_to(most_bytes: int) -> Callable[[View], View]:
+    """Mark a view that takes more bytes than the others (an upload of a whole book)."""
+
+    def mark(view: View) -> View:
+        view.most_bytes = most_bytes  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 # --- the client ---------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +261,8 @@ def _before() -> None:
     enter_corp(None)
     view = request.endpoint and g_app().view_functions.get(request.endpoint)
     start_reading(request.method in SAFE_METHODS and not getattr(view, "writes", False))
+    if most_bytes := getattr(view, "most_bytes", 0):
+        request.max_content_length = most_bytes
     g.client = client_of_request()
     if "\x00" in request.path:
         abort(404)  # no database and no file system takes it as a name

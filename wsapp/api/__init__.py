@@ -24,6 +24,7 @@ REST = (
     "members",
     "fields",
     "files",
+    "transfers",
     "deletions", "events",
     "notifications",
     "docs",

@@ -59,6 +59,14 @@ class FieldPath(Path):
     field_id: str
 
 
+class ImportPath(Path):
+    import_id: str
+
+
+class ExportPath(Path):
+    export_id: str
+
+
 class EventPath(Path):
     event_id: str
 
@@ -338,6 +346,28 @@ class PooledList(Page):
     """Filters of a pool's customers; sorts: pooled_at, name."""
 
     level: Level | None = None
+
+
+class ExportFilter(Body):
+    """How a list is narrowed: as its own filters are named. `author` and `customer` are those of follow-ups."""
+
+    q: str = Field("", max_length=60)
+    owner: str = Field("", max_length=64, description="A userid")
+    pool: str = Field("", max_length=64)
+    stage: Stage | None = None
+    level: Level | None = None
+    tag: str = Field("", max_length=60)
+    updated_since: Moment | None = None
+    author: str = Field("", max_length=64, description="A userid")
+    customer: str = Field("", max_length=64)
+
+
+class ExportNew(Body):
+    """A list as a file."""
+
+    object: Literal["customer", "follow_up"]
+    format: Literal["xlsx", "csv"] = "xlsx"
+    filter: ExportFilter | None = None
 
 
 class EventList(Page):

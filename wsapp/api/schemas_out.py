@@ -291,6 +291,59 @@ class CustomField(Record):
     updated_at: Time
 
 
+class RowError(Record):
+    """What is wrong with a row; rows are counted as in the sheet, whose heading is row 1."""
+
+    row: int
+    field: str
+    message: str
+
+
+class Import(Record):
+    """An import on its way. `errors` are rows that could not be taken, `skipped_rows` those that are there already."""
+
+    id: str
+    object: str
+    state: Literal["queued", "running", "done", "failed"]
+    file_name: str
+    on_duplicate: str
+    dry_run: bool
+    done: int
+    total: int
+    created: int
+    updated: int
+    skipped: int
+    failed: int
+    errors: list[RowError]
+    skipped_rows: list[RowError]
+    fault: str
+    rolled_back: bool
+    rolled_back_rows: int
+    kept_rows: int
+    result_url: str | None
+    created_at: Time
+    finished_at: Time | None
+
+
+class Export(Record):
+    """An export on its way. `approval`: whether it waits for somebody's consent, got it, or was refused."""
+
+    id: str
+    object: str
+    format: str
+    state: Literal["queued", "running", "done", "failed"]
+    approval: Literal["", "waiting", "given", "refused"]
+    reason: str
+    done: int
+    total: int
+    errors: list[RowError]
+    fault: str
+    result_url: str | None
+    created_at: Time
+    finished_at: Time | None
+    expires_at: Time | None
+
+
 def page_of(kind: type[Record]) -> Any:
     name = f"{kind.__name__}Page"
     return create_model(name, __base__=Record, items=(list[kind], ...), next_cursor=(str | None, ...))  # type: ignore[valid-type]

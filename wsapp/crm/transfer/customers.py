@@ -8,8 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock
+from wsapp.crm.customers import dedupe_rules
 from wsapp.crm.customers.actions import MAX_PHONES, clean_customer
 from wsapp.crm.customers.clean import clean_line, normal_phone
+from wsapp.crm.customers.dedupe import known_among
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.customers.tags import MOST as MOST_TAGS
@@ -17,6 +19,7 @@ from wsapp.crm.customers.tags import keep_new_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import sight
+from wsapp.crm.search.building import index_contacts, index_customers
 from wsapp.crm.transfer.cells import Unreadable
 from wsapp.crm.transfer.headings import CONTACTS, columns_for
 from wsapp.crm.transfer.lines import CREATED, FAILED, SKIPPED, UPDATED, Line
@@ -29,7 +32,7 @@ from wsapp.texts import _
 # What a row may change of a customer who is there already; their name, owner and pool stay.
 CHANGEABLE = (
     *("short_name", "kind", "level", "stage", "source", "industry", "size", "province", "city", "district"),
-    *("address", "website", "note", "tags", "next_follow_at"),
+    *("address", "website", "credit_code", "note", "tags", "next_follow_at"),
 )
 EMPTY = (None, "", [])
 PARTS = ("name", "phones", "title")  # of a contact
@@ -47,6 +50,7 @@ class CustomerLots:
         self.rows_before: dict[str, int] = {}  # customer id → row that made it or met it
         self.phones_before: dict[str, str] = {}  # of this run, also where nothing is written
         self.names_before: dict[str, str] = {}
+        self.by_name = dedupe_rules.level("name") != dedupe_rules.OFF
         self.now = clock.now()
 
     def take(self, lines: Sequence[Line]) -> None:
@@ -142,12 +146,12 @@ class CustomerLots:
     def _met(self, line: Line, there: "_There") -> tuple[str, str]:
         """Return the field by which a row means a customer who is there, and their id; nothing when it is new."""
         for number in line.values.get("phones", ()):
-            found = self.phones_before.get(number) or there.by_phone.get(number)
-            if found:
+            if found := self.phones_before.get(number):
                 return "phones", found
-        key = line.values["name_key"]
-        found = self.names_before.get(key) or there.by_name.get(key)
-        return ("name", found) if found else ("", "")
+        if line.number in there.met:
+            return there.met[line.number]
+        same = self.names_before.get(line.values["name_key"], "") if self.by_name else ""
+        return ("name", same) if same else ("", "")
 
     def _note(self, line: Line) -> None:
         self.rows_before[line.record_id] = line.number
@@ -218,11 +222,14 @@ class CustomerLots:
                 for position, number in enumerate(line.values.get("phones", ()))
             ],
         )
-        insert_rows(Contact, list(itertools.chain.from_iterable(map(self._contact_rows, fresh))))
+        people = list(itertools.chain.from_iterable(map(self._contact_rows, fresh)))
+        insert_rows(Contact, people)
         changed = [line for line in lines if line.outcome == UPDATED]
         for line in changed:
             self._change(line)
         insert_rows(Event, [self._event(line) for line in (*fresh, *changed)])
+        index_contacts([row["id"] for row in people])
+        index_customers([line.record_id for line in (*fresh, *changed)])
 
     def _row(self, line: Line) -> dict[str, Any]:
         values = {key: value for key, value in line.values.items() if key not in ("phones", "contacts")}
@@ -240,7 +247,7 @@ class CustomerLots:
 
     def _contact_rows(self, line: Line) -> list[dict[str, Any]]:
         stamps = {"creator_id": self.actor.id, "created_at": self.now, "updated_at": self.now}
-        return [{"customer_id": line.record_id, **one, **stamps} for one in line.values["contacts"]]
+        return [{"id": new_id(), "customer_id": line.record_id, **one, **stamps} for one in line.values["contacts"]]
 
     def _change(self, line: Line) -> None:
         assert line.before is not None
@@ -250,7 +257,7 @@ class CustomerLots:
         db.session.execute(
             sa.update(Customer)
             .where(Customer.id == line.record_id)
-            .values(**values, updated_at=self.now, version=Customer.version + 1)
+            .values(**values, **_to_file(values), updated_at=self.now, version=Customer.version + 1)
             .execution_options(synchronize_session=False)
         )
         if phones:
@@ -291,18 +298,13 @@ class _There:
     def __init__(self, lines: Sequence[Line], actor: Member) -> None:
         sound = [line for line in lines if line.outcome != FAILED]
         numbers = sorted({number for line in sound for number in line.values.get("phones", ())})
-        keys = sorted({line.values["name_key"] for line in sound})
         self.by_phone: dict[str, str] = {}
         if numbers:
             wanted = sa.select(CustomerPhone.number, CustomerPhone.customer_id).where(CustomerPhone.number.in_(numbers))
             self.by_phone = {row.number: row.customer_id for row in db.session.execute(wanted)}
-        named = sa.select(Customer.id, Customer.name_key).where(
-            Customer.name_key.in_(keys), Customer.deleted_at.is_(None)
-        )
-        self.by_name: dict[str, str] = {}
-        for row in db.session.execute(named.order_by(Customer.id)):
-            self.by_name.setdefault(row.name_key, row.id)
-        ids = sorted({*self.by_phone.values(), *self.by_name.values()})
+        found = known_among([line.values for line in sound])
+        self.met = {line.number: one for line, one in zip(sound, found, strict=True) if one}
+        ids = sorted({customer_id for _field, customer_id in self.met.values()} | set(self.by_phone.values()))
         self.customers: dict[str, Any] = {}
         self.visible: set[str] = set()
         self.phone_rows: dict[str, list[dict[str, Any]]] = {}
@@ -321,6 +323,11 @@ class _There:
         for row in db.session.execute(numbers.order_by(CustomerPhone.position)):
             kept = {"id": row.id, "number": row.number, "position": row.position}
             self.phone_rows.setdefault(row.customer_id, []).append(kept)
+
+
+def _to_file(values: Mapping[str, Any]) -> dict[str, int]:
+    """Have a customer filed anew for the duplicate check where what it is filed under changes."""
+    return {"keyed": 0} if {"website", "credit_code"} & values.keys() else {}
 
 
 def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import sight
+from wsapp.crm.search.building import index_follow_ups
 from wsapp.crm.transfer.cells import Unreadable
 from wsapp.crm.transfer.lines import CREATED, FAILED, Line
 from wsapp.crm.transfer.models import FAIL, ImportJob
@@ -113,6 +114,7 @@ class FollowUpLots:
         )
         self._move_last(lines)
         insert_rows(Event, [self._event(line) for line in lines])
+        index_follow_ups([line.record_id for line in lines])
 
     def _move_last(self, lines: Sequence[Line]) -> None:
         """Move the customers' last dates forward, and note what they were with the newest row of each."""

@@ -76,6 +76,9 @@ CUSTOMER: tuple[Column, ...] = (
     Column("district", lazy("区县"), names=("区", "县", "区/县", "所在区", "district", "county")),
     Column("address", lazy("地址"), names=("详细地址", "公司地址", "客户地址", "联系地址", "通讯地址", "address")),
     Column("website", lazy("网址"), names=("网站", "官网", "公司网址", "主页", "website", "url", "homepage")),
+    Column(
+        "credit_code", lazy("统一社会信用代码"), names=("信用代码", "税号", "纳税人识别号", "credit code", "tax number")
+    ),
     Column("tags", lazy("标签"), "tags", ("客户标签", "tags", "labels")),
     Column(
         "owner",

@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
+from wsapp.crm.search import store
+from wsapp.crm.search.building import index_customers
+from wsapp.crm.search.models import CONTACT, CUSTOMER, FOLLOW_UP
 from wsapp.crm.transfer.lines import CREATED, UPDATED, thawed
 from wsapp.crm.transfer.models import ImportBatch, ImportJob
 from wsapp.db import db
@@ -59,6 +62,7 @@ def _undo_customers(job: ImportJob, made: Sequence[Entry], changed: Sequence[Ent
     for one in changed:
         if "kept" not in one:
             _put_back(one)
+    index_customers([one["id"] for one in changed if "kept" not in one])
 
 
 def _remove(entries: Sequence[Entry]) -> None:
@@ -79,6 +83,9 @@ def _remove(entries: Sequence[Entry]) -> None:
 
 
 def _delete(ids: Sequence[str]) -> None:
+    people = db.session.scalars(sa.select(Contact.id).where(Contact.customer_id.in_(list(ids)))).all()
+    store.remove(CONTACT, people)
+    store.remove(CUSTOMER, list(ids))
     for column in (Contact.customer_id, CustomerPhone.customer_id, Customer.id):
         statement = sa.delete(column.class_).where(column.in_(list(ids)))
         db.session.execute(statement.execution_options(synchronize_session=False))
@@ -87,6 +94,8 @@ def _delete(ids: Sequence[str]) -> None:
 def _put_back(entry: Entry) -> None:
     before = thawed(entry["before"])
     phone_rows = before.pop("phone_rows", None)
+    if {"website", "credit_code"} & before.keys():
+        before["keyed"] = 0
     statement = sa.update(Customer).where(Customer.id == entry["id"]).values(**before)
     db.session.execute(statement.execution_options(synchronize_session=False))
     if phone_rows is not None:
@@ -107,6 +116,7 @@ def _undo_follow_ups(made: Sequence[Entry]) -> None:
         if row is None or row.version != 1:
             one["kept"] = _("导入后有人改动过，未撤销")
     gone = [one for one in made if "kept" not in one]
+    store.remove(FOLLOW_UP, [one["id"] for one in gone])
     statement = sa.delete(FollowUp).where(FollowUp.id.in_([one["id"] for one in gone]))
     db.session.execute(statement.execution_options(synchronize_session=False))
     for one in gone:
