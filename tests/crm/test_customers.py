@@ -68,7 +68,10 @@ def test_create_and_change_leave_a_trail(here: Flask, ali: Member) -> None:
     assert (customer.version, customer.phones, customer.level) == (2, ["13900139000"], "B")
     events = db.session.scalars(sa.select(Event).where(Event.customer_id == customer.id).order_by(Event.id)).all()
     assert [event.kind for event in events] == ["customer.created", "customer.changed"]
-    assert events[1].changes == {"level": ["A", "B"], "phones": [["13800138000"], ["13900139000"]]}
+    assert events[1].changes["level"] == ["A", "B"]
+    before, after = events[1].changes["phones"]
+    assert before != after
+    assert all(one.startswith("#") for one in (*before, *after))
 
 
 @pytest.mark.parametrize(

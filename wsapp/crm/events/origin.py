@@ -12,7 +12,8 @@ class Origin:
     ip: str = ""
 
 
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+OPERATOR = Origin()
+_origin: ContextVar[Origin] = ContextVar("origin", default=OPERATOR)
 
 
 def comes_from(via: str, ip: str = "") -> None:
