@@ -121,7 +121,7 @@ def test_a_similar_name_asks_once(post: Post, rows_of: RowsOf, book: Book, ali: 
     hidden = post(cha, "/h5/customers", {"name": "华星木业（深圳）"})
     assert hidden.status_code == 409
     assert book.customer not in hidden.text
-    assert "另有 1 家由其他同事负责" in hidden.text
+    assert "华***司（华南销售部、7 天内有跟进）" in hidden.text
     assert post(ali, "/h5/customers", {"name": "华星木业（深圳）", "similar_ok": "1"}).status_code == 303
     assert len(rows_of(Customer, ali)) == 2
 

@@ -10,15 +10,18 @@ from flask import Blueprint, current_app, g, request, url_for
 from markupsafe import Markup
 
 from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.customers.dedupe import admitted, duplicate_of, find_duplicates
+from wsapp.crm.customers.dedupe_rules import BLOCK
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import customers_with_similar_name, demand_right, find_customer, may_do, phones_of
+from wsapp.crm.customers.queries import demand_right, find_customer, may_do, phones_of
 from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields import forms as own_fields
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.fields.conditions import FACTS
 from wsapp.crm.fields.showing import change_shown, facts_of
-from wsapp.crm.org.queries import leads_others, may_see_member, names
+from wsapp.crm.org.queries import leads_others, names
+from wsapp.crm.search import filters
 from wsapp.db import db, first
 from wsapp.h5 import lists, panels, rows, timeline, words
 from wsapp.h5.forms import Form, save
@@ -45,6 +48,7 @@ TEXTS = (
     "district",
     "address",
     "website",
+    "credit_code",
     "note",
     "new_tags",
 )
@@ -64,8 +68,16 @@ def index() -> str:
     stage = "" if "stage" in unread else choice("stage", STAGES)
     level = "" if "level" in unread else choice("level", LEVELS)
     text = arg("q")
+    narrowed = filters.wanted(request.args, actor=g.member)
     found, after = lists.customer_page(
-        g.member, whose=scope, text=text, stage=stage, level=level, limit=PAGE_SIZE, cursor=cursor()
+        g.member,
+        whose=scope,
+        text=text,
+        stage=stage,
+        level=level,
+        limit=PAGE_SIZE,
+        cursor=cursor(),
+        more=filters.conditions(narrowed, actor=g.member),
     )
     towards = choice("for", TOWARDS)
     drawn = rows.customer_rows(found, owners=scope != "mine", towards=TOWARDS.get(towards, ""))
@@ -73,9 +85,11 @@ def index() -> str:
         "customers/index.html",
         customers=drawn,
         next_url=next_page(after),
-        controls=_controls(Chosen(scope, scopes, stage, level, towards, unread), query_values(), language()),
+        controls=_controls(
+            Chosen(scope, scopes, stage, level, towards, unread, tuple(narrowed.items())), query_values(), language()
+        ),
         q=text,
-        filtered=bool(text or stage or level),
+        filtered=bool(text or stage or level or narrowed),
         towards=towards,
     )
 
@@ -92,6 +106,7 @@ class Chosen(NamedTuple):
     level: str
     towards: str
     unread: frozenset[str]
+    narrowed: tuple[tuple[str, str], ...] = ()
 
 
 @lru_cache(maxsize=512)
@@ -101,9 +116,17 @@ def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
     drawn: Markup = macros.controls(
         action=url_for("customers.index"),
         q=dict(query).get("q", ""),
-        keep={"scope": chosen.scope, "stage": chosen.stage, "level": chosen.level, "for": chosen.towards},
+        keep={
+            "scope": chosen.scope,
+            "stage": chosen.stage,
+            "level": chosen.level,
+            "for": chosen.towards,
+            **dict(chosen.narrowed),
+        },
         tabs=_tabs(chosen.scope, chosen.scopes),
         filters=_filters(chosen.stage, chosen.level, chosen.unread),
+        more=url_for("views.edit", **dict(query)),
+        narrowed=len(chosen.narrowed),
     )
     return drawn
 
@@ -210,6 +233,7 @@ def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
         "industry": customer.industry,
         "size": customer.size,
         "website": customer.website,
+        "credit_code": customer.credit_code,
         "note": customer.note,
         "owner": owner,
         "last_followed_at": rows.moment(customer.last_followed_at) if customer.last_followed_at else "",
@@ -240,32 +264,39 @@ def create() -> Any:
     form = _read()
 
     def act() -> str:
+        values = _posted_values(form)
         if not form.typed["similar_ok"]:
-            _ask_about_similar(form.typed["name"])
-        return url_for("customers.page", customer_id=create_customer(_posted_values(form), actor=g.member).id)
+            _ask_about_similar(values)
+        return url_for("customers.page", customer_id=create_customer(values, actor=g.member).id)
 
     return save(form, act, again=lambda problem: _show_new(form, problem), words=_("客户已保存"))
 
 
 class Similar(Duplicate):
-    """Other customers have such a name: `visible` as (id, name), and how many more the actor may not see."""
-
-    def __init__(self, visible: list[tuple[str, str]], hidden: int) -> None:
-        super().__init__({"name": _("已有名称相同或相近的客户，请先核对")})
-        self.visible, self.hidden = visible, hidden
+    """Others are alike, of whom the rules only warn: saved all the same when it is said again."""
 
 
-def _ask_about_similar(name: str) -> None:
-    found = customers_with_similar_name(name)
-    visible = [(row.id, row.name) for row in found if may_see_member(g.member, row.owner_id)]
-    if found:
-        raise Similar(visible, len(found) - len(visible))
+def _ask_about_similar(values: dict[str, Any]) -> None:
+    hits = find_duplicates(values, actor=g.member)
+    if any(one.level == BLOCK for one in hits):
+        return  # refused by the save itself
+    hits = admitted(hits, actor=g.member)
+    if hits:
+        about = duplicate_of(hits)
+        text = _("已有名称相同或相近的客户，请先核对")
+        raise Similar(dict.fromkeys(about.fields, text), told=about.told, asked=about.asked)
 
 
 def _show_new(form: Form, problem: Problem | None = None) -> str:
-    similar = problem if isinstance(problem, Similar) else None
-    known = problem.record_id if isinstance(problem, Duplicate) else ""
-    return show("customers/new.html", counted=False, form=form, similar=similar, known=known, **_choices(form))
+    similar = isinstance(problem, Similar)
+    return show("customers/new.html", counted=False, form=form, similar=similar, **_known(problem), **_choices(form))
+
+
+def _known(problem: Problem | None) -> dict[str, Any]:
+    """Who is known already, where that is what a save was refused for."""
+    if not isinstance(problem, Duplicate):
+        return {"told": [], "asked": []}
+    return {"told": problem.told, "asked": problem.asked}
 
 
 def _read() -> Form:
@@ -358,14 +389,13 @@ def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -
         form.version = customer.version
         form.errors.pop("", None)
         conflict = _conflict(customer, problem)
-    known = problem.record_id if isinstance(problem, Duplicate) else ""
     return show(
         "customers/edit.html",
         counted=False,
         customer=customer,
         form=form,
         conflict=conflict,
-        known=known,
+        **_known(problem),
         **_choices(form),
     )
 
