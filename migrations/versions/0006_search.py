@@ -8,6 +8,7 @@ revision = "0006"
 down_revision = "0005"
 
 GRAMS = postgresql.ARRAY(sa.Text()).with_variant(sa.Text(), "sqlite")
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 REBUILD = sa.text(
     "INSERT INTO outbox (corp_id, kind, lane, key, payload, due_at, state, "
     "attempts, crashes, created_at) "
@@ -37,6 +38,26 @@ def upgrade() -> None:
         sa.Column("sounds", sa.String(60), nullable=False),
         sa.PrimaryKeyConstraint("char", name=op.f("pk_search_reading")),
     )
+    op.create_table(
+        "saved_view",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("name", sa.String(30), nullable=False),
+        sa.Column("query", JSON, nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_saved_view_corp_id_corp")),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "member_id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_saved_view_corp_id_member_id_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_saved_view")),
+    )
+    op.create_index("ix_saved_view_member", "saved_view", ["corp_id", "member_id", "created_at"])
+    op.create_index("ix_saved_view_shared", "saved_view", ["corp_id", "shared", "created_at"])
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "CREATE VIRTUAL TABLE fts_search USING fts5(grams, content='', columnsize=0, detail='none', "
@@ -54,6 +75,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE fts_search")
+    op.drop_table("saved_view")
     op.drop_table("search_reading")
     op.drop_table("search_entry")
     op.execute("DELETE FROM outbox WHERE kind LIKE 'search.%'")

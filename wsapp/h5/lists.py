@@ -82,13 +82,21 @@ def customer_list(
 
 
 def customer_page(
-    actor: Member, *, whose: str, text: str, stage: str, level: str, limit: int, cursor: str
+    actor: Member,
+    *,
+    whose: str,
+    text: str,
+    stage: str,
+    level: str,
+    limit: int,
+    cursor: str,
+    more: Sequence[sa.ColumnElement[bool]] = (),
 ) -> tuple[list[Any], str | None]:
     """Return a page of `customer_list`, last changed first, and the cursor of the next one.
 
-    `whose`: "mine", "shared" (one's co-work) or "team" (all that one sees).
+    `whose`: "mine", "shared" (one's co-work) or "team" (all that one sees); `more`: conditions of further filters.
     """
-    if text:
+    if text or more:
         statement = customer_list(
             actor,
             mine=whose == "mine",
@@ -96,7 +104,7 @@ def customer_page(
             text=text,
             stage=stage or None,
             level=level or None,
-        )
+        ).where(*more)
         values = None
     else:
         statement = _kept_customers(viewer_of(actor), whose, bool(stage), bool(level))

@@ -1,10 +1,12 @@
-"""The index: one entry for each record that can be found, and how Chinese characters sound."""
+"""The index: one entry for each record that can be found, and how Chinese characters sound; saved views of lists."""
+
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wsapp.db import Base, CorpScoped
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 CUSTOMER, CONTACT, FOLLOW_UP, TASK = "c", "k", "f", "t"  # what an entry is about
 
@@ -36,3 +38,20 @@ class SearchReading(Base):
 
     char: Mapped[str] = mapped_column(sa.String(1), primary_key=True)
     sounds: Mapped[str] = mapped_column(sa.String(60))
+
+
+class SavedView(CorpScoped, Base):
+    """A saved view (视图) of the customer list: a name for an address's query values. Shared ones everybody has."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        sa.Index("ix_saved_view_member", "corp_id", "member_id", "created_at"),
+        sa.Index("ix_saved_view_shared", "corp_id", "shared", "created_at"),
+    )
+
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    name: Mapped[str] = mapped_column(sa.String(30))
+    query: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    shared: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(Moment)

@@ -1,0 +1,156 @@
+"""Filters (筛选) of the customer list: one registry of what a list can be narrowed by.
+
+A filter is a query value of the list's address, so that a narrowed list is a link. Whoever adds a field that lists can
+be narrowed by registers it with `register`; a corp's own fields come by themselves, as `custom.<key>`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp import clock
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import tagged
+from wsapp.crm.customers.tags import known_tags
+from wsapp.crm.fields.access import reads
+from wsapp.crm.fields.finding import filterable
+from wsapp.crm.fields.finding import matching as with_custom
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import assignable_members
+from wsapp.crm.tasks.queries import start_of_today
+from wsapp.problems import Invalid
+from wsapp.texts import _, lazy
+
+LONGEST = 60
+CUSTOM = "custom."
+Choices = Sequence[tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One filter: `field` is what the actor must be able to read (several: divided by spaces),
+    `choices` what can be chosen (None: any text)."""
+
+    name: str
+    label: Any
+    field: str
+    condition: Callable[[str], sa.ColumnElement[bool]]
+    choices: Callable[[Member], Choices] | None = None
+
+
+_registered: dict[str, Filter] = {}
+
+
+def register(*found: Filter) -> None:
+    """Make filters known. A name is registered once."""
+    for one in found:
+        if one.name in _registered:
+            raise ValueError(f"the filter {one.name} is registered twice")
+        _registered[one.name] = one
+
+
+def filters_for(actor: Member) -> list[Filter]:
+    """Return the filters that the actor may use, the corp's own fields last."""
+    own = [
+        Filter(CUSTOM + field.key, field.label, CUSTOM + field.key, _of_custom(field.key, actor))
+        for field in filterable("customer", actor=actor)
+    ]
+    return [one for one in _registered.values() if all(reads(actor, field) for field in one.field.split())] + own
+
+
+def _of_custom(key: str, actor: Member) -> Callable[[str], sa.ColumnElement[bool]]:
+    return lambda value: sa.and_(*with_custom("customer", {key: value}, actor=actor, id_column=Customer.id))
+
+
+def wanted(values: Mapping[str, str], *, actor: Member) -> dict[str, str]:
+    """Return those of an address's values that are filters of the actor's, without empty ones."""
+    if not any(name in _registered or name.startswith(CUSTOM) for name in values):
+        return {}
+    names = {one.name for one in filters_for(actor)}
+    return {name: value[:LONGEST] for name, value in values.items() if name in names and value}
+
+
+def conditions(chosen: Mapping[str, str], *, actor: Member) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of chosen filters (see `wanted`). A value that means nothing narrows to nothing."""
+    if not chosen:
+        return []
+    known = {one.name: one for one in filters_for(actor)}
+    found = []
+    for name, value in chosen.items():
+        try:
+            found.append(known[name].condition(value))
+        except Invalid:
+            found.append(sa.false())
+    return found
+
+
+# --- what every corp has ------------------------------------------------------------------------------------------
+
+
+def _equals(column: Any) -> Callable[[str], sa.ColumnElement[bool]]:
+    def condition(value: str) -> sa.ColumnElement[bool]:
+        found: sa.ColumnElement[bool] = column == value
+        return found
+
+    return condition
+
+
+def _contains(*columns: Any) -> Callable[[str], sa.ColumnElement[bool]]:
+    return lambda value: sa.or_(*(column.contains(value, autoescape=True) for column in columns))
+
+
+def _next(value: str) -> sa.ColumnElement[bool]:
+    today, column = start_of_today(), Customer.next_follow_at
+    if value == "none":
+        return column.is_(None)
+    if value == "late":
+        return column < clock.now()
+    days = {"today": 1, "week": 7}.get(value)
+    return sa.false() if days is None else sa.and_(column >= today, column < today + timedelta(days=days))
+
+
+def _last(value: str) -> sa.ColumnElement[bool]:
+    column = Customer.last_followed_at
+    if value == "never":
+        return column.is_(None)
+    if value not in ("7", "15", "30", "90"):
+        return sa.false()
+    return sa.or_(column.is_(None), column < clock.now() - timedelta(days=int(value)))
+
+
+def _members(actor: Member) -> Choices:
+    return [(one.id, one.name) for one in assignable_members(actor)]
+
+
+NEXT = (("late", lazy("已逾期")), ("today", lazy("今天")), ("week", lazy("七天内")), ("none", lazy("没有计划")))
+LAST = (
+    ("7", lazy("超过 7 天没有跟进")),
+    ("15", lazy("超过 15 天没有跟进")),
+    ("30", lazy("超过 30 天没有跟进")),
+    ("90", lazy("超过 90 天没有跟进")),
+    ("never", lazy("从未跟进")),
+)
+
+register(
+    Filter("owner", lazy("负责人"), "owner", _equals(Customer.owner_id), _members),
+    Filter("tag", lazy("标签"), "tags", tagged, lambda actor: [(one, one) for one in known_tags()]),
+    Filter("source", lazy("来源"), "source", _equals(Customer.source)),
+    Filter("region", lazy("地区"), "region", _contains(Customer.province, Customer.city, Customer.district)),
+    Filter("industry", lazy("行业"), "industry", _contains(Customer.industry)),
+    Filter("next", lazy("下次跟进"), "next_follow_at", _next, lambda actor: NEXT),
+    Filter("last", lazy("上次跟进"), "last_followed_at", _last, lambda actor: LAST),
+)
+
+
+def described(chosen: Mapping[str, str], *, actor: Member) -> str:
+    """Return chosen filters in words: 负责人：阿丽、标签：重点."""
+    found = []
+    for one in filters_for(actor):
+        if one.name in chosen:
+            choices = dict(one.choices(actor)) if one.choices else {}
+            value = str(choices.get(chosen[one.name], chosen[one.name]))
+            found.append(_("%(what)s：%(value)s", what=str(one.label), value=value))
+    return _("、").join(found)

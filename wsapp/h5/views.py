@@ -1,0 +1,85 @@
+"""Narrowing the customer list by any field, and keeping a narrowed list under a name."""
+
+from typing import Any
+
+from flask import Blueprint, g, request, url_for
+
+from wsapp.crm.search import filters, views
+from wsapp.db import db
+from wsapp.h5.forms import Form, save
+from wsapp.h5.pages import arg, go, show
+from wsapp.problems import Problem
+from wsapp.texts import _
+from wsapp.web import require_member
+
+bp = Blueprint("views", __name__, url_prefix="/h5/customers")
+bp.before_request(require_member)
+
+OWN = ("q", "scope", "stage", "level")  # of the list itself, kept as they are
+
+
+@bp.get("/filter")
+def edit() -> str:
+    """Everything that the list can be narrowed by, the saved views, and a name for what is chosen now."""
+    return _show(Form({"name": "", "shared": ""}), _asked(request.args))
+
+
+def _show(form: Form, asked: dict[str, str], problem: Problem | None = None) -> str:
+    chosen = filters.wanted(asked, actor=g.member)
+    return show(
+        "views/edit.html",
+        counted=False,
+        form=form,
+        fields=[_drawn(one, chosen.get(one.name, "")) for one in filters.filters_for(g.member)],
+        kept={name: asked[name] for name in OWN if asked.get(name)},
+        asked=asked,
+        in_words=filters.described(chosen, actor=g.member),
+        views=_views(),
+        clear=url_for("customers.index", **{name: asked[name] for name in OWN if asked.get(name)}),
+    )
+
+
+def _drawn(one: filters.Filter, value: str) -> dict[str, Any]:
+    choices = [(key, str(text)) for key, text in one.choices(g.member)] if one.choices else None
+    return {"name": one.name, "label": str(one.label), "value": value, "choices": choices}
+
+
+def _views() -> list[dict[str, Any]]:
+    return [
+        {
+            "url": url_for("customers.index", **one.query),
+            "name": one.name,
+            "shared": one.shared,
+            "remove": url_for("views.remove", view_id=one.id)
+            if one.member_id == g.member.id or g.member.role == "admin"
+            else "",
+        }
+        for one in views.views_of(g.member)
+    ]
+
+
+def _asked(values: Any) -> dict[str, str]:
+    """Return what an address or a form asks the list for: its own values, and filters that the actor may use."""
+    own = {name: arg(name) if values is request.args else values.get(name, "") for name in OWN}
+    return {name: value for name, value in own.items() if value} | filters.wanted(values, actor=g.member)
+
+
+@bp.post("/views")
+def create() -> Any:
+    """Keep what the list is narrowed to under a name."""
+    form = Form.read(("name", "shared"))
+    asked = _asked(request.form)
+
+    def act() -> str:
+        views.save_view(form.typed["name"], asked, shared=form.typed["shared"] == "1", actor=g.member)
+        return url_for("customers.index", **asked)
+
+    return save(form, act, again=lambda problem: _show(form, asked, problem), words=_("视图已保存"))
+
+
+@bp.post("/views/<key:view_id>/removal")
+def remove(view_id: str) -> Any:
+    """Forget a view."""
+    views.remove_view(view_id, actor=g.member)
+    db.session.commit()
+    return go(url_for("views.edit"), _("视图已删除"))
