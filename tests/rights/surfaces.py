@@ -1,0 +1,252 @@
+"""Every place where records come out, and how to ask it which ones a person sees.
+
+A surface takes a `Reader` and returns the positions (in the world's list of books) of what it shows. To add one: write
+a function with `@surface(kind, *routes)`; the test of the route map fails until each route that shows records has one.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.rights.worlds import COMMON, Built, World, phone_of
+from wsapp.bots.sight import customers_called, customers_named_in
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import member
+from wsapp.db import corp_scope
+
+Seen = set[int]
+
+
+@dataclass
+class Reader:
+    """Somebody who looks: with a session, a token, and the ids of what there is."""
+
+    app: Flask
+    world: World
+    built: Built
+    client: FlaskClient
+    token: str
+
+    def page(self, path: str) -> str:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, (path, answer.status_code)
+        return answer.get_data(as_text=True)
+
+    def opens(self, path: str) -> bool:
+        answer = self.client.get(path)
+        assert answer.status_code in (200, 404), (path, answer.status_code)
+        return answer.status_code == 200
+
+    def rest(self, path: str) -> Any:
+        answer = self.client.get(f"/api/v1{path}", headers={"Authorization": f"Bearer {self.token}"})
+        return answer.json if answer.status_code == 200 else None
+
+    def items(self, path: str) -> list[Any]:
+        found = self.rest(path)
+        assert found is not None, path
+        assert found["next_cursor"] is None
+        items: list[Any] = found["items"]
+        return items
+
+    def me(self) -> Member:
+        found = member(self.built.members[self.world.actor])
+        assert found is not None
+        return found
+
+
+@dataclass(frozen=True)
+class Surface:
+    name: str
+    kind: str  # what it shows: customer, follow_up, visit, task, message, event of a customer
+    routes: tuple[str, ...]
+    part: bool  # shows a part of what is seen (one's own, a page's worth): never more
+    few: bool  # asked about the first customers of a world only, for each costs a request
+    ask: Callable[[Reader], Seen]
+
+
+FEW = 3
+SURFACES: list[Surface] = []
+
+
+def surface(
+    kind: str, *routes: str, part: bool = False, few: bool = False
+) -> Callable[[Callable[[Reader], Seen]], Callable[[Reader], Seen]]:
+    """Add a surface that shows `kind`; `routes` are the lines of the route map that it stands for."""
+
+    def add(ask: Callable[[Reader], Seen]) -> Callable[[Reader], Seen]:
+        SURFACES.append(Surface(ask.__name__, kind, routes, part, few, ask))
+        return ask
+
+    return add
+
+
+def at(ids: list[str], found: Iterable[str]) -> Seen:
+    """Return the positions of ids; an id of nobody's fails."""
+    return {ids.index(one) for one in found}
+
+
+def linked(page: str, folder: str) -> set[str]:
+    """Return the ids to whose records a page links."""
+    return set(re.findall(rf"/h5/{folder}/([a-z]0[0-9]{{18}})", page))
+
+
+# --- REST ---------------------------------------------------------------------------------------------------------
+
+
+@surface("customer", "GET /api/v1/customers")
+def rest_list(reader: Reader) -> Seen:
+    return at(reader.built.customers, (one["id"] for one in reader.items("/customers?limit=200")))
+
+
+@surface("customer", "GET /api/v1/customers")
+def rest_search_by_name(reader: Reader) -> Seen:
+    return at(reader.built.customers, (one["id"] for one in reader.items(f"/customers?limit=200&q={COMMON}")))
+
+
+@surface("customer", "GET /api/v1/customers")
+def rest_search_by_phone(reader: Reader) -> Seen:
+    return at(reader.built.customers, (one["id"] for one in reader.items("/customers?limit=200&q=1390000")))
+
+
+@surface("customer", "GET /api/v1/customers")
+def rest_filter_and_sort(reader: Reader) -> Seen:
+    found = reader.items("/customers?limit=200&stage=new&level=A&sort=name")
+    return at(reader.built.customers, (one["id"] for one in found))
+
+
+@surface("customer", "GET /api/v1/customers")
+def rest_pages(reader: Reader) -> Seen:
+    """One by one: what a cursor goes past is not to be seen either."""
+    found, cursor = set(), ""
+    while True:
+        page = reader.rest(f"/customers?limit=1{'&cursor=' + cursor if cursor else ''}")
+        found |= at(reader.built.customers, (one["id"] for one in page["items"]))
+        if not page["next_cursor"]:
+            return found
+        cursor = page["next_cursor"]
+
+
+@surface("customer", "GET /api/v1/customers/<customer_id>", few=True)
+def rest_record(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.rest(f"/customers/{one}") is not None}
+
+
+@surface("customer_event", "GET /api/v1/events", "GET /api/v1/events/<event_id>")
+def rest_timeline(reader: Reader) -> Seen:
+    found = reader.items("/events?limit=200&kind=customer.created")
+    return at(reader.built.customers, (one["customer"] for one in found))
+
+
+@surface("follow_up", "GET /api/v1/follow-ups", "GET /api/v1/follow-ups/<follow_up_id>")
+def rest_follow_ups(reader: Reader) -> Seen:
+    return at(reader.built.follow_ups, (one["id"] for one in reader.items("/follow-ups?limit=200")))
+
+
+@surface("follow_up", "GET /api/v1/follow-ups")
+def rest_attachments(reader: Reader) -> Seen:
+    found = reader.items("/follow-ups?limit=200")
+    return at(reader.built.photos, (photo for one in found for photo in one["photos"]))
+
+
+@surface("follow_up", "GET /api/v1/follow-ups")
+def rest_search_in_follow_ups(reader: Reader) -> Seen:
+    return at(reader.built.follow_ups, (one["id"] for one in reader.items("/follow-ups?limit=200&q=说了")))
+
+
+@surface("visit", "GET /api/v1/visits", "GET /api/v1/visits/<visit_id>")
+def rest_visits(reader: Reader) -> Seen:
+    return at(reader.built.visits, (one["id"] for one in reader.items("/visits?limit=200")))
+
+
+@surface("task", "GET /api/v1/tasks", "GET /api/v1/tasks/<task_id>")
+def rest_tasks(reader: Reader) -> Seen:
+    return at(reader.built.tasks, (one["id"] for one in reader.items("/tasks?limit=200")))
+
+
+@surface("follow_up_event", "GET /api/v1/events")
+def rest_events_of_follow_ups(reader: Reader) -> Seen:
+    found = reader.items("/events?limit=200&kind=follow_up.logged")
+    return at(reader.built.follow_ups, (one["subject"].partition("/")[2] for one in found))
+
+
+@surface("message", "GET /api/v1/notifications", "GET /api/v1/notifications/<notification_id>")
+def rest_notifications(reader: Reader) -> Seen:
+    return at(reader.built.messages, (one["id"] for one in reader.items("/notifications?limit=200")))
+
+
+# --- pages --------------------------------------------------------------------------------------------------------
+
+
+@surface("customer", "GET /h5/customers", part=True)
+def page_list(reader: Reader) -> Seen:
+    return at(reader.built.customers, linked(reader.page("/h5/customers?scope=team"), "customers"))
+
+
+@surface("customer", "GET /h5/customers", part=True)
+def page_filter(reader: Reader) -> Seen:
+    found = linked(reader.page("/h5/customers?scope=team&stage=new&level=A"), "customers")
+    return at(reader.built.customers, found)
+
+
+@surface("customer", "GET /h5/customers", part=True)
+def page_list_search(reader: Reader) -> Seen:
+    found = linked(reader.page(f"/h5/customers?scope=team&q={COMMON}"), "customers")
+    return at(reader.built.customers, found)
+
+
+@surface("customer", "GET /h5/customers/<key:customer_id>", few=True)
+def page_record(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.opens(f"/h5/customers/{one}")}
+
+
+@surface("visit", "GET /h5/visits", "GET /h5/visits/<key:visit_id>", part=True)
+def page_visits(reader: Reader) -> Seen:
+    return at(reader.built.visits, linked(reader.page("/h5/visits?scope=team"), "visits"))
+
+
+@surface("task", "GET /h5/tasks", "GET /h5/tasks/<key:task_id>", part=True)
+def page_tasks(reader: Reader) -> Seen:
+    return at(reader.built.tasks, linked(reader.page("/h5/tasks?scope=team"), "tasks"))
+
+
+# --- the robot, duplicates ----------------------------------------------------------------------------------------
+
+
+@surface("customer")
+def robot_find(reader: Reader) -> Seen:
+    with reader.app.app_context(), corp_scope(reader.built.corp_id):
+        me = reader.me()
+        found = {one.id for n in range(len(reader.world.books)) for one in customers_called(f"户{n}号", actor=me)}
+    return at(reader.built.customers, found)
+
+
+@surface("customer")
+def robot_sentence(reader: Reader) -> Seen:
+    with reader.app.app_context(), corp_scope(reader.built.corp_id):
+        me, found = reader.me(), set()
+        for n in range(len(reader.world.books)):
+            found |= {one.id for one in customers_named_in(f"{COMMON}客户{n}号", actor=me)}
+    return at(reader.built.customers, found)
+
+
+@surface("customer", "POST /api/v1/customers", few=True)
+def duplicate_check(reader: Reader) -> Seen:
+    """A known telephone number is always refused; the other customer's name is told only to who sees it."""
+    found = set()
+    for n in range(len(reader.world.books[:FEW])):
+        body = {"name": "完全不同的公司", "phones": [phone_of(n)]}
+        headers = {"Authorization": f"Bearer {reader.token}"}
+        answer = reader.client.post("/api/v1/customers", json=body, headers=headers)
+        assert answer.status_code in (403, 409), answer.json
+        if answer.status_code == 403:
+            return NOT_ASKED
+        if f"{COMMON}客户{n}号" in answer.get_data(as_text=True):
+            found.add(n)
+    return found
+
+
+NOT_ASKED: Seen = {-1}  # the reader may create no customer and so asks nothing
