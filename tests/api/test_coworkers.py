@@ -29,7 +29,8 @@ def test_a_coworker_reads_or_edits_until_removed(rest: Callable[..., Rest], ali:
     assert friend.post(f"/customers/{customer}/contacts", {"name": "陈"}).status_code == 201
     assert friend.post(f"/customers/{customer}/coworkers", {"member": "bob"}).status_code == 403
     left = owner("DELETE", f"/customers/{customer}/coworkers/cha")
-    assert left.status_code == 200 and left.get_json()["items"] == []
+    assert left.status_code == 200
+    assert left.get_json()["items"] == []
     assert friend.get(f"/customers/{customer}").status_code == 404
     assert owner("DELETE", f"/customers/{customer}/coworkers/cha").status_code == 404
 
@@ -94,7 +95,9 @@ def test_a_lead_keeps_everything_when_it_is_converted(rest: Callable[..., Rest],
     assert lead["respond_by"] is not None
     client.made(f"/customers/{lead['id']}/follow-ups", {"text": "谈价"})
     followed = client.get(f"/leads/{lead['id']}").get_json()
-    assert followed["state"] == "working" and followed["responded_at"] and followed["score"] > lead["score"]
+    assert followed["state"] == "working"
+    assert followed["responded_at"]
+    assert followed["score"] > lead["score"]
     assert client.post(f"/leads/{lead['id']}/state", {"state": "converted"}).get_json()["state"] == "converted"
     record = client.get(f"/customers/{lead['id']}").get_json()
     assert (record["lead"], record["stage"], record["phones"]) == ("converted", "intent", ["13900139000"])

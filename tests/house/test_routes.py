@@ -25,6 +25,7 @@ from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.coworkers import add_coworker
 from wsapp.crm.customers.leads import start_lead
+from wsapp.crm.customers.models import Tag
 from wsapp.crm.deletions.actions import begin_run, delete
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
@@ -36,7 +37,8 @@ from wsapp.crm.org import access
 from wsapp.crm.org.models import Corp, Department, LoginSession, Member
 from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
-from wsapp.crm.pools.models import Pool
+from wsapp.crm.pools.models import Handover, Pool
+from wsapp.crm.search.views import save_view
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.visits.actions import log_visit
 from wsapp.db import Base, corp_scope, db, every_corp
@@ -138,6 +140,12 @@ ROUTES: dict[str, Route] = {
     "GET /h5/pool/<key:customer_id>": Route(MEMBER),
     "POST /h5/pool/<key:customer_id>/claim": Route(MEMBER),
     "POST /h5/pool/claims": Route(MEMBER, query={"pool": "{pool}"}, form={"customers": "{customer}"}),
+    "GET /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}),
+    "POST /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}, form={"count": "5", "takers": "{member}"}),
+    "GET /h5/team/<key:member_id>/handover": Route(MEMBER),
+    "POST /h5/team/<key:member_id>/handover": Route(MEMBER, form={"way": "load", "takers": "{member}"}),
+    "GET /h5/handovers/<key:handover_id>": Route(MEMBER),
+    "POST /h5/handovers/<key:handover_id>/undo": Route(MEMBER),
     "GET /h5/visits": Route(MEMBER, query={"whose": "team", "customer": "{customer}"}),
     "GET /h5/visits/new": Route(MEMBER, query={"customer": "{customer}"}),
     "GET /h5/visits/<key:visit_id>": Route(MEMBER),
@@ -157,6 +165,9 @@ ROUTES: dict[str, Route] = {
     "GET /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors/look": Route(MEMBER),
+    "GET /h5/customers/filter": Route(MEMBER, query={"owner": "{member}"}),
+    "POST /h5/customers/views": Route(MEMBER, form={"name": "探", "owner": "{member}"}),
+    "POST /h5/customers/views/<key:view_id>/removal": Route(MEMBER, alone=True),
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
     "GET /h5/team": Route(MEMBER),
     "GET /h5/team/<key:member_id>": Route(MEMBER),
@@ -187,6 +198,15 @@ ROUTES: dict[str, Route] = {
     "POST /h5/probe": Route(MEMBER, query={"ticket": "x"}, body={"worked": True}),
     # --- the console
     "GET /admin/": Route(ADMIN),
+    "GET /admin/fields": Route(ADMIN),
+    "POST /admin/fields": Route(ADMIN, form={"type": "text", "label": "探"}),
+    "POST /admin/fields/preview": Route(ADMIN, form={"type": "text", "label": "探"}),
+    "GET /admin/fields/new": Route(ADMIN, query={"type": "text"}),
+    "GET /admin/fields/<key:field_id>": Route(ADMIN),
+    "POST /admin/fields/<key:field_id>": Route(ADMIN, form={"type": "text", "label": "探"}),
+    "POST /admin/fields/<key:field_id>/place": Route(ADMIN, form={"step": "up"}),
+    "POST /admin/fields/<key:field_id>/deletion": Route(ADMIN),
+    "POST /admin/fields/<key:field_id>/restoration": Route(ADMIN),
     "GET /admin/corps": Route(ADMIN),
     "POST /admin/corps": Route(ADMIN, form={"host": "wecom"}),
     "POST /admin/corps/file": Route(ADMIN, form={"file_name": "WW_verify_a.txt"}),
@@ -218,6 +238,10 @@ ROUTES: dict[str, Route] = {
     "POST /admin/pools": Route(ADMIN, form={"name": "探", "departments": "77", "enabled": "1"}),
     "GET /admin/pools/<key:pool_id>": Route(ADMIN),
     "POST /admin/pools/<key:pool_id>": Route(ADMIN, form={"name": "探", "departments": "77", "enabled": "1"}),
+    "GET /admin/tags": Route(ADMIN),
+    "POST /admin/tags": Route(ADMIN, form={"name": "探", "colour": "red"}),
+    "POST /admin/tags/<key:tag_id>": Route(ADMIN, form={"name": "改名", "colour": "red"}),
+    "POST /admin/tags/<key:tag_id>/removal": Route(ADMIN),
     "GET /admin/robots": Route(ADMIN),
     "POST /admin/robots": Route(ADMIN, form={"name": "探", "events": "customer.created", "department": "2"}),
     "POST /admin/robots/<key:robot_id>/test": Route(ADMIN),
@@ -405,7 +429,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     values = {"name": "佛山市华星家具有限公司", "phones": ["13800138000"]}
     customer = create_customer(values, actor=owner)
     start_lead(customer, actor=owner)
-    contact = add_contact(customer, {"name": "陈志远", "phones": ["13811112222"]}, actor=owner)
+    contact = add_contact(customer, {"name": "陈志远", "tags": ["机密标签"], "phones": ["13811112222"]}, actor=owner)
     add_coworker(customer, boss, may_edit=False, actor=owner)
     visit = log_visit(customer, {"note": "老板下月换供应商"}, actor=owner, photos=[photo])
     follow_up = log_follow_up(customer, {"text": "报价打八五折"}, actor=owner)
@@ -419,7 +443,8 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     message.state, message.host_id, message.sent_at = ACCEPTED, "m-1", now  # may be taken back
     db.session.add(Department(id="77", name="机密事业部", parent_id="1", path="/1/77/", sort=0, checked_at=now))
     pool = Pool(name="机密公海", departments=["2"], created_at=now, updated_at=now)
-    db.session.add(pool)
+    handover = Handover(actor_id=owner.id, cause="deal", state="done", created_at=now)
+    db.session.add_all([pool, handover])
     changed()
     dictated = BotDraft(
         member_id=owner.id,
@@ -448,13 +473,16 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "contact": contact.id,
         "lead": customer.id,
         "coworker": "bob",
+        "tag": db.session.scalars(sa.select(Tag.id)).one(),
         "visit": visit.id,
         "follow_up": follow_up.id,
         "task": task.id,
         "mirror": mirror.id,
         "draft": dictated.id,
+        "view": save_view("阿丽的视图", {"source": "展会"}, shared=False, actor=owner).id,
         "robot": robot.id,
         "pool": pool.id,
+        "handover": handover.id,
         "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).first(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
         "work": str(work.id),

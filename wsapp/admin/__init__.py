@@ -18,8 +18,10 @@ PAGES = (
     "rules",
     "bin",
     "pools",
+    "fields",
     "robots",
     "doctor",
+    "tags",
     "tokens",
 )
 

@@ -53,6 +53,8 @@ def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
         ("/admin/rules", _("业务规则"), "rules"),
         ("/admin/pools", _("公海"), "pools"),
         ("/admin/bin", _("回收站"), "bin"),
+        ("/admin/tags", _("标签"), "tags"),
+        ("/admin/fields", _("字段"), "fields"),
         ("/admin/robots", _("群机器人"), "robots"),
         ("/admin/doctor", _("体检"), "doctor"),
         ("/admin/tokens", _("API 令牌"), "tokens"),
