@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("is_default", sa.Boolean(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
-        sa.Column("dealing", JSON, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
     )
@@ -75,6 +74,7 @@ def upgrade() -> None:
         sa.Column("leaver_id", sa.String(40)),
         sa.Column("plan", JSON, nullable=False),
         sa.Column("moved", JSON, nullable=False),
+        sa.Column("credits", JSON, nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
@@ -82,7 +82,7 @@ def upgrade() -> None:
         sa.Column("undo_until", MOMENT),
         _key("handover", "actor_id", "member"),
     )
-    op.create_index("ix_handover_recent", "handover", ["corp_id", "created_at"])
+    op.create_index("ix_handover_recent", "handover", ["corp_id", "actor_id", "created_at"])
 
 
 def downgrade() -> None:

@@ -141,7 +141,6 @@ def test_a_release_goes_to_the_default_pool_of_the_owners_department(
 
         now = clock.now()
         pool = Pool(name="华南公海", departments=["2"], is_default=True, created_at=now, updated_at=now)
-        pool.people, pool.managers, pool.hidden, pool.rules, pool.dealing = [], [], [], {}, {}
         db.session.add(pool)
         db.session.flush()
         changed()

@@ -39,6 +39,7 @@ from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
 from wsapp.crm.pools.models import Handover, Pool
 from wsapp.crm.search.views import save_view
+from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.visits.actions import log_visit
 from wsapp.db import Base, corp_scope, db, every_corp
@@ -116,7 +117,6 @@ ROUTES: dict[str, Route] = {
     "POST /h5/contacts/<key:contact_id>": Route(MEMBER, form={"name": "改名", "version": "1"}),
     "GET /h5/contacts/<key:contact_id>/edit": Route(MEMBER),
     "POST /h5/contacts/<key:contact_id>/phones/<int:position>": Route(MEMBER),
-    "POST /h5/contacts/<key:contact_id>/removal": Route(MEMBER),
     "GET /h5/customers/<key:customer_id>/coworkers": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/coworkers": Route(MEMBER, form={"member": "{member}", "access": "edit"}),
     "POST /h5/customers/<key:customer_id>/coworkers/removal": Route(MEMBER, form={"member": "{member}"}),
@@ -127,6 +127,15 @@ ROUTES: dict[str, Route] = {
     "GET /h5/leads/new": Route(MEMBER),
     "POST /h5/leads/<key:customer_id>/state": Route(MEMBER, form={"state": "converted"}),
     "GET /h5/customers/<key:customer_id>/edit": Route(MEMBER),
+    "GET /h5/customers/duplicates": Route(MEMBER, query={"phones": "13800138000", "name": "佛山华星家具"}),
+    "GET /h5/customers/<key:customer_id>/merge": Route(MEMBER, query={"q": "华星"}),
+    "GET /h5/customers/<key:customer_id>/merge/<key:other_id>": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/merge/<key:other_id>": Route(MEMBER, form={"version": "1"}),
+    "POST /h5/customers/<key:customer_id>/merge/<key:loser_id>/undo": Route(MEMBER),
+    "GET /h5/share-requests": Route(MEMBER),
+    "POST /h5/share-requests": Route(MEMBER, form={"asked": "phones:13911119999"}),
+    "GET /h5/share-requests/<key:request_id>": Route(MEMBER),
+    "POST /h5/share-requests/<key:request_id>/answer": Route(MEMBER, form={"answer": "share_hand"}),
     "POST /h5/customers/<key:customer_id>/phones/<int:position>": Route(MEMBER),
     "GET /h5/customers/<key:customer_id>/follow-ups/new": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/follow-ups": Route(MEMBER, form={"text": "探", "photos": "{file}"}),
@@ -255,6 +264,9 @@ ROUTES: dict[str, Route] = {
     "GET /admin/bin/<key:deletion_id>": Route(ADMIN),
     "POST /admin/bin/<key:deletion_id>/restoration": Route(ADMIN),
     "POST /admin/bin/<key:deletion_id>/purge": Route(ADMIN, form={"reason": "打扫"}),
+    "GET /admin/audit": Route(ADMIN, query={"q": "{customer}"}),
+    "GET /admin/audit/<key:event_id>": Route(ADMIN),
+    "POST /admin/audit/export": Route(ADMIN, form={"q": "{customer}"}),
     "GET /admin/rules": Route(ADMIN),
     "POST /admin/rules": Route(ADMIN, form={"log.text": "200"}),
     "GET /admin/doctor": Route(ADMIN),
@@ -266,6 +278,9 @@ ROUTES: dict[str, Route] = {
     "GET /api/v1/customers": Route(TOKEN, query={"owner": "ali", "q": "华星"}),
     "POST /api/v1/customers": Route(TOKEN, body={"name": "探子公司", "parent": "{customer}", "owner": "ali"}),
     "GET /api/v1/customers/<customer_id>": Route(TOKEN),
+    "GET /api/v1/customers/duplicates": Route(TOKEN, query={"phone": "13800138000", "name": "佛山华星家具"}),
+    "POST /api/v1/customers/<customer_id>/merge": Route(TOKEN, body={"into": "{other}"}),
+    "DELETE /api/v1/customers/<customer_id>/merge": Route(TOKEN),
     "PATCH /api/v1/customers/<customer_id>": Route(TOKEN, body={"name": "改名"}),
     "GET /api/v1/customers/<customer_id>/contacts": Route(TOKEN, query={"q": "陈"}),
     "POST /api/v1/customers/<customer_id>/contacts": Route(TOKEN, body={"name": "探"}),
@@ -460,6 +475,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     gone = delete("follow_up", log_follow_up(customer, {"text": "报价打八五折"}, actor=owner).id, actor=owner)
     run = begin_run("follow_up", [gone.id], typed="1", actor=owner)
     outbox.enqueue("card.update", {})
+    other = create_customer({"name": "中山红木世家"}, actor=owner)
+    shared = ShareRequest(customer_id=other.id, asker_id=boss.id, owner_id=owner.id, created_at=now)
+    db.session.add(shared)
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
     work.state, work.error = outbox.DEAD, "宿主返回 81013"
@@ -486,6 +504,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).first(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
         "work": str(work.id),
+        "other": other.id,
+        "loser": other.id,
+        "request": shared.id,
     }
 
 

@@ -58,6 +58,7 @@ def index() -> str:
         level=level,
         next_url=next_page(after),
         q=arg("q"),
+        deals=manages(pool, g.member),
     )
 
 

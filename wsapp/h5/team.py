@@ -4,6 +4,7 @@ from flask import Blueprint, g, url_for
 
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import department_names, leads_others, may_see_member, member
+from wsapp.crm.org.rights import may
 from wsapp.crm.visits.figures import todays_figures
 from wsapp.crm.visits.models import Visit
 from wsapp.db import db
@@ -66,6 +67,7 @@ def page(member_id: str) -> str:
     return show(
         "team/page.html",
         person=person,
+        may_hand_over=person.id != g.member.id and may(g.member, "transfer", person.id),
         departments=_("、").join(department_names(person)),
         figures=[
             (overdue, _("逾期待办"), "", overdue > 0),

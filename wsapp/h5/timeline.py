@@ -35,7 +35,6 @@ LOOKS = {
     "customer.unshared": ("team", "quiet"),
     "contact.added": ("me", "quiet"),
     "contact.changed": ("me", "quiet"),
-    "contact.removed": ("me", "quiet"),
     "lead.opened": ("filter", "quiet"),
     "lead.changed": ("filter", "quiet"),
     "lead.unanswered": ("alert", ""),
@@ -165,7 +164,7 @@ def _what(event: Any, people: dict[str, str]) -> str:
             return _("%(who)s 退回%(pool)s", who=who, pool=data.get("pool_name", ""))
         case "customer.recycled":
             return _("%(who)s 回收到%(pool)s", who=who, pool=data.get("pool_name", ""))
-        case "customer.shared" | "customer.unshared" | "contact.added" | "contact.changed" | "contact.removed":
+        case "customer.shared" | "customer.unshared" | "contact.added" | "contact.changed":
             return _people_words(event, who, people)
         case "lead.opened" | "lead.changed" | "lead.unanswered":
             return _lead_words(event, who)
@@ -194,8 +193,6 @@ def _people_words(event: Any, who: str, people: dict[str, str]) -> str:
             return _("%(name)s 不再协作", name=name)
         case "contact.added":
             return _("%(who)s 新建了联系人 %(name)s", who=who, name=name)
-        case "contact.removed":
-            return _("%(who)s 删除了联系人 %(name)s", who=who, name=name)
         case _:
             return _("%(who)s 修改了联系人 %(name)s", who=who, name=name)
 

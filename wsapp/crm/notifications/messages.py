@@ -281,6 +281,19 @@ def customers_card(count: int, *, giver: str) -> Card:
     }
 
 
+def leaver_card(leaver: Member, *, customers: int, tasks: int) -> Card:
+    """Return the card that asks a manager to hand over what somebody who left had."""
+    return {
+        "title": _("%(name)s 已离职，请交接客户", name=leaver.name)[:120],
+        "text": _("系统已按现有工作量给出接手建议，确认后 7 天内可以撤销。"),
+        "lines": [[_("客户"), str(customers)], [_("未完成的待办"), str(tasks)]],
+        "url": link(f"/h5/team/{leaver.id}/handover"),
+        "buttons": [],
+        "source": _("离职交接"),
+        "state": "",
+    }
+
+
 def in_language_of(reader: Member) -> Any:
     """Return the context in which a message to `reader` is written."""
     return speaking(reader.language)

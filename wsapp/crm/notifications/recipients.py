@@ -1,5 +1,7 @@
 """Who hears of what: one `case` an event, on one screen."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from wsapp.crm.customers.leads import NEW, OWNER
@@ -14,6 +16,7 @@ from wsapp.crm.notifications.messages import (
     directory_card,
     handed_over_card,
     in_language_of,
+    leaver_card,
     overdue_card,
     task_card,
     unlinked_card,
@@ -23,8 +26,8 @@ from wsapp.crm.notifications.messages import (
 from wsapp.crm.notifications.reminders import refresh_task_cards
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import administrators, manager_of, member
-from wsapp.crm.tasks.models import Task
-from wsapp.db import first
+from wsapp.crm.tasks.models import DOING, OPEN, Task
+from wsapp.db import db, first
 from wsapp.texts import _
 
 
@@ -33,10 +36,12 @@ def on_event(event: Event) -> None:
     match event.kind:
         case "visit.checked_in":
             _tell_manager_of_visit(event)
-        case "task.assigned":
+        case "task.assigned" if not event.data.get("together"):
             _tell_both_of_assignment(event)
         case "customer.assigned" if not event.data.get("together"):
             _tell_both_of_customer(event)
+        case "member.left":
+            _ask_for_handover(event)
         case "customer.recycled":
             _tell_former_owner(event)
         case "customer.claimed" | "customer.released":
@@ -124,6 +129,32 @@ def _tell_both_of_customer(event: Event) -> None:
             title = _("您的客户已转给 %(taker)s：%(name)s", taker=taker.name, name=name)
             card = customer_card(customer_id, name, title=title, lines=[], path="/h5/customers")
         tell(former, "customer.lost", card, key=f"event:{event.id}:former", subject_id=customer_id)
+
+
+def _ask_for_handover(event: Event) -> None:
+    """Somebody left: whoever looks after them is asked to hand their customers and tasks over."""
+    leaver: Member | None = first(sa.select(Member).where(Member.id == event.subject_id))
+    if leaver is None:
+        return
+    left = what_is_left(leaver.id)
+    if not any(left):
+        return
+    manager = manager_of(leaver)
+    readers: Sequence[Member] = [manager] if manager else administrators()
+    for reader in readers:
+        with in_language_of(reader):
+            card = leaver_card(leaver, customers=left[0], tasks=left[1])
+        tell(reader, "member.left", card, key=f"event:{event.id}:{reader.id}", subject_id=leaver.id)
+
+
+def what_is_left(member_id: str) -> tuple[int, int]:
+    """Return how many customers and open tasks somebody has."""
+    customers = sa.select(sa.func.count()).select_from(Customer)
+    tasks = sa.select(sa.func.count()).select_from(Task)
+    return (
+        db.session.scalar(customers.where(Customer.owner_id == member_id, Customer.deleted_at.is_(None))) or 0,
+        db.session.scalar(tasks.where(Task.assignee_id == member_id, Task.state.in_((OPEN, DOING)))) or 0,
+    )
 
 
 def _tell_former_owner(event: Event) -> None:

@@ -72,7 +72,7 @@ def claim_customer(customer_id: str, *, actor: Member) -> Customer:
         give_owner(customer, actor)
     except Conflict:
         raise Conflict({"pool": _("该客户不在公海中，可能刚被他人领取")}) from None
-    _begin(customer, actor, pool_id=pool.id)
+    begin_ownership(customer, actor, pool_id=pool.id)
     record(
         "customer.claimed",
         customer,
@@ -257,14 +257,15 @@ def hand_to(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
         end_ownership(customer.id, former, since, ending=ASSIGNED)
         new_owner = member(owner_id)
         if new_owner is not None:
-            _begin(customer, new_owner, pool_id=pool_id)
+            begin_ownership(customer, new_owner, pool_id=pool_id)
     return customer
 
 
 # --- who owned it -------------------------------------------------------------------------------------------------
 
 
-def _begin(customer: Customer, owner: Member, *, pool_id: str | None) -> None:
+def begin_ownership(customer: Customer, owner: Member, *, pool_id: str | None) -> None:
+    """Write down that somebody's time as the owner begins; `pool_id` is the pool that the customer came from."""
     since = customer.owned_since or clock.now()
     db.session.add(
         Ownership(customer_id=customer.id, owner_id=owner.id, since=since, pool_id=pool_id, ending="", reason="")

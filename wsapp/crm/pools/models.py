@@ -16,7 +16,9 @@ HIDDEN_AT_FIRST = ["phones", "address", "website", "note"]
 OWN_RULES = ("daily_claims", "holding", "cool_down", "entry_delay", "daily_views")
 
 # How an ownership ended.
-RELEASED, RECYCLED, ASSIGNED, HANDED_OVER = "released", "recycled", "assigned", "handed_over"
+RELEASED, RECYCLED, ASSIGNED = "released", "recycled", "assigned"
+DEAL, LEAVER = "deal", "leaver"
+RUNNING, DONE, UNDOING, UNDONE = "running", "done", "undoing", "undone"
 
 
 class Pool(CorpScoped, Base):
@@ -38,7 +40,6 @@ class Pool(CorpScoped, Base):
     position: Mapped[int] = mapped_column(default=0)
     is_default: Mapped[bool] = mapped_column(default=False)
     enabled: Mapped[bool] = mapped_column(default=True)
-    dealing: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)  # who is next in turn, see `dealing.py`
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
 
@@ -99,23 +100,25 @@ class PoolView(CorpScoped, Base):
 class Handover(CorpScoped, Base):
     """Many customers that change their owner in the background (批量分配、离职交接), and how far it got.
 
-    `plan` maps a customer to its new owner; `moved` holds what was moved as [customer, owner before, owner after],
-    so that it can be taken back until `undo_until`.
+    `plan` lists [customer, new owner]; `done` of `total` were tried. `moved` lists what it takes to put each back:
+    [customer or None, owner before, pool before, new owner, tasks along with it]; which is possible until `undo_until`.
+    `credits` says who is next in turn, so that the next deal goes on there.
     """
 
     __tablename__ = "handover"
     __table_args__ = (
         corp_key("actor_id", "member", ondelete="CASCADE"),
-        sa.Index("ix_handover_recent", "corp_id", "created_at"),
+        sa.Index("ix_handover_recent", "corp_id", "actor_id", "created_at"),
     )
 
     actor_id: Mapped[str] = mapped_column(sa.String(40))
-    cause: Mapped[str] = mapped_column(sa.String(12))  # "deal", "leaver"
+    cause: Mapped[str] = mapped_column(sa.String(12))  # DEAL, LEAVER
     leaver_id: Mapped[str | None] = mapped_column(sa.String(40))
-    plan: Mapped[list[Any]] = mapped_column(Json, default=list)  # [customer, new owner], in order
+    plan: Mapped[list[Any]] = mapped_column(Json, default=list)
     moved: Mapped[list[Any]] = mapped_column(Json, default=list)
+    credits: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
-    state: Mapped[str] = mapped_column(sa.String(10), default="queued")  # "running", "done", "undone"
+    state: Mapped[str] = mapped_column(sa.String(10), default=RUNNING)
     created_at: Mapped[datetime] = mapped_column(Moment)
     undo_until: Mapped[datetime | None] = mapped_column(Moment)

@@ -95,7 +95,6 @@ def make_first_pool() -> None:
         "position": 0,
         "is_default": True,
         "enabled": True,
-        "dealing": {},
         "created_at": now,
         "updated_at": now,
     }

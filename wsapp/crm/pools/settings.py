@@ -19,8 +19,6 @@ from wsapp.texts import _
 
 MOST_POOLS = 50
 MOST_HOLDING = 10_000
-# The fields that are kept as they are typed; `rules` and `level_holding` need a look at each number.
-KEPT = ("name", "kind", "departments", "people", "managers", "hidden", "position", "is_default", "enabled")
 
 
 def find_pool_row(pool_id: str) -> Pool:
@@ -42,7 +40,7 @@ def make_pool(values: Mapping[str, Any], *, actor: Member) -> Pool:
     if (db.session.scalar(sa.select(sa.func.count()).select_from(Pool)) or 0) >= MOST_POOLS:
         raise Invalid({"name": _("最多 %(most)d 个公海", most=MOST_POOLS)})
     now = clock.now()
-    pool = Pool(**clean, id=new_id(), dealing={}, created_at=now, updated_at=now)
+    pool = Pool(**clean, id=new_id(), created_at=now, updated_at=now)
     db.session.add(pool)
     db.session.flush()
     changed()

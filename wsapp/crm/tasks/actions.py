@@ -317,6 +317,32 @@ def cancel_tasks_about(customer_id: str, *, actor: Member | None, reason: str) -
     return cancelled
 
 
+def move_tasks(
+    former_id: str,
+    assignee_id: str,
+    *,
+    actor: Member | None,
+    customer_id: str | None = None,
+    only: list[str] | None = None,
+) -> list[str]:
+    """Hand all open tasks of somebody to somebody else (of one customer, or `only` these); returns the tasks' ids.
+
+    Part of a hand-over of many: whoever gets them is told once, by its own message.
+    """
+    which = [Task.assignee_id == former_id, Task.state.in_((OPEN, "doing"))]
+    if customer_id:
+        which.append(Task.customer_id == customer_id)
+    if only is not None:
+        which.append(Task.id.in_(only))
+    moved = []
+    for task in rows(sa.select(Task).where(*which).order_by(Task.id)):
+        if _while_open(task, assignee_id=assignee_id):
+            facts: dict[str, Any] = {"assignee": assignee_id, "before": former_id, "together": True}
+            record("task.assigned", task, actor=actor, customer_id=task.customer_id, **facts)
+            moved.append(task.id)
+    return moved
+
+
 def _while_open(task: Task, **values: Any) -> bool:
     """Write `values` if the task is still open, and say whether it was: one of two simultaneous presses wins."""
     moved = db.session.execute(
