@@ -71,7 +71,9 @@ def test_a_removed_contact_leaves_its_follow_ups(
     assert f'<option value="{contact.id}" selected>' in form
     logged = {"kind": "phone", "text": "谈价", "contact": contact.id}
     assert post(ali, f"/h5/customers/{book.customer}/follow-ups", logged).status_code == 303
-    assert post(ali, f"/h5/contacts/{contact.id}/removal", {}).status_code == 303
+    deletion = f"/h5/bin/new/contact/{contact.id}"
+    assert deletion in see(ali, f"/h5/contacts/{contact.id}")
+    assert post(ali, deletion, {}).status_code == 303
     record = see(ali, f"/h5/customers/{book.customer}")
     assert "还没有联系人" in record
     assert "谈价" in record

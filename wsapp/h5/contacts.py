@@ -1,10 +1,10 @@
-"""Contacts (联系人): a person at a customer; new, edit, call, remove."""
+"""Contacts (联系人): a person at a customer; new, edit, call."""
 
 from typing import Any
 
 from flask import Blueprint, g, url_for
 
-from wsapp.crm.customers.contacts import add_contact, change_contact, find_contact, remove_contact
+from wsapp.crm.customers.contacts import add_contact, change_contact, find_contact
 from wsapp.crm.customers.models import CONTACT_ROLES, GENDERS, Contact, Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, may_do
 from wsapp.crm.customers.reveals import are_masked, may_reveal, reveal_phone, unmasked
@@ -12,7 +12,7 @@ from wsapp.crm.fields.access import HIDDEN, access, masked_phone
 from wsapp.db import db
 from wsapp.h5 import rows, words
 from wsapp.h5.forms import Form, save
-from wsapp.h5.pages import go, show
+from wsapp.h5.pages import show
 from wsapp.problems import Forbidden, Problem, Stale
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -204,12 +204,3 @@ def _as_text(field: str, value: Any) -> str:
     if field in ("role", "gender"):
         return str((words.CONTACT_ROLES if field == "role" else words.GENDERS)[value])
     return _("、").join(value) if isinstance(value, list) else str(value or "")
-
-
-@bp.post("/contacts/<key:contact_id>/removal")
-def remove(contact_id: str) -> Any:
-    """Remove a contact."""
-    contact, customer = _both(contact_id)
-    remove_contact(contact, actor=g.member)
-    db.session.commit()
-    return go(url_for("customers.page", customer_id=customer.id), _("联系人已删除"))

@@ -150,21 +150,6 @@ def change_contact(
     return contact
 
 
-def remove_contact(contact: Contact, *, actor: Member) -> None:
-    """Remove a contact (删除联系人); follow-ups that name it keep its name. Another becomes the main one."""
-    demand_right(_customer_of(contact), "edit", actor=actor)
-    _hold(contact.customer_id)
-    contact.deleted_at = contact.updated_at = clock.now()
-    was_primary, contact.is_primary = contact.is_primary, False
-    db.session.flush()
-    left = contacts_of(contact.customer_id)
-    if was_primary and left:
-        heir: Contact = db.session.execute(sa.select(Contact).where(Contact.id == left[0].id)).scalar_one()
-        heir.is_primary = True
-        heir.version += 1
-    record("contact.removed", contact, actor=actor, customer_id=contact.customer_id, name=contact.name)
-
-
 def _customer_of(contact: Contact) -> Customer:
     return db.session.execute(sa.select(Customer).where(Customer.id == contact.customer_id)).scalar_one()
 
