@@ -390,7 +390,7 @@ class World:
     def path(self, line: str) -> str:
         rule = line.partition(" ")[2]
         names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json"}
-        names |= {"step": "app", "name": "WW_verify_0123456789abcdef"}
+        names |= {"step": "app", "name": "WW_verify_0123456789abcdef", "position": "0"}
         if rule.startswith("/api/"):
             names["member"] = "ali"
 

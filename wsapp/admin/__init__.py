@@ -17,6 +17,7 @@ PAGES = (
     "notifications",
     "rules",
     "bin",
+    "audit",
     "pools",
     "fields",
     "robots",

@@ -55,6 +55,7 @@ def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
         ("/admin/bin", _("回收站"), "bin"),
         ("/admin/tags", _("标签"), "tags"),
         ("/admin/fields", _("字段"), "fields"),
+        ("/admin/audit", _("操作日志"), "audit"),
         ("/admin/robots", _("群机器人"), "robots"),
         ("/admin/doctor", _("体检"), "doctor"),
         ("/admin/tokens", _("API 令牌"), "tokens"),

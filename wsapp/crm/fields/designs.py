@@ -7,7 +7,7 @@ from wsapp.crm.fields.conditions import FACTS, MAX_CONDITIONS, OPERATORS, RULES
 from wsapp.crm.fields.formulas import USABLE, names_in
 from wsapp.crm.fields.models import MAX_OPTIONS, Field
 from wsapp.crm.fields.text import clean_line
-from wsapp.crm.fields.types import COLUMN_TYPES, KINDS, MAX_COLUMNS, STEP, UNIQUE_TYPES, Kind, clean_value
+from wsapp.crm.fields.types import COLUMN_TYPES, KINDS, MAX_COLUMNS, STEP, TRUE, UNIQUE_TYPES, Kind, clean_value
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -184,6 +184,8 @@ def _conditions(given: Any, obj: str, others: Mapping[str, Field]) -> list[dict[
         value = one.get("value")
         if not isinstance(value, str | int | float | bool | None) or len(str(value)) > 100:
             return None
+        if one["field"] in others and others[one["field"]].type == "yes_no" and not isinstance(value, bool):
+            value = str(value).casefold() in TRUE
         found.append({"field": one["field"], "op": one["op"], "value": value})
     return found
 
