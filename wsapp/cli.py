@@ -228,6 +228,8 @@ def run(arguments: Sequence[str]) -> int:
     import_module("wsapp.cli_corps")
     import_module("wsapp.cli_doctor")
     import_module("wsapp.cli_directory")
+    import_module("wsapp.cli_audit")
+    import_module("wsapp.cli_transfer")
     import_module("wsapp.cli_search")
     try:
         code = program.main(args=list(arguments), prog_name="wsapp", standalone_mode=False)
