@@ -21,6 +21,7 @@ from tests.cast import CORP, WECOM_AGENT, Cast
 from wsapp import clock, outbox
 from wsapp.bots.models import BotDraft
 from wsapp.connecting import Draft
+from wsapp.crm.bulk.actions import begin_bulk
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.coworkers import add_coworker
@@ -174,6 +175,10 @@ ROUTES: dict[str, Route] = {
     "GET /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors/look": Route(MEMBER),
+    "GET /h5/customers/choose": Route(MEMBER, query={"owner": "{member}"}),
+    "POST /h5/customers/bulk": Route(MEMBER, form={"ids": "{customer}", "action": "level", "level": "D"}),
+    "GET /h5/bulk/<key:bulk_id>": Route(MEMBER, alone=True),
+    "POST /h5/bulk/<key:bulk_id>/undo": Route(MEMBER, alone=True),
     "GET /h5/customers/filter": Route(MEMBER, query={"owner": "{member}"}),
     "POST /h5/customers/views": Route(MEMBER, form={"name": "探", "owner": "{member}"}),
     "POST /h5/customers/views/<key:view_id>/removal": Route(MEMBER, alone=True),
@@ -497,6 +502,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "task": task.id,
         "mirror": mirror.id,
         "draft": dictated.id,
+        "bulk": begin_bulk([customer.id], "level", "A", actor=owner).id,
         "view": save_view("阿丽的视图", {"source": "展会"}, shared=False, actor=owner).id,
         "robot": robot.id,
         "pool": pool.id,
