@@ -287,8 +287,7 @@ def _with_draft(kind: str, given: Mapping[str, Any], field: Any) -> list[Field]:
         design = clean_design(given, obj=OBJECT, key=key, kind=kind, others=others)
     except Invalid:
         words = {"label": str(given.get("label") or _("新字段"))[:60], "options": list(given.get("options") or ())}
-        settings = {"columns": []} if kind == "sub_table" else {}
-        design = {**words, "type": kind, "settings": settings}
+        design = {**words, "type": kind, "settings": {}}
     draft = Field(id="", object=OBJECT, key=key, **{**design, "options": tuple(design["options"])})
     if key in fields:
         return [draft if name == key else one for name, one in fields.items()]
