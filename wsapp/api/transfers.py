@@ -75,9 +75,12 @@ def start_import() -> Answer:
     With `dry_run` nothing is written; the job says what would happen.
     """
     upload, values = _form()
+    imports.importable(g.member, values["object"])
+    most = imports.most_bytes()
     if "Idempotency-Key" not in request.headers:
         db.session.rollback()  # reading takes a while: hold no lock meanwhile
-    job = imports.upload(upload.stream, upload.filename or "", actor=g.member, obj=values["object"], wall=WALL)
+    received = imports.receive(upload.stream, upload.filename or "", most=most, wall=WALL)
+    job = imports.draft(received, actor=g.member, obj=values["object"])
     imports.prepare(job, actor=g.member, on_duplicate=values["on_duplicate"], dry_run=values["dry_run"])
     imports.start(job)
     return Answer(_import(job), 201, location=f"/api/v1/imports/{job.id}")

@@ -12,9 +12,11 @@ PAGES = (
     "today",
     "search",
     "customers",
+    "reasons",
     "duplicates",
     "sharing",
     "views",
+    "bulk",
     "contacts",
     "coworkers",
     "families",
@@ -31,10 +33,13 @@ PAGES = (
     "drafts",
     "bin",
     "me",
+    "deputies",
     "channels",
     "mirrors",
     "device",
     "probe",
+    "imports",
+    "exports",
 )
 
 

@@ -105,6 +105,12 @@ TOPICS = (
         ("visit.checked_in",),
         audience=LEADERS,
     ),
+    Topic(
+        "export",
+        lazy("导出审批"),
+        lazy("有人申请导出等您批准，或您的申请有了结果"),
+        ("export.asking", "export.decided"),
+    ),
 )
 
 TOPIC_OF = {kind: topic for topic in TOPICS for kind in topic.kinds}

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -36,7 +37,7 @@ from wsapp.crm.transfer.models import (
     ImportBatch,
     ImportJob,
 )
-from wsapp.crm.transfer.reading import read_book, read_rows
+from wsapp.crm.transfer.reading import WALL_SECONDS, Book, read_book, read_rows
 from wsapp.crm.transfer.undo import undo_batch
 from wsapp.db import db, first, new_id, rows
 from wsapp.problems import Forbidden, Invalid, NotFound
@@ -90,29 +91,65 @@ def most_bytes() -> int:
     return int(rule("import.megabytes")) * MEGABYTE
 
 
-def upload(file: IO[bytes], name: str, *, actor: Member, obj: str = "customer", wall: float | None = None) -> ImportJob:
-    """Read an uploaded spreadsheet and make a draft of an import, its columns' meanings guessed. Raises Invalid."""
-    if obj not in OBJECTS:
-        raise Invalid({"object": _("请从列表中选择")})
-    importable(actor, obj)
+@dataclass(frozen=True)
+class Received:
+    """An uploaded spreadsheet whose rows lie in a file of ours, and which is nobody's import yet."""
+
+    job_id: str
+    rows: Path
+    book: Book
+    name: str
+
+
+def receive(file: IO[bytes], name: str, *, most: int, wall: float = WALL_SECONDS) -> Received:
+    """Read an uploaded spreadsheet of at most `most` bytes, without a look at the database. Raises Invalid.
+
+    Doors end their transaction before: reading takes a while, and nobody is to wait for it.
+    """
     job_id = new_id()
     source, parsed = storage.place(job_id, storage.UPLOAD), storage.place(job_id, storage.ROWS)
     try:
-        _keep(file, source)
-        book = read_book(source, parsed) if wall is None else read_book(source, parsed, wall=wall)
-        job = _draft(job_id, parsed, actor, obj)
+        _keep(file, source, most)
+        book = read_book(source, parsed, wall=wall)
     except Invalid:
         storage.forget(job_id)
         raise
     source.unlink(missing_ok=True)  # its rows are all that is needed
-    job.file_name, job.format = Path(name or "import").name[:200].replace("\x00", ""), book.format
+    return Received(job_id, parsed, book, Path(name or "import").name[:200].replace("\x00", ""))
+
+
+def draft(received: Received, *, actor: Member, obj: str = "customer") -> ImportJob:
+    """Make a draft of an import, its columns' meanings guessed. Raises Invalid."""
+    if obj not in OBJECTS:
+        raise Invalid({"object": _("请从列表中选择")})
+    importable(actor, obj)
+    try:
+        job = _draft(received.job_id, received.rows, actor, obj)
+    except Invalid:
+        storage.forget(received.job_id)
+        raise
+    job.file_name, job.format = received.name, received.book.format
     db.session.add(job)
     db.session.flush()
     return job
 
 
-def _keep(file: IO[bytes], source: Path) -> None:
-    most = most_bytes()
+def upload(file: IO[bytes], name: str, *, actor: Member, obj: str = "customer") -> ImportJob:
+    """Do both at once, for whoever has the machine to themselves. Raises Invalid, Forbidden."""
+    importable(actor, obj)
+    return draft(receive(file, name, most=most_bytes()), actor=actor, obj=obj)
+
+
+def rehearsed(job: ImportJob) -> None:
+    """Take a rehearsed import in earnest: as it was prepared, from its first row. Raises Invalid."""
+    if job.state != DONE or not job.dry_run:
+        raise Invalid({"": _("这次导入已经开始")})
+    _start_over(job)
+    job.dry_run, job.finished_at, job.state = False, None, QUEUED
+    outbox.enqueue("import.run", {"job": job.id}, key=f"import:{job.id}:1")
+
+
+def _keep(file: IO[bytes], source: Path, most: int) -> None:
     with source.open("wb") as out:
         shutil.copyfileobj(file, out, 256 * 1024)
         size = out.tell()
