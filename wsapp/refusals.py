@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask, Response, g, render_template, request
@@ -11,8 +12,9 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import logs
+from wsapp import clock, logs
 from wsapp.crm.customers.asks import take_asks, too_many
+from wsapp.crm.events.actions import record
 from wsapp.db import db, writing
 from wsapp.problems import Conflict, Duplicate, Forbidden, Invalid, NotFound, Problem, Stale, TooMany
 from wsapp.texts import _
@@ -58,6 +60,8 @@ def admitted(problem: Problem) -> Problem:
 
 def on_problem(problem: Problem) -> Any:
     db.session.rollback()
+    if isinstance(problem, Forbidden):
+        note_refusal(problem)
     problem = admitted(problem)
     status = status_of(problem)
     fields = getattr(problem, "fields", {})
@@ -70,6 +74,28 @@ def on_problem(problem: Problem) -> Any:
             answer.headers["Retry-After"] = str(problem.after)
         return answer
     return render_template("errors/error.html", status=status, title=TITLES[status](), detail=problem.detail), status
+
+
+def note_refusal(problem: Problem) -> None:
+    """Write down that somebody tried what they may not do. A hail of such tries is one line a minute and address."""
+    member = g.get("member")
+    route = f"{request.method} {request.url_rule.rule if request.url_rule else request.path}"
+    if member is None or not _is_news((member.corp_id, member.id, route)):
+        return
+    with writing():
+        record("access.refused", member, actor=member, route=route[:120], reason=str(problem.detail))
+
+
+def _is_news(refusal: tuple[int, str, str]) -> bool:
+    """Say whether this was not written down within the last minute by this process."""
+    now = clock.now()
+    for known in [one for one, at in list(_noted.items()) if now - at > QUIET]:
+        _noted.pop(known, None)
+    return _noted.setdefault(refusal, now) is now
+
+
+_noted: dict[tuple[int, str, str], datetime] = {}
+QUIET = timedelta(minutes=1)
 
 
 TITLES: Mapping[int, Callable[[], str]] = {

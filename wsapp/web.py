@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals, sessions
 from wsapp.connectors import connector_class, connector_classes
-from wsapp.crm.events.origin import comes_from
+from wsapp.crm.events.origin import OPERATOR, comes_from
 from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, Login, find_session, touch_session
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import corp_at_host
@@ -354,6 +354,7 @@ def _compress(response: Response) -> None:
 
 
 def _teardown(error: BaseException | None) -> None:
+    comes_from(OPERATOR.via)
     enter_corp(None)
     start_reading(False)
 

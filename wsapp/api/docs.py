@@ -92,6 +92,8 @@ def _keep_possible(method: str, operation: dict[str, Any]) -> None:
         "get": ("400", "409", "412", "413", "415"),
         "post": ("412",),
         "patch": (),
+        "put": (),
+        "delete": ("412",),
     }[method]
     for status in impossible:
         operation["responses"].pop(status, None)

@@ -153,6 +153,8 @@ def _sign_in(corp: Corp, code: str, state: str, *, web: bool) -> str:
     member = hosts.arrive(corp, identity.userid)
     enter_corp(corp.id)
     if not member.is_active:
+        record("member.sign_in_refused", member, actor=member, device=_device(), reason="disabled")
+        db.session.commit()
         raise Forbidden("disabled")
     token = access.open_session(member, device=f"{g.client.host} · {_device()}")
     record("member.signed_in", member, actor=member, device=_device())

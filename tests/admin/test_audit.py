@@ -1,0 +1,123 @@
+"""The audit log in the console, its anchors, and the command that checks it."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.admin.test_console import csrf_of
+from tests.cast import CORP, Cast
+from tests.jobs.conftest import run_due
+from wsapp import outbox
+from wsapp.cli import run
+from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.events.models import Event
+from wsapp.crm.org.models import Member
+from wsapp.db import corp_scope, db
+from wsapp.house import house
+
+
+@pytest.fixture
+def desk(sign_in: Callable[..., FlaskClient], guan: Member) -> FlaskClient:
+    return sign_in(guan)
+
+
+@pytest.fixture
+def customer_id(app: Flask, cast: Cast, ali: Member) -> str:
+    with app.app_context(), corp_scope(cast.corp_id):
+        actor = db.session.merge(ali)
+        customer = create_customer({"name": "=华星家具有限公司", "level": "A"}, actor=actor)
+        change_customer(customer, {"level": "B", "note": "=1+1"}, actor=actor)
+        db.session.commit()
+        return customer.id
+
+
+def test_the_log_is_searched_by_person_record_kind_and_day(desk: FlaskClient, customer_id: str) -> None:
+    def found(query: str) -> str:
+        answer = desk.get(f"/admin/audit?{query}")
+        assert answer.status_code == 200
+        return answer.get_data(as_text=True).split('id="audit"', 1)[1]
+
+    assert "修改客户" in found("")
+    assert "修改客户" in found("who=阿丽")
+    assert "修改客户" in found("who=ali&kind=customer.changed&via=cli")
+    assert "没有符合条件的记录" in found("who=小查")
+    assert "没有符合条件的记录" in found("to=2001-01-01")
+    assert "修改客户" in found(f"q=customer/{customer_id}&from=2001-01-01")
+    assert "没有符合条件的记录" in found("kind=task.done")
+
+
+def test_one_entry_shows_before_and_after(app: Flask, cast: Cast, desk: FlaskClient, customer_id: str) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        event_id = db.session.scalars(sa.select(Event.id).where(Event.kind == "customer.changed")).one()
+    page = desk.get(f"/admin/audit/{event_id}").get_data(as_text=True)
+    assert "<del>A</del> → <ins>B</ins>" in page
+    assert "命令行" in page
+    assert desk.get(f"/admin/audit/{'0' * 20}").status_code == 404
+
+
+def test_the_export_calculates_nothing_and_is_in_the_log(
+    app: Flask, cast: Cast, desk: FlaskClient, customer_id: str
+) -> None:
+    answer = desk.post("/admin/audit/export", data={"csrf_token": csrf_of(desk), "who": "阿丽"})
+    assert answer.mimetype == "text/csv"
+    rows = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).lstrip("\ufeff"))))
+    assert {row["kind"] for row in rows} == {"customer.created", "customer.changed"}
+    assert all(not cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
+    with app.app_context(), corp_scope(cast.corp_id):
+        event = db.session.scalars(sa.select(Event).where(Event.kind == "audit.exported")).one()
+        assert (event.data["filter"], event.via, event.ip) == ({"who": "阿丽"}, "web", "127.0.0.1")
+
+
+def test_what_was_refused_is_written_down_once_a_minute(
+    app: Flask, cast: Cast, sign_in: Callable[..., FlaskClient], bob: Member, ali: Member
+) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        customer = create_customer({"name": "主管的客户"}, actor=db.session.merge(bob))
+        from wsapp.crm.customers.models import Coworker
+
+        db.session.add(Coworker(customer_id=customer.id, member_id=ali.id, may_edit=False, since=customer.created_at))
+        db.session.commit()
+        customer_id = customer.id
+    client = sign_in(ali)
+    for _again in range(3):
+        assert client.get(f"/h5/bin/new/customer/{customer_id}").status_code == 403
+    with app.app_context(), corp_scope(cast.corp_id):
+        event = db.session.scalars(sa.select(Event).where(Event.kind == "access.refused")).one()
+        assert (event.actor_id, event.via) == (ali.id, "web")
+        assert event.data["route"].startswith("GET /h5/bin/new/")
+        assert len(event.request_id) >= 8
+
+
+def test_the_command_says_that_the_chain_holds_and_where_it_does_not(
+    app: Flask, cast: Cast, customer_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with app.app_context():
+        outbox.enqueue("seal.audit", {}, corp=False)
+        db.session.commit()
+        run_due(app, kinds=("seal.audit",))
+        outbox.enqueue("anchor.audit", {}, corp=False)
+        db.session.commit()
+        run_due(app, kinds=("anchor.audit",))
+        folder = house().settings.server.data_dir
+    anchors = [json.loads(line) for line in (folder / "audit" / "anchors.jsonl").read_text().splitlines()]
+    (mine,) = [one for one in anchors if one["corp"] == CORP]
+    assert mine["seq"] >= 2
+    command = ["audit", "verify", "--config", str(folder / "config.toml")]
+    assert run(command) == 0
+    assert f"{CORP}: {mine['seq']} records hold" in capsys.readouterr().out
+    with app.app_context(), corp_scope(cast.corp_id):
+        last = sa.update(Event).where(Event.seq == mine["seq"]).values(reason="nichts gewesen")
+        db.session.execute(last.execution_options(synchronize_session=False))
+        db.session.commit()
+    assert run([*command, "--corp", CORP]) == 1
+    assert f"broken at {mine['seq']}: a record was changed" in capsys.readouterr().err
+    forged = folder / "forged.jsonl"
+    forged.write_text(json.dumps({**mine, "seq": 1}))
+    assert run([*command, "--anchors", str(forged)]) == 1
+    assert "not signed here" in capsys.readouterr().err
