@@ -5,6 +5,7 @@ another corp, each with a session and with an API token, with real ids of 阿丽
 Whatever the answer, it shows nothing of hers, and nothing of hers changes.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,9 @@ from wsapp.crm.pools.models import Handover, Pool
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.actions import create_task
+from wsapp.crm.transfer import exports
+from wsapp.crm.transfer import imports as transfers
+from wsapp.crm.transfer.results import write_result
 from wsapp.crm.visits.actions import log_visit
 from wsapp.db import Base, corp_scope, db, every_corp
 from wsapp.files import StoredFile
@@ -122,6 +126,7 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/<key:customer_id>/coworkers": Route(MEMBER, form={"member": "{member}", "access": "edit"}),
     "POST /h5/customers/<key:customer_id>/coworkers/removal": Route(MEMBER, form={"member": "{member}"}),
     "GET /h5/customers/<key:customer_id>/group": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/group": Route(MEMBER, form={"parent": "", "version": "1"}),
     "GET /h5/customers/<key:customer_id>/stages": Route(MEMBER),
     "GET /h5/leads": Route(MEMBER, query={"state": "working", "scope": "team"}),
     "POST /h5/leads": Route(MEMBER, form={"name": "探子公司", "phones": "13911114444"}),
@@ -138,6 +143,9 @@ ROUTES: dict[str, Route] = {
     "GET /h5/share-requests/<key:request_id>": Route(MEMBER),
     "POST /h5/share-requests/<key:request_id>/answer": Route(MEMBER, form={"answer": "share_hand"}),
     "POST /h5/customers/<key:customer_id>/phones/<int:position>": Route(MEMBER),
+    "GET /h5/customers/<key:customer_id>/why": Route(MEMBER),
+    "GET /h5/me/deputy": Route(MEMBER),
+    "POST /h5/me/deputy": Route(MEMBER, form={"deputy": "ali", "ends_at": "2030-01-01T09:00"}),
     "GET /h5/customers/<key:customer_id>/follow-ups/new": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/follow-ups": Route(MEMBER, form={"text": "探", "photos": "{file}"}),
     "GET /h5/customers/<key:customer_id>/visits/new": Route(MEMBER),
@@ -208,6 +216,20 @@ ROUTES: dict[str, Route] = {
     ),
     "GET /h5/host-config": Route(MEMBER, query={"url": "http://evil.example/h5/"}),
     "POST /h5/photos": Route(MEMBER),
+    "GET /h5/imports": Route(MEMBER),
+    "POST /h5/imports": Route(MEMBER, form={"object": "customer"}),
+    "GET /h5/imports/templates/<name>": Route(MEMBER),
+    "GET /h5/imports/<key:import_id>": Route(MEMBER),
+    "POST /h5/imports/<key:import_id>": Route(MEMBER, form={"on_duplicate": "update", "owner": "{member}"}),
+    "POST /h5/imports/<key:import_id>/confirmation": Route(MEMBER),
+    "POST /h5/imports/<key:import_id>/rollback": Route(MEMBER),
+    "GET /h5/imports/<key:import_id>/result": Route(MEMBER),
+    "GET /h5/exports": Route(MEMBER, query={"q": "华星"}),
+    "POST /h5/exports": Route(MEMBER, form={"object": "customer", "format": "csv", "whose": "team", "q": "华星"}),
+    "GET /h5/exports/<key:export_id>": Route(MEMBER, alone=True),
+    "GET /h5/exports/<key:export_id>/result": Route(MEMBER, alone=True),
+    "GET /h5/exports/<key:export_id>/decision": Route(MEMBER),
+    "POST /h5/exports/<key:export_id>/decision": Route(MEMBER, form={"answer": "yes"}),
     "GET /h5/probe": Route(MEMBER, query={"ticket": "x"}),
     "POST /h5/probe": Route(MEMBER, query={"ticket": "x"}, body={"worked": True}),
     # --- the console
@@ -240,6 +262,14 @@ ROUTES: dict[str, Route] = {
     "GET /admin/members": Route(ADMIN, query={"q": "阿"}),
     "GET /admin/members/<member_id>": Route(ADMIN),
     "POST /admin/members/<member_id>/role": Route(ADMIN, form={"role": "admin"}),
+    "POST /admin/members/<member_id>/roles": Route(ADMIN, form={"roles": "director"}),
+    "POST /admin/members/<member_id>/deputy": Route(ADMIN, form={"deputy": "ali", "ends_at": "2030-01-01T09:00"}),
+    "GET /admin/roles": Route(ADMIN),
+    "POST /admin/roles": Route(ADMIN, form={"source": "seller", "name": "探子"}),
+    "GET /admin/roles/<key>": Route(ADMIN),
+    "GET /admin/roles/why": Route(ADMIN, query={"member": "ali", "customer": "{customer}"}),
+    "POST /admin/roles/<key>": Route(ADMIN, form={"name": "探子"}),
+    "POST /admin/roles/<key>/removal": Route(ADMIN),
     "POST /admin/members/<member_id>/sign-out": Route(ADMIN),
     "GET /admin/directory": Route(ADMIN),
     "GET /admin/directory/progress": Route(ADMIN),
@@ -337,6 +367,13 @@ ROUTES: dict[str, Route] = {
     "GET /api/v1/departments/<department_id>": Route(TOKEN),
     "POST /api/v1/files": Route(TOKEN),
     "GET /api/v1/files/<file_id>": Route(TOKEN),
+    "POST /api/v1/imports": Route(TOKEN),
+    "GET /api/v1/imports/<import_id>": Route(TOKEN),
+    "GET /api/v1/imports/<import_id>/result": Route(TOKEN),
+    "POST /api/v1/imports/<import_id>/rollback": Route(TOKEN),
+    "POST /api/v1/exports": Route(TOKEN, body={"object": "customer", "filter": {"q": "华星", "owner": "ali"}}),
+    "GET /api/v1/exports/<export_id>": Route(TOKEN, alone=True),
+    "GET /api/v1/exports/<export_id>/result": Route(TOKEN, alone=True),
     "DELETE /api/v1/customers/<customer_id>": Route(TOKEN),
     "DELETE /api/v1/follow-ups/<follow_up_id>": Route(TOKEN),
     "DELETE /api/v1/visits/<visit_id>": Route(TOKEN),
@@ -430,8 +467,6 @@ def _set_up(owner: Member) -> str:
 
 
 def _upload(app: Flask, token: str) -> str:
-    import io
-
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -514,6 +549,19 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "loser": other.id,
         "request": shared.id,
     }
+
+
+def _transfers(owner: Member) -> dict[str, str]:
+    """An import and an export of hers, both done."""
+    bringing = transfers.receive(io.BytesIO("客户名称\n".encode() + b"AB\n"), "阿丽的客户.csv", most=1_000)
+    job = transfers.draft(bringing, actor=owner)
+    job.state = "done"
+    write_result(job)
+    made = exports.request_export(actor=owner, obj="customer", format="csv")
+    _path, count = exports.make_file(made)
+    exports.finish(made, count)
+    db.session.flush()
+    return {"import": job.id, "export": made.id}
 
 
 UNIMPORTANT = {"seen_at", "used_at", "checked_at"}
@@ -698,7 +746,7 @@ def test_her_own_people_do_reach_her_records(
     subtests: pytest.Subtests,
 ) -> None:
     """So that the refusals above are for the stranger, not for a misspelt address."""
-    token = cast.token(guan)
+    token, hers = cast.token(guan), cast.token(ali)
     for line, route in ROUTES.items():
         if not line.startswith("GET") or not names_a_record(line) or route.guard == LINK:
             continue
@@ -706,5 +754,6 @@ def test_her_own_people_do_reach_her_records(
             if route.alone:
                 assert ask(sign_in(guan), world, line).status_code in route.refused
             client = sign_in(ali if route.alone else guan)
-            answer = ask(client, world, line, token=token if route.guard == TOKEN else "")
+            mine = hers if route.alone else token
+            answer = ask(client, world, line, token=mine if route.guard == TOKEN else "")
             assert answer.status_code == 200, answer.status_code

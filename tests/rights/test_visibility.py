@@ -26,7 +26,7 @@ CALM = dict(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 NAMES = count()
-WORLDS = 20
+WORLDS = 200
 
 
 def expected(world: World, kind: str) -> set[int]:

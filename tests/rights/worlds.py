@@ -293,5 +293,3 @@ def phone_of(at: int) -> str:
 def _id(kind: str, at: int) -> str:
     """Return a record's id, of the shape that addresses take. Ids repeat from corp to corp: the wall keeps them apart."""
     return f"{kind}{at:019d}"
-
-

@@ -11,6 +11,7 @@ PAGES = (
     "set_ups",
     "set_up_finish",
     "members",
+    "roles",
     "directory",
     "work",
     "deliveries",

@@ -46,6 +46,7 @@ def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
         ("/admin/", _("概览"), "console"),
         ("/admin/corps", _("企业"), "corps"),
         ("/admin/members", _("成员"), "members"),
+        ("/admin/roles", _("角色"), "roles"),
         ("/admin/directory", _("通讯录"), "directory"),
         ("/admin/work", _("后台任务"), "work"),
         ("/admin/deliveries", _("消息"), "deliveries"),

@@ -11,11 +11,15 @@ from wsapp.crm.events.actions import record
 from wsapp.crm.org.access import end_all_sessions, sessions_of
 from wsapp.crm.org.actions import set_role
 from wsapp.crm.org.models import ADMIN, Member
-from wsapp.crm.org.queries import department_names, member
+from wsapp.crm.org.queries import department_names, member, names
+from wsapp.crm.org.rights import definitions, roles_of
+from wsapp.crm.org.role_actions import delegation_of, give_roles, take_deputy
+from wsapp.crm.org.roles import Delegation
 from wsapp.db import db
 from wsapp.house import local
 from wsapp.paging import page
 from wsapp.problems import NotFound, Problem
+from wsapp.refusals import status_of
 from wsapp.texts import _
 
 bp = pages("members")
@@ -76,9 +80,14 @@ def one(member_id: str) -> str:
 
 def _show_one(found: Member, error: str = "") -> str:
     devices = [(one.device, local(one.seen_at)) for one in sessions_of(found)]
+    known = [one for one in definitions().values() if one.key != ADMIN]
+    away = delegation_of(found)
     return show(
         "member.html",
         "members",
+        roles=[(one.key, str(one.name), one.key in (found.roles or ())) for one in known],
+        held=_("、").join(str(one.name) for one in roles_of(found)),
+        away=_away(away) if away else "",
         one=found,
         departments=department_names(found),
         status=status_text(found.status),
@@ -101,6 +110,40 @@ def change_role(member_id: str) -> Any:
     record("member.role_changed", found, actor=g.member, changes={"role": [before, found.role]}, name=found.name)
     db.session.commit()
     return go(f"/admin/members/{found.id}", _("角色已变更，对方需要重新登录"))
+
+
+@bp.post("/members/<member_id>/roles")
+def give(member_id: str) -> Any:
+    """Let a member hold exactly the ticked roles; their sessions end."""
+    found = _find(storable(member_id))
+    try:
+        before, after = give_roles(found, request.form.getlist("roles"), actor=g.member)
+    except Problem as problem:
+        db.session.rollback()
+        return _show_one(_find(found.id), problem.detail), status_of(problem)
+    if before != after:
+        record("member.role_changed", found, actor=g.member, changes={"roles": [before, after]}, name=found.name)
+    db.session.commit()
+    return go(f"/admin/members/{found.id}", _("角色已保存"))
+
+
+@bp.post("/members/<member_id>/deputy")
+def deputise(member_id: str) -> Any:
+    """Name who stands in for a member while they are away, or end it."""
+    found = _find(storable(member_id))
+    try:
+        changes = take_deputy(found, request.form, actor=g.member)
+    except Problem as problem:
+        db.session.rollback()
+        return _show_one(_find(found.id), problem.detail), status_of(problem)
+    record("member.deputy_changed", found, actor=g.member, changes=changes, name=found.name)
+    db.session.commit()
+    return go(f"/admin/members/{found.id}", _("休假代理已保存"))
+
+
+def _away(found: Delegation) -> str:
+    who = names([found.deputy_id]).get(found.deputy_id, "")
+    return _("%(name)s，到 %(until)s", name=who, until=f"{local(found.ends_at):%Y-%m-%d %H:%M}")
 
 
 @bp.post("/members/<member_id>/sign-out")

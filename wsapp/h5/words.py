@@ -164,6 +164,13 @@ MESSAGE_KINDS = {
     "digest": lazy("消息汇总"),
     "test": lazy("测试消息"),
 }
+DEEDS = {
+    "see": lazy("查看"),
+    "edit": lazy("修改"),
+    "transfer": lazy("转移"),
+    "delete": lazy("删除"),
+    "export": lazy("导出"),
+}
 MIRROR_KINDS = {"todo": lazy("平台待办"), "entry": lazy("平台日程")}
 MIRROR_HINTS = {
     "todo": lazy("出现在平台的待办列表里，在那里打勾也算完成"),

@@ -89,7 +89,7 @@ def forget_sights(actor: Member) -> None:
 def _sights(actor: Member, obj: str, action: str) -> Iterable[Sight]:
     for role in roles_of(actor):
         yield _of_grant(actor, role.grants.get(obj, {}).get(action, "none"))
-    for absent in _stood_in_for(actor):
+    for absent in stood_in_for(actor):
         yield Sight(sight(absent, obj, action).people)
 
 
@@ -101,10 +101,7 @@ def _of_grant(actor: Member, grant: Any) -> Sight:
         return Sight(frozenset())
     if scope in ("self", "shared"):
         return Sight(frozenset({actor.id}), scope == "shared")
-    if scope == "chosen":
-        departments = tuple(grant["departments"])
-    else:
-        departments = _led(actor) or _own_departments(actor)
+    departments = tuple(grant["departments"]) if scope == "chosen" else _led(actor) or _own_departments(actor)
     return Sight(_people_in(actor, departments, below=scope != "department") | {actor.id}, True)
 
 
@@ -119,7 +116,7 @@ def _widest(sights: Iterable[Sight]) -> Sight:
     return Sight(people, shared)
 
 
-def _stood_in_for(actor: Member) -> Iterable[Member]:
+def stood_in_for(actor: Member) -> Iterable[Member]:
     """Return whoever is away now and has the actor as deputy. A deputy of a deputy is nobody's."""
     if actor.__dict__.get("_as_absent"):
         return ()
