@@ -150,5 +150,6 @@ def test_the_daily_quota_stops_a_scripted_export(app: Flask, rest: Rest, cast: C
     found = [me.post("/exports", {"object": "customer"}).get_json() for _time in range(4)]
     assert [one["approval"] for one in found] == ["", "", "waiting", "waiting"]
     work(app)
-    assert [me.get(f"/exports/{one['id']}").get_json()["state"] for one in found] == ["done", "done", "queued", "queued"]
+    states = [me.get(f"/exports/{one['id']}").get_json()["state"] for one in found]
+    assert states == ["done", "done", "queued", "queued"]
     assert me.get(f"/exports/{found[2]['id']}/result").status_code == 404
