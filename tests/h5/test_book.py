@@ -122,6 +122,20 @@ def test_a_group_shows_only_what_its_reader_sees(
     assert "华星中山分公司" not in group
 
 
+def test_a_customer_is_put_under_another_but_never_under_its_own(
+    book: Book, ali: Member, see: See, post: Post, rows_of: RowsOf
+) -> None:
+    post(ali, "/h5/customers", {"name": "华星集团", "similar_ok": "1"})
+    (top,) = [one for one in rows_of(Customer, ali) if one.name == "华星集团"]
+    page = f"/h5/customers/{book.customer}/group"
+    assert f'<option value="{top.id}"' in see(ali, page)
+    assert post(ali, page, {"parent": top.id, "version": "1"}).status_code == 303
+    assert see(ali, page).index("华星集团") < see(ali, page).index("华星木业有限公司</a>")
+    circle = post(ali, f"/h5/customers/{top.id}/group", {"parent": book.customer, "version": "1"})
+    assert circle.status_code == 422
+    assert "自己的下级" in circle.text
+
+
 def test_a_lead_waits_in_its_list_until_somebody_answers(
     book: Book, ali: Member, bob: Member, cha: Member, see: See, post: Post, rows_of: RowsOf
 ) -> None:

@@ -10,7 +10,7 @@ from wsapp.crm.customers.queries import demand_right, find_customer, may_do
 from wsapp.crm.customers.reveals import are_masked, may_reveal, reveal_phone, unmasked
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone
 from wsapp.db import db
-from wsapp.h5 import rows, words
+from wsapp.h5 import panels, rows, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import show
 from wsapp.problems import Forbidden, Problem, Stale
@@ -60,7 +60,7 @@ def _badges(contact: Contact) -> list[tuple[str, str]]:
     found = [("brand", _("主要联系人"))] if contact.is_primary else []
     if contact.role:
         found.append(("", str(words.CONTACT_ROLES[contact.role])))
-    return found + [("", tag) for tag in contact.tags]
+    return found + panels.tag_badges(contact.tags)
 
 
 def _facts(contact: Contact) -> list[tuple[str, str]]:

@@ -12,9 +12,11 @@ from markupsafe import Markup
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.dedupe import admitted, duplicate_of, find_duplicates
 from wsapp.crm.customers.dedupe_rules import BLOCK
+from wsapp.crm.customers.leads import OPEN
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, may_do, phones_of
 from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
+from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields import forms as own_fields
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
@@ -55,6 +57,7 @@ TEXTS = (
 LISTS = ("phones", "tags")
 TAG_BREAKS = ",，;；、"
 KNOWN_TAGS = 8
+MOST_TAGS_SHOWN = 30
 # `?for=…`: what a tap on a customer opens when the list was opened to choose one
 TOWARDS = {"visit": "visits.new", "follow-up": "followups.new"}
 
@@ -218,7 +221,9 @@ def _badges(customer: Customer) -> list[tuple[str, str]]:
     found = [("brand", _("%(level)s 级", level=customer.level))] if customer.level and sees("level") else []
     if sees("stage"):
         found.append(("", str(words.STAGES[customer.stage])))
-    return found + [("", tag) for tag in customer.tags if sees("tags")]
+    if customer.lead in OPEN:
+        found.append(("today", str(words.LEADS[customer.lead])))
+    return found + (panels.tag_badges(customer.tags) if sees("tags") else [])
 
 
 def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
@@ -238,12 +243,14 @@ def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
         "owner": owner,
         "last_followed_at": rows.moment(customer.last_followed_at) if customer.last_followed_at else "",
         "last_visited_at": rows.moment(customer.last_visited_at) if customer.last_visited_at else "",
+        "last_deal_at": rows.moment(customer.last_deal_at) if customer.last_deal_at else "",
     }
     labels = {
         **words.CUSTOMER_FIELDS,
         "region": words.CUSTOMER_FIELDS["address"],
         "last_followed_at": _("上次跟进"),
         "last_visited_at": _("上次拜访"),
+        "last_deal_at": _("上次成交"),
     }
     facts = [(str(labels[field]), value) for field, value in shown(g.member, values).items()]
     own = {name: getattr(customer, name) for name in FACTS["customer"]}
@@ -331,10 +338,12 @@ def _choices(form: Form) -> dict[str, Any]:
 
 
 def _tags_in_use() -> list[str]:
-    """Return the tags that the actor's own newest customers carry, most used first."""
+    """Return the tags that the actor's own newest customers carry, most used first, then others of the corp's list."""
     recent = sa.select(Customer.tags).where(Customer.owner_id == g.member.id).order_by(Customer.updated_at.desc())
     used = Counter(tag for tags in db.session.scalars(recent.limit(60)) for tag in tags or ())
-    return [tag for tag, _count in used.most_common(KNOWN_TAGS)]
+    listed = list(known_tags())
+    mine = [tag for tag, _count in used.most_common(KNOWN_TAGS) if tag in listed or not listed]
+    return list(dict.fromkeys([*mine, *listed]))[:MOST_TAGS_SHOWN]
 
 
 # --- edit ---------------------------------------------------------------------------------------------------------

@@ -89,7 +89,9 @@ def choose(customer_id: str) -> str:
 
 
 def _found(text: str, customer: Customer) -> Sequence[Customer]:
-    page, _after = lists.customer_page(g.member, whose="team", text=text, stage="", level="", limit=CANDIDATES, cursor="")
+    page, _after = lists.customer_page(
+        g.member, whose="team", text=text, stage="", level="", limit=CANDIDATES, cursor=""
+    )
     ids = [one.id for one in page if one.id != customer.id]
     known = find_customers(ids, actor=g.member)
     return [known[one] for one in ids if one in known]

@@ -1,5 +1,6 @@
 """What a customer's record shows beside itself: its people, who else works on it, its group, its lead."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import g, url_for
@@ -11,6 +12,7 @@ from wsapp.crm.customers.families import relatives
 from wsapp.crm.customers.leads import INVALID, OPEN, Score, score_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.reveals import are_masked
+from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone, reads
 from wsapp.h5 import rows, words
 from wsapp.texts import _
@@ -47,20 +49,24 @@ def contact_rows(people: Any) -> list[rows.Row]:
     return drawn
 
 
+TAG_MARKS = {"grey": "", "blue": "brand", "green": "done", "orange": "today", "red": "overdue"}  # kinds of badges
+
+
+def tag_badges(tags: Sequence[str]) -> list[tuple[str, str]]:
+    """Return tags as badges in the colours of the corp's list."""
+    colours = known_tags() if tags else {}
+    return [(TAG_MARKS[colours.get(tag, "grey")], tag) for tag in tags]
+
+
 def _around(customer: Customer) -> list[rows.Row]:
     """Return links to the pages about a customer: who co-works on it, its group, its stages."""
     found = [_coworkers(customer)]
     parent, below = relatives(customer, actor=g.member)
-    if (parent and reads(g.member, "parent")) or below:
-        said = parent.name if parent and reads(g.member, "parent") else _("%(n)s 家下级", n=below)
-        found.append(
-            {
-                "url": url_for("families.page", customer_id=customer.id),
-                "icon": "customers",
-                "text": _("所属集团") if parent else _("集团"),
-                "value": said,
-            }
-        )
+    if reads(g.member, "parent"):
+        said = parent.name if parent else _("%(n)s 家下级", n=below) if below else _("无")
+        url = url_for("families.page", customer_id=customer.id)
+        text = _("所属集团") if parent else _("集团")
+        found.append({"url": url, "icon": "customers", "text": text, "value": said})
     if reads(g.member, "stage"):
         since = customer.stage_since or customer.created_at
         value = _("%(stage)s · %(n)s 天", stage=words.STAGES[customer.stage], n=(clock.now() - since).days)
