@@ -2,20 +2,16 @@
 
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests.api.test_pools import crowd, put_into_pool
 from tests.cast import Cast
-from tests.jobs.conftest import run_due
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.actions import shut_out
 from wsapp.crm.org.models import LEFT, Member
@@ -185,37 +181,3 @@ def test_a_leaders_reach_ends_at_their_department(here: Flask, boss: Member, bob
     leader, stranger = db.session.merge(bob), db.session.merge(cha)
     with pytest.raises(Forbidden):
         hand_over(stranger, {leader.id: 1}, way=LOAD, actor=leader)
-
-
-def test_the_manager_is_asked_when_somebody_leaves(
-    app: Flask, cast: Cast, here: Flask, boss: Member, ali: Member, bob: Member, sign_in: Any
-) -> None:
-    leaver = db.session.merge(ali)
-    create_customer({"name": "佛山市华星家具有限公司"}, actor=leaver)
-    shut_out(leaver, LEFT)
-    record("member.left", leaver, actor=None, name=leaver.name)
-    db.session.commit()
-    run_due(app, kinds=("event",))
-    card = db.session.scalars(sa.select(Notification).where(Notification.kind == "member.left")).one()
-    assert (card.recipient_id, card.message["title"]) == (bob.id, "阿丽 已离职，请交接客户")
-    path = f"/h5/team/{ali.id}/handover"
-    assert path in card.message["url"]
-    client: FlaskClient = sign_in(bob)
-    page = client.get(path)
-    assert page.status_code == 200
-    assert "将接手 1 个" in page.text
-    token = page.text.split('name="csrf-token" content="')[1].split('"')[0]
-    form = {"csrf_token": token, "way": LOAD, "takers": bob.id, f"weight_{bob.id}": "1"}
-    assert "将接手 1 个" in client.post(path, data={**form, "preview": "1"}).text
-    assert client.post(path, data={"csrf_token": token, "way": LOAD}).status_code == 422
-    answer = client.post(path, data=form)
-    assert answer.status_code == 303
-    db.session.rollback()
-    run_due(app, kinds=("handover",))
-    done = client.get(answer.location)
-    assert "已完成" in done.text
-    assert "1/1" in done.text
-    assert set(owners().values()) == {bob.id}
-    assert client.post(f"{answer.location}/undo", data={"csrf_token": token}).status_code == 303
-    run_due(app, kinds=("handover",))
-    assert set(owners().values()) == {ali.id}

@@ -12,10 +12,14 @@ from flask.testing import FlaskClient
 from tests.cast import Cast
 from tests.h5.conftest import Book
 from tests.h5.test_queries import statements
+from tests.jobs.conftest import run_due
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.org.models import Member
+from wsapp.crm.events.actions import record
+from wsapp.crm.notifications.models import Notification
+from wsapp.crm.org.actions import shut_out
+from wsapp.crm.org.models import LEFT, Member
 from wsapp.crm.org.rules import set_rules
 from wsapp.crm.pools.actions import release_customer
 from wsapp.crm.pools.models import PoolDay
@@ -178,3 +182,56 @@ def test_the_pool_page_costs_the_same_however_much_is_in_it(
         counts.append(len(seen))
     assert counts[0] == counts[1]
     assert counts[0] <= MOST
+
+
+# --- many at once -------------------------------------------------------------------------------------------------
+
+
+def test_the_manager_is_asked_when_somebody_leaves_and_hands_over(
+    app: Flask, see: Any, post: Any, work: Any, ali: Member, bob: Member
+) -> None:
+    def leave() -> str:
+        leaver = db.session.merge(ali)
+        customer = create_customer({"name": "佛山市华星家具有限公司"}, actor=leaver)
+        shut_out(leaver, LEFT)
+        record("member.left", leaver, actor=None, name=leaver.name)
+        return customer.id
+
+    customer = work(leave)
+    work(lambda: run_due(app, kinds=("event",)))
+    (card,) = work(lambda: db.session.scalars(sa.select(Notification).where(Notification.kind == "member.left")).all())
+    assert (card.recipient_id, card.message["title"]) == (bob.id, "阿丽 已离职，请交接客户")
+    path = f"/h5/team/{ali.id}/handover"
+    assert path in card.message["url"]
+    assert "将接手 1 个" in see(bob, path)
+    form = {"way": "load", "takers": bob.id, f"weight_{bob.id}": "1"}
+    assert "将接手 1 个" in post(bob, path, {**form, "preview": "1"}).text
+    assert post(bob, path, {"way": "load"}).status_code == 422
+    answer = post(bob, path, form)
+    assert answer.status_code == 303
+    assert "正在交接" in see(bob, answer.location)
+    work(lambda: run_due(app, kinds=("handover",)))
+    done = see(bob, answer.location)
+    assert "已完成" in done
+    assert "1/1" in done
+    assert owner_of(work, customer) == bob.id
+    assert post(bob, f"{answer.location}/undo", {}).status_code == 303
+    work(lambda: run_due(app, kinds=("handover",)))
+    assert owner_of(work, customer) == ali.id
+
+
+def test_an_administrator_deals_the_pool_out(
+    app: Flask, see: Any, post: Any, sign_in: Any, work: Any, pooled: Any, ali: Member, bob: Member, guan: Member
+) -> None:
+    customers = pooled(4)
+    path = "/h5/pool/deal?pool=00000000000000public"
+    assert path.replace("&", "&amp;") in see(guan, "/h5/pool")
+    assert "/h5/pool/deal" not in see(ali, "/h5/pool")
+    assert sign_in(ali).get(path).status_code == 403
+    assert post(guan, path, {"count": "0", "way": "turn", "takers": [ali.id]}).status_code == 422
+    answer = post(guan, path, {"count": "4", "way": "turn", "takers": [ali.id, guan.id]})
+    assert answer.status_code == 303
+    work(lambda: run_due(app, kinds=("handover",)))
+    assert sorted(owner_of(work, one) for one in customers) == sorted([ali.id, ali.id, guan.id, guan.id])
+    assert "4/4" in see(guan, answer.location)
+    assert sign_in(ali).get(answer.location).status_code == 404
