@@ -59,6 +59,7 @@ def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
         ("/admin/audit", _("操作日志"), "audit"),
         ("/admin/robots", _("群机器人"), "robots"),
         ("/admin/doctor", _("体检"), "doctor"),
+        ("/h5/imports", _("导入导出"), "imports"),
         ("/admin/tokens", _("API 令牌"), "tokens"),
     )
     return [(url, text, name == here, None) for url, text, name in found]

@@ -57,7 +57,7 @@ UPLOAD = {
         },
     }
 }
-FILE = {200: {"description": "The file", "content": {"application/octet-stream": {}}}}
+FILE: Any = {200: {"description": "The file", "content": {"application/octet-stream": {}}}}
 SHEET_TYPES = {"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "csv": "text/csv"}
 
 

@@ -19,6 +19,8 @@ from wsapp.crm.org.models import Corp, Idempotency, LoginSession, SeenCallback
 from wsapp.crm.org.setups import forget_former, forget_set_ups
 from wsapp.crm.tasks.models import PLANNED, Reminder
 from wsapp.crm.tasks.reminders import set_alarm
+from wsapp.crm.transfer import exports
+from wsapp.crm.transfer import storage as transfer_files
 from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
@@ -32,6 +34,7 @@ KEEP_TICKS = timedelta(days=2)  # of them, those that come every minute
 KEEP_DIGESTS = timedelta(days=7)  # of callbacks: no replay of theirs is accepted for longer than minutes
 KEEP_ANSWERS = timedelta(hours=24)  # to writes with an idempotency key
 KEEP_SET_UPS = timedelta(days=30)  # that nobody went on with
+KEEP_SHEETS = timedelta(days=30)  # rows and result files of imports
 KEEP_DRAFTS = timedelta(days=30)  # of what people dictated to the robot
 FILE_AT_ONCE = 500
 OVERLOOKED = timedelta(seconds=30)
@@ -148,6 +151,8 @@ def prune(claim: Claim, desk: Desk) -> None:
             db.session.execute(statement.execution_options(synchronize_session=False))
     for _corp_id in _corps():
         forget_drafts(now - KEEP_DRAFTS)
+        exports.forget_old(now)
+        transfer_files.forget_older(now - KEEP_SHEETS)
         forget_posts(now - KEEP_DONE)
         for stored in orphans(now - ORPHAN_AFTER):
             remove_bytes(stored)

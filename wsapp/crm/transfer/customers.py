@@ -34,7 +34,7 @@ CHANGEABLE = (
     *("short_name", "kind", "level", "stage", "source", "industry", "size", "province", "city", "district"),
     *("address", "website", "credit_code", "note", "tags", "next_follow_at"),
 )
-EMPTY = (None, "", [])
+EMPTY: tuple[Any, ...] = (None, "", [])
 PARTS = ("name", "phones", "title")  # of a contact
 NOT_OF_CUSTOMER = ("owner", *(f"contact{n}.{part}" for n in range(1, CONTACTS + 1) for part in PARTS))
 
@@ -103,7 +103,7 @@ class CustomerLots:
         return self.job.owner_id, self.job.pool_id if self.job.owner_id is None else None
 
     def _contacts(self, line: Line, typed: Mapping[str, Any]) -> list[dict[str, Any]]:
-        found = []
+        found: list[dict[str, Any]] = []
         for n in range(1, CONTACTS + 1):
             name = clean_line(str(typed.get(f"contact{n}.name") or ""))
             title = clean_line(str(typed.get(f"contact{n}.title") or ""))

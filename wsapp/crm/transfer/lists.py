@@ -77,7 +77,7 @@ def _customers(filter: Mapping[str, str], actor: Member) -> list[sa.ColumnElemen
             case "updated_since":
                 found.append(Customer.updated_at >= datetime.fromisoformat(value))
             case "q":
-                found.append(matching(value))
+                found.append(matching(value, actor=actor))
     return found
 
 

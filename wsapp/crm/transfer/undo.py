@@ -101,8 +101,8 @@ def _put_back(entry: Entry) -> None:
     if phone_rows is not None:
         mine = CustomerPhone.customer_id == entry["id"]
         kept = CustomerPhone.id.in_([one["id"] for one in phone_rows])
-        statement = sa.delete(CustomerPhone).where(mine, ~kept)
-        db.session.execute(statement.execution_options(synchronize_session=False))
+        gone = sa.delete(CustomerPhone).where(mine, ~kept)
+        db.session.execute(gone.execution_options(synchronize_session=False))
 
 
 def _undo_follow_ups(made: Sequence[Entry]) -> None:
