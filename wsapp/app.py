@@ -38,6 +38,7 @@ MODELS = (
     "wsapp.crm.pools.models",
     "wsapp.crm.pools.rules",
     "wsapp.crm.search.models",
+    "wsapp.crm.bulk.models",
     "wsapp.crm.deletions.models",
     "wsapp.crm.audit.models",
     "wsapp.bots.models",

@@ -56,6 +56,31 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_saved_view")),
     )
+    op.create_table(
+        "bulk_run",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("action", sa.String(10), nullable=False),
+        sa.Column("value", sa.String(60), nullable=False),
+        sa.Column("ids", JSON, nullable=False),
+        sa.Column("changed", JSON, nullable=False),
+        sa.Column("failed", JSON, nullable=False),
+        sa.Column("kept", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("undo_until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_bulk_run_corp_id_corp")),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "member_id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_bulk_run_corp_id_member_id_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_bulk_run")),
+    )
+    op.create_index("ix_bulk_run_member", "bulk_run", ["corp_id", "member_id", "created_at"])
     op.create_index("ix_saved_view_member", "saved_view", ["corp_id", "member_id", "created_at"])
     op.create_index("ix_saved_view_shared", "saved_view", ["corp_id", "shared", "created_at"])
     if op.get_bind().dialect.name == "sqlite":
@@ -68,13 +93,13 @@ def upgrade() -> None:
         op.execute(
             "CREATE INDEX gin_search_entry_grams ON search_entry USING gin (grams) WITH (gin_pending_list_limit = 256)"
         )
-        op.execute("ALTER TABLE search_entry ALTER COLUMN grams SET STATISTICS 1000")
     op.execute(REBUILD)
 
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE fts_search")
+    op.drop_table("bulk_run")
     op.drop_table("saved_view")
     op.drop_table("search_reading")
     op.drop_table("search_entry")

@@ -7,6 +7,7 @@ from wsapp.crm.sharing import actions as sharing
 from wsapp.crm.pools import handovers
 from wsapp.jobs import (
     aftercare,
+    bulk,
     audits,
     bins,
     book,
@@ -84,6 +85,7 @@ HANDLERS: dict[str, Handler] = {
     "mirror": mirror.sync,  # {"mirror": id}
     "mirror.look": mirror.look_at_list,  # {"member": id, "kind": "todo" | "entry"}
     "mirror.member": mirror.follow_choice,  # {"member": id}
+    "bulk": bulk.go_on,  # {"run": id}
     "search.sounds": searching.spell,  # {"kind", "ids"}
     "search.rebuild": searching.rebuild,  # {"kind"?, "after"?: where to go on}
     "lead.remind": book.remind_lead,  # {"customer": id, "step": "owner" | "manager"}

@@ -15,7 +15,7 @@ from wsapp.crm.search.models import CUSTOMER, SearchEntry, SearchReading
 from wsapp.crm.search.queries import Fields, Way, candidates, condition
 from wsapp.db import db
 
-COMPARED = 300  # candidates, the newest
+COMPARED = 1_000  # candidates, the newest
 SHORTEST = 3  # of fewer characters, with one amiss, too little is left
 SHORTEST_LATIN = 5
 LONGEST = 24

@@ -1,0 +1,124 @@
+"""Choosing customers of a list and changing all of them at once, with the progress and the way back."""
+
+from typing import Any
+
+from flask import Blueprint, g, request, url_for
+
+from wsapp.crm.bulk.actions import MOST, begin_bulk, find_bulk, undo_bulk
+from wsapp.crm.bulk.models import DONE, LEVEL, OWNER, RUNNING, STAGE, TAG, UNDOING, UNDONE, BulkRun
+from wsapp.crm.customers.clean import clean_line
+from wsapp.crm.customers.models import LEVELS
+from wsapp.crm.customers.queries import find_customers
+from wsapp.crm.customers.tags import known_tags
+from wsapp.crm.fields.access import reads, writes
+from wsapp.crm.org.queries import assignable_members, leads_others, names
+from wsapp.crm.search import filters
+from wsapp.db import db
+from wsapp.h5 import lists, words
+from wsapp.h5.forms import Form, save
+from wsapp.h5.pages import arg, choice, cursor, go, next_page, show
+from wsapp.h5.rows import moment
+from wsapp.problems import Problem
+from wsapp.texts import _
+from wsapp.web import require_member
+
+bp = Blueprint("bulk", __name__, url_prefix="/h5")
+bp.before_request(require_member)
+
+PAGE = 100
+SHOWN_FAILURES = 20
+FIELDS = {OWNER: "owner", TAG: "tags", LEVEL: "level", STAGE: "stage"}
+
+
+@bp.get("/customers/choose")
+def choose() -> str:
+    """The list as it is narrowed, with a tick for each customer, and what to do with those ticked."""
+    return _show_choice(Form({"action": "", "owner": "", "tag": "", "level": "", "stage": ""}), [])
+
+
+def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) -> str:
+    scopes = ("mine", "shared", "team") if leads_others(g.member) else ("mine", "shared")
+    narrowed = filters.wanted(request.args, actor=g.member)
+    found, after = lists.customer_page(
+        g.member,
+        whose=choice("scope", scopes, "mine"),
+        text=arg("q"),
+        stage=choice("stage", words.STAGES) if reads(g.member, "stage") else "",
+        level=choice("level", LEVELS) if reads(g.member, "level") else "",
+        limit=PAGE,
+        cursor=cursor(),
+        more=filters.conditions(narrowed, actor=g.member),
+    )
+    here = {name: arg(name) for name in ("q", "scope", "stage", "level") if arg(name)} | narrowed
+    actions = {OWNER: _("转给负责人"), TAG: _("加标签"), LEVEL: _("改级别"), STAGE: _("改阶段")}
+    return show(
+        "bulk/choose.html",
+        counted=False,
+        form=form,
+        customers=[{"id": one.id, "name": one.name, "ticked": one.id in ticked} for one in found],
+        next_url=next_page(after),
+        here=here,
+        actions=[(key, text) for key, text in actions.items() if writes(g.member, FIELDS[key])],
+        owners=[(one.id, one.name) for one in assignable_members(g.member)],
+        tags=[(one, one) for one in known_tags()],
+        levels=[(one, one) for one in LEVELS],
+        stages=list(words.STAGES.items()),
+        most=MOST,
+    )
+
+
+@bp.post("/customers/bulk")
+def begin() -> Any:
+    """Begin the change; it goes on in the background."""
+    form = Form.read(("action", "owner", "tag", "level", "stage"), ("ids",))
+    action = form.typed["action"]
+
+    def act() -> str:
+        value = clean_line(form.typed.get(action, "") if action in FIELDS else "")
+        run = begin_bulk(form.typed["ids"], action, value, actor=g.member)
+        return url_for("bulk.page", bulk_id=run.id)
+
+    return save(form, act, again=lambda problem: _show_choice(form, form.typed["ids"], problem), words=_("已开始处理"))
+
+
+@bp.get("/bulk/<key:bulk_id>")
+def page(bulk_id: str) -> str:
+    """How far it got, what could not be changed and why, and the way back."""
+    run = find_bulk(bulk_id, actor=g.member)
+    there = find_customers([one for one, _why in run.failed[:SHOWN_FAILURES]], actor=g.member)
+    return show(
+        "bulk/page.html",
+        run=run,
+        goes_on=run.state in (RUNNING, UNDOING),
+        facts=_facts(run),
+        failures=[
+            {"text": there[one].name if one in there else _("无权查看的客户"), "sub": why}
+            for one, why in run.failed[:SHOWN_FAILURES]
+        ],
+        undo_until=moment(run.undo_until) if run.state == DONE and run.changed else "",
+    )
+
+
+def _facts(run: BulkRun) -> list[tuple[str, str]]:
+    states = {RUNNING: _("处理中"), DONE: _("已完成"), UNDOING: _("正在撤销"), UNDONE: _("已撤销")}
+    what = {
+        OWNER: lambda: _("转给 %(who)s", who=names([run.value]).get(run.value, "")),
+        TAG: lambda: _("加标签“%(tag)s”", tag=run.value),
+        LEVEL: lambda: _("级别改为 %(level)s", level=run.value),
+        STAGE: lambda: _("阶段改为 %(stage)s", stage=str(words.STAGES[run.value])),
+    }
+    found = [
+        (_("操作"), what[run.action]()),
+        (_("状态"), states[run.state]),
+        (_("已修改"), str(len(run.changed))),
+        (_("未能修改"), str(len(run.failed))),
+    ]
+    return [*found, (_("未撤销（之后又有改动）"), str(run.kept))] if run.kept else found
+
+
+@bp.post("/bulk/<key:bulk_id>/undo")
+def undo(bulk_id: str) -> Any:
+    """Put back what is still as it was made."""
+    undo_bulk(find_bulk(bulk_id, actor=g.member))
+    db.session.commit()
+    return go(url_for("bulk.page", bulk_id=bulk_id), _("正在撤销"))
