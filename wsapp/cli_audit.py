@@ -66,7 +66,8 @@ def _read(path: Path) -> "list[Anchor]":
         data = _data(line)
         if data is None:
             continue
-        one = Anchor(*(data[name] for name in FIELDS), signature=str(data.get("signature") or data.get("sign") or ""))
+        signature = str(data.get("signature") or data.get("sign") or "")
+        one = Anchor(data["corp"], data["seq"], data["mac"], data["at"], signature)
         if not is_genuine(one):
             raise Failed(f"{path}, line {number}: this anchor was not signed here, or was changed")
         found.append(one)

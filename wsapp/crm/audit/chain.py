@@ -96,7 +96,7 @@ def seal(limit: int = LOT) -> int:
     return len(links)
 
 
-_events = sa.inspect(Event).local_table
+_events: Any = sa.inspect(Event).local_table
 _LINK = (
     sa.update(_events)
     .where(_events.c.corp_id == sa.bindparam("in_corp"), _events.c.id == sa.bindparam("of_id"))

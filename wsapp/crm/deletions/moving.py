@@ -204,7 +204,7 @@ def _alike(model: Any, rows: list[Row]) -> Iterator[Iterable[Row]]:
 @cache
 def models() -> Mapping[str, Any]:
     """Return the mapped class of each table of a corp."""
-    classes = (mapper.class_ for mapper in Base.registry.mappers)
+    classes: Iterable[Any] = (mapper.class_ for mapper in Base.registry.mappers)
     return {one.__tablename__: one for one in classes if issubclass(one, CorpScoped)}
 
 
