@@ -119,7 +119,9 @@ def test_twenty_saves_of_one_phone_leave_one_customer(app: Flask, cast: Cast, re
     clients = [rest(ali) for _one in range(20)]
 
     def save(n: int) -> Any:
-        return clients[n].post("/customers", {"name": f"第{n}家同时保存", "phones": ["13800138000"], "credit_code": CODE})
+        return clients[n].post(
+            "/customers", {"name": f"第{n}家同时保存", "phones": ["13800138000"], "credit_code": CODE}
+        )
 
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(save, range(20)))

@@ -64,7 +64,8 @@ def test_the_owner_is_asked_on_a_card_once(huaxing: Customer, ali: Member, cha: 
 
 
 @pytest.mark.parametrize(
-    ("button", "state", "may_edit"), [("share_read", READ, False), ("share_edit", EDIT, True), ("share_refuse", REFUSED, None)]
+    ("button", "state", "may_edit"),
+    [("share_read", READ, False), ("share_edit", EDIT, True), ("share_refuse", REFUSED, None)],
 )
 def test_the_press_decides_once(
     huaxing: Customer, ali: Member, cha: Member, button: str, state: str, may_edit: bool | None

@@ -30,7 +30,6 @@ from wsapp.crm.fields.showing import outward
 from wsapp.crm.pools.actions import find_assignable, hand_to
 from wsapp.crm.search.queries import matching
 from wsapp.problems import Invalid, NotFound
-from wsapp.texts import _
 
 bp = resource("customers", "Customers: who we sell to")
 

@@ -1,7 +1,7 @@
 """Duplicates (查重): by what customers are known again, who is like what somebody types, and what they may be told.
 
-Each customer is filed under keys (`CustomerKey`): its unified social credit code, the domain of its website, the core of
-its name, and the pieces by which a similar name finds it. Phone numbers have a table of their own.
+Each customer is filed under keys (`CustomerKey`): its unified social credit code, the domain of its website, the core
+of its name, and the pieces by which a similar name finds it. Phone numbers have a table of their own.
 """
 
 from collections import defaultdict
@@ -226,9 +226,7 @@ def _in_scope(customer_ids: Sequence[str], actor: Member) -> Sequence[Any]:
         return ()
     wanted = sa.select(*_COLUMNS).where(Customer.id.in_(customer_ids), Customer.merged_into_id.is_(None))
     if rule("duplicates.scope") == "department":
-        wanted = wanted.where(
-            sa.or_(Customer.department_id == actor.main_department_id, Customer.owner_id == actor.id)
-        )
+        wanted = wanted.where(sa.or_(Customer.department_id == actor.main_department_id, Customer.owner_id == actor.id))
     if not rule("duplicates.pool"):
         wanted = wanted.where(Customer.owner_id.is_not(None))
     if not rule("duplicates.bin"):

@@ -239,9 +239,9 @@ class DuplicateAsk(CorpScoped, Base):
 
 
 class CustomerMerge(CorpScoped, Base):
-    """One customer was merged into another (合并). While `until` lasts it can be undone, and the loser's id is an alias.
+    """One customer was merged into another (合并).
 
-    `kept` is what undoing needs, see `merge.py`.
+    While `until` lasts it can be undone, and the loser's id is an alias. `kept` is what undoing needs, see `merge.py`.
     """
 
     __tablename__ = "customer_merge"

@@ -256,7 +256,5 @@ def _request(request_id: str) -> ShareRequest | None:
 
 def _customer(request: ShareRequest) -> Customer | None:
     customer_id = current_id(request.customer_id)
-    found: Customer | None = first(
-        sa.select(Customer).where(Customer.id == customer_id, Customer.deleted_at.is_(None))
-    )
+    found: Customer | None = first(sa.select(Customer).where(Customer.id == customer_id, Customer.deleted_at.is_(None)))
     return found
