@@ -13,7 +13,7 @@ def scopes(world: World, person: int, obj: str) -> list[tuple[str, tuple[int, ..
     one = world.people[person]
     if one.is_admin:
         return [("all", ())]
-    keys = [key for key in one.roles] or ["seller"]
+    keys = list(one.roles) or ["seller"]
     if one.leads and "manager" not in keys:
         keys.append("manager")
     given = []

@@ -64,7 +64,7 @@ class Surface:
     kind: str  # what it shows: customer, follow_up, visit, task, message, event of a customer
     routes: tuple[str, ...]
     part: bool  # shows a part of what is seen (one's own, a page's worth): never more
-    few: bool  # asked about the first customers of a world only, for each costs a request
+    few: int  # asked about so many customers of a world only, for each costs a request; 0 for all
     ask: Callable[[Reader], Seen]
 
 
@@ -73,7 +73,7 @@ SURFACES: list[Surface] = []
 
 
 def surface(
-    kind: str, *routes: str, part: bool = False, few: bool = False
+    kind: str, *routes: str, part: bool = False, few: int = 0
 ) -> Callable[[Callable[[Reader], Seen]], Callable[[Reader], Seen]]:
     """Add a surface that shows `kind`; `routes` are the lines of the route map that it stands for."""
 
@@ -130,7 +130,7 @@ def rest_pages(reader: Reader) -> Seen:
         cursor = page["next_cursor"]
 
 
-@surface("customer", "GET /api/v1/customers/<customer_id>", few=True)
+@surface("customer", "GET /api/v1/customers/<customer_id>", few=FEW)
 def rest_record(reader: Reader) -> Seen:
     return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.rest(f"/customers/{one}") is not None}
 
@@ -198,7 +198,7 @@ def page_list_search(reader: Reader) -> Seen:
     return at(reader.built.customers, found)
 
 
-@surface("customer", "GET /h5/customers/<key:customer_id>", few=True)
+@surface("customer", "GET /h5/customers/<key:customer_id>", few=FEW)
 def page_record(reader: Reader) -> Seen:
     return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.opens(f"/h5/customers/{one}")}
 
@@ -211,6 +211,43 @@ def page_visits(reader: Reader) -> Seen:
 @surface("task", "GET /h5/tasks", "GET /h5/tasks/<key:task_id>", part=True)
 def page_tasks(reader: Reader) -> Seen:
     return at(reader.built.tasks, linked(reader.page("/h5/tasks?scope=team"), "tasks"))
+
+
+@surface("customer", "GET /h5/search", part=True)
+def page_search(reader: Reader) -> Seen:
+    return at(reader.built.customers, linked(reader.page(f"/h5/search?q={COMMON}"), "customers"))
+
+
+@surface("customer", "GET /api/v1/leads", part=True)
+def rest_leads(reader: Reader) -> Seen:
+    return at(reader.built.customers, (one["id"] for one in reader.items("/leads?limit=200")))
+
+
+# What hangs on a customer by its address: found in the route map, so that a new one is asked as well.
+OF_A_CUSTOMER = re.compile(r"(/h5|/api/v1)/customers/<(key:)?customer_id>/[a-z/-]+")
+SEES = (200, 302, 303, 403)  # 403: sees the customer but may not do this
+
+
+def of_a_customer(app: Flask) -> list[str]:
+    return sorted(
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ()) and OF_A_CUSTOMER.fullmatch(rule.rule)
+    )
+
+
+@surface("customer", few=1)
+def pages_of_a_customer(reader: Reader) -> Seen:
+    """Each page and resource below the first customer of a world: all of them open, or none."""
+    wanted, statuses = reader.built.customers[0], {}
+    for rule in of_a_customer(reader.app):
+        path = re.sub("<[^>]+>", wanted, rule)
+        headers = {"Authorization": f"Bearer {reader.token}"} if path.startswith("/api/") else {}
+        statuses[rule] = reader.client.get(path, headers=headers).status_code
+    assert set(statuses.values()) <= {*SEES, 404}, statuses
+    sees = {rule for rule, status in statuses.items() if status in SEES}
+    assert sees in (set(), set(statuses)), statuses
+    return {0} if sees else set()
 
 
 # --- the robot, duplicates ----------------------------------------------------------------------------------------
@@ -233,7 +270,7 @@ def robot_sentence(reader: Reader) -> Seen:
     return at(reader.built.customers, found)
 
 
-@surface("customer", "POST /api/v1/customers", few=True)
+@surface("customer", "POST /api/v1/customers", few=FEW)
 def duplicate_check(reader: Reader) -> Seen:
     """A known telephone number is always refused; the other customer's name is told only to who sees it."""
     found = set()

@@ -1,4 +1,4 @@
-"""Small organisations by chance: departments, who belongs to and leads them, roles, deputies, customers and their records.
+"""Small organisations by chance: departments, who belongs to and leads them, roles, deputies, customers, records.
 
 A world is plain data. `reference.py` says what each person sees in it; `build` writes it down as a corp of its own.
 """
@@ -291,5 +291,5 @@ def phone_of(at: int) -> str:
 
 
 def _id(kind: str, at: int) -> str:
-    """Return a record's id, of the shape that addresses take. Ids repeat from corp to corp: the wall keeps them apart."""
+    """Return a record's id, of the shape that addresses take. Ids repeat in every corp: the wall keeps them apart."""
     return f"{kind}{at:019d}"
