@@ -1,0 +1,117 @@
+"""Actions are refused where the role does not reach; deputies and roles change what is seen at once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.cast import Cast
+from tests.rights.conftest import Give, post
+from wsapp import clock
+from wsapp.crm.customers.models import Coworker
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.role_actions import end_delegations, name_deputy
+from wsapp.db import corp_scope, db
+
+SEES_ALL = dict.fromkeys(("customer", "follow_up", "visit", "task"), {"see": "all"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/customers/{customer}", {"industry": "家具"}),
+        ("POST", "/customers/{customer}/assignment", {"owner": "cha"}),
+        ("POST", "/customers", {"name": "新来的公司"}),
+        ("POST", "/customers/{customer}/follow-ups", {"text": "打过电话"}),
+        ("POST", "/customers/{customer}/visits", {"note": "路过"}),
+        ("POST", "/tasks", {"title": "打电话", "due_at": "2030-01-01T09:00:00+08:00"}),
+    ],
+)
+def test_whoever_only_reads_writes_nothing(
+    app: Flask, cast: Cast, cha: Member, huaxing: str, give: Give, method: str, path: str, body: dict[str, Any]
+) -> None:
+    give(cha, grants=SEES_ALL)
+    headers = {"Authorization": f"Bearer {cast.token(cha)}"}
+    client = app.test_client()
+    assert client.get(f"/api/v1/customers/{huaxing}", headers=headers).status_code == 200
+    address = "/api/v1" + path.format(customer=huaxing)
+    assert client.open(address, method=method, json=body, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("may_edit", [True, False])
+def test_a_co_worker_edits_only_where_they_may(
+    app: Flask, cast: Cast, cha: Member, huaxing: str, may_edit: bool
+) -> None:
+    client, headers = app.test_client(), {"Authorization": f"Bearer {cast.token(cha)}"}
+    address = f"/api/v1/customers/{huaxing}"
+    assert client.get(address, headers=headers).status_code == 404
+    with app.app_context(), corp_scope(cast.corp_id):
+        db.session.add(Coworker(customer_id=huaxing, member_id=cha.id, may_edit=may_edit, since=clock.now()))
+        db.session.commit()
+    assert client.get(address, headers=headers).status_code == 200
+    changed = client.patch(address, json={"industry": "家具"}, headers=headers)
+    assert changed.status_code == (200 if may_edit else 403)
+
+
+def test_a_deputy_stands_in_until_it_ends(app: Flask, cast: Cast, ali: Member, cha: Member, huaxing: str) -> None:
+    client, headers = app.test_client(), {"Authorization": f"Bearer {cast.token(cha)}"}
+    address = f"/api/v1/customers/{huaxing}"
+    assert client.get(address, headers=headers).status_code == 404
+    with app.app_context(), corp_scope(cast.corp_id):
+        absent, deputy = db.session.merge(ali), db.session.merge(cha)
+        name_deputy(absent, deputy, starts_at=None, ends_at=clock.now() + timedelta(days=3), actor=absent)
+        db.session.commit()
+    assert client.patch(address, json={"industry": "家具"}, headers=headers).status_code == 200
+    with app.app_context(), corp_scope(cast.corp_id):
+        absent = db.session.merge(ali)
+        assert end_delegations(absent, actor=absent) == 1
+        db.session.commit()
+    assert client.get(address, headers=headers).status_code == 404
+
+
+def test_one_names_ones_own_deputy_on_the_phone(
+    app: Flask, cast: Cast, ali: Member, cha: Member, huaxing: str, sign_in: Callable[..., FlaskClient]
+) -> None:
+    page = sign_in(ali)
+    assert post(page, "/h5/me/deputy", {"deputy": "nobody", "ends_at": "2099-01-01T09:00"}).status_code == 422
+    ends = (clock.now() + timedelta(days=5)).strftime("%Y-%m-%dT%H:%M")
+    assert post(page, "/h5/me/deputy", {"deputy": "cha", "ends_at": ends}).status_code == 303
+    assert "小查" in page.get("/h5/me/deputy").text
+    assert sign_in(cha).get(f"/h5/customers/{huaxing}").status_code == 200
+
+
+def test_an_administrator_makes_a_role_and_gives_it(
+    app: Flask, cast: Cast, guan: Member, cha: Member, huaxing: str, sign_in: Callable[..., FlaskClient]
+) -> None:
+    console = sign_in(guan)
+    made = post(console, "/admin/roles", {"source": "seller", "name": "财务查看"})
+    assert made.status_code == 303
+    key = made.headers["Location"].rpartition("/")[2]
+    form = {"name": "财务查看", "grant.customer.see": "all", "field.customer.phones": "masked"}
+    assert post(console, f"/admin/roles/{key}", form).status_code == 303
+    assert post(console, f"/admin/members/{cha.id}/roles", {"roles": key}).status_code == 303
+    client, headers = app.test_client(), {"Authorization": f"Bearer {cast.token(cha)}"}
+    record = client.get(f"/api/v1/customers/{huaxing}", headers=headers).json
+    assert record["phones"] == ["138****5678"]
+    why = console.get(f"/admin/roles/why?member=cha&customer={huaxing}").text
+    assert "小查 能看到 华星木业有限公司" in why
+    assert "财务查看" in why
+    assert post(console, f"/admin/roles/{key}/removal").status_code == 422  # somebody holds it
+
+
+def test_nobody_else_gives_roles(ali: Member, bob: Member, sign_in: Callable[..., FlaskClient]) -> None:
+    for path in ("/admin/roles", f"/admin/members/{ali.id}/roles"):
+        assert post(sign_in(bob), path, {"roles": "director", "source": "seller", "name": "x"}).status_code == 403
+
+
+def test_a_stranger_is_told_why_by_the_console_and_nothing_by_the_page(
+    guan: Member, cha: Member, ali: Member, huaxing: str, sign_in: Callable[..., FlaskClient]
+) -> None:
+    assert sign_in(cha).get(f"/h5/customers/{huaxing}/why").status_code == 404
+    assert "是这位客户的负责人" in sign_in(ali).get(f"/h5/customers/{huaxing}/why").text
+    why = sign_in(guan).get(f"/admin/roles/why?member=cha&customer={huaxing}").text
+    assert "小查 看不到 华星木业有限公司" in why
+    assert "不是这位客户的协作人" in why
