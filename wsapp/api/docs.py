@@ -80,7 +80,8 @@ def _complete(found: dict[str, Any]) -> dict[str, Any]:
             parameters.append(IF_MATCH)
         for status in ("200", "201"):
             answer = operation["responses"].get(status)
-            if answer and "version" in found["components"]["schemas"][_schema_name(answer)]["properties"]:
+            schema = found["components"]["schemas"].get(_schema_name(answer), {}) if answer else {}
+            if answer and "version" in schema.get("properties", {}):
                 answer["headers"] = ETAG
         _keep_possible(method, operation)
     return found
