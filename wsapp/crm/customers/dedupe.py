@@ -197,7 +197,7 @@ def _by_keys(wanted: Wanted, *, actor: Member, but: str) -> list[Hit]:
     exact = {value: kind for value, kind in exact.items() if kind}
     similar = pieces_of_similar(core) if core and rule("duplicates.similarity") < 100 else []
     filed = _filed_under([*exact, *similar], but)
-    hits = []
+    hits: list[Hit] = []
     for row in _in_scope(list(filed), actor):
         kinds = {exact.get(value, NAME) for value in filed[row.id]}
         hits += filter(None, (_hit(kind, row, wanted, city, core) for kind in sorted(kinds)))
