@@ -182,6 +182,7 @@ def page(customer_id: str) -> str:
         next_url=next_page(after),
         badges=_badges(customer),
         facts=_facts(customer, owner),
+        beside=lists.beside(customer, g.member),
     )
 
 

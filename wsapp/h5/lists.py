@@ -17,7 +17,16 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
-from wsapp.crm.org.queries import VIEWER_ID, Viewer, is_actor, names, viewer_of, viewer_values, within_team
+from wsapp.crm.org.queries import (
+    VIEWER_ID,
+    Viewer,
+    is_actor,
+    may_see_member,
+    names,
+    viewer_of,
+    viewer_values,
+    within_team,
+)
 from wsapp.crm.search.box import tasks_with
 from wsapp.crm.search.queries import matching
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
@@ -130,6 +139,36 @@ def _kept_customers(viewer: Viewer, whose: str, staged: bool, levelled: bool) ->
         stage=stage if staged else None,
         level=level if levelled else None,
     )
+
+
+def beside(customer: Customer, actor: Member) -> tuple[str | None, str | None]:
+    """Return the ids of the customers before and behind one in its owner's list, last changed first; None at an end.
+
+    Of an owner whose customers the actor does not see, nobody is beside.
+    """
+    if customer.owner_id is None or not may_see_member(actor, customer.owner_id):
+        return None, None
+    row = _BESIDE.first(owner=customer.owner_id, at=customer.updated_at, here=customer.id)
+    return row.before, row.behind
+
+
+def _beside() -> Rows:
+    here = sa.tuple_(sa.bindparam("at", type_=Moment), sa.bindparam("here", type_=sa.String))
+    each = []
+    for label, newer in (("before", True), ("behind", False)):
+        other = aliased(Customer)
+        place = sa.tuple_(other.updated_at, other.id)
+        ways = (other.updated_at.asc(), other.id.asc()) if newer else (other.updated_at.desc(), other.id.desc())
+        theirs = sa.select(other.id).where(
+            other.owner_id == sa.bindparam("owner", type_=sa.String),
+            other.deleted_at.is_(None),
+            place > here if newer else place < here,
+        )
+        each.append(theirs.order_by(*ways).limit(1).scalar_subquery().label(label))
+    return sa.select(*each)
+
+
+_BESIDE = Kept(_beside())
 
 
 def customer_choices(actor: Member, limit: int = 50) -> list[tuple[str, str]]:
