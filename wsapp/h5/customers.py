@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Hashable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from flask import Blueprint, current_app, g, request, url_for
@@ -128,7 +129,7 @@ def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
         },
         tabs=_tabs(chosen.scope, chosen.scopes),
         filters=_filters(chosen.stage, chosen.level, chosen.unread),
-        more=url_for("views.edit", **dict(query)),
+        more=f"{url_for('views.edit')}?{urlencode(query)}",
         narrowed=len(chosen.narrowed),
     )
     return drawn

@@ -1,6 +1,8 @@
 """Narrowing the customer list by any field, and keeping a narrowed list under a name."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, g, request, url_for
 
@@ -16,6 +18,11 @@ bp = Blueprint("views", __name__, url_prefix="/h5/customers")
 bp.before_request(require_member)
 
 OWN = ("q", "scope", "stage", "level")  # of the list itself, kept as they are
+
+
+def list_address(query: Mapping[str, str]) -> str:
+    """Return the address of the list narrowed by these values (values of an address are no arguments of url_for)."""
+    return f"{url_for('customers.index')}?{urlencode(query)}" if query else url_for("customers.index")
 
 
 @bp.get("/filter")
@@ -35,7 +42,7 @@ def _show(form: Form, asked: dict[str, str], problem: Problem | None = None) -> 
         asked=asked,
         in_words=filters.described(chosen, actor=g.member),
         views=_views(),
-        clear=url_for("customers.index", **{name: asked[name] for name in OWN if asked.get(name)}),
+        clear=list_address({name: asked[name] for name in OWN if asked.get(name)}),
     )
 
 
@@ -47,7 +54,7 @@ def _drawn(one: filters.Filter, value: str) -> dict[str, Any]:
 def _views() -> list[dict[str, Any]]:
     return [
         {
-            "url": url_for("customers.index", **one.query),
+            "url": list_address(one.query),
             "name": one.name,
             "shared": one.shared,
             "remove": url_for("views.remove", view_id=one.id)
@@ -72,7 +79,7 @@ def create() -> Any:
 
     def act() -> str:
         views.save_view(form.typed["name"], asked, shared=form.typed["shared"] == "1", actor=g.member)
-        return url_for("customers.index", **asked)
+        return list_address(asked)
 
     return save(form, act, again=lambda problem: _show(form, asked, problem), words=_("视图已保存"))
 

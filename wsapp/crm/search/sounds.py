@@ -40,7 +40,7 @@ def _spoken(word: str) -> Iterable[list[str]]:
         return
     from pypinyin import Style, lazy_pinyin, pinyin  # here: no web process may load it
 
-    said = lazy_pinyin(word, errors=list)
+    said = lazy_pinyin(word, errors=list)  # type: ignore[arg-type] # one part for each character
     yield said
     for other in pinyin(word[0], style=Style.NORMAL, heteronym=True, errors="ignore")[:1]:
         for reading in islice(other, MOST_READINGS):

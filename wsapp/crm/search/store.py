@@ -114,7 +114,11 @@ def _forget_grams(kind: str, entries: Sequence[Any]) -> None:
             }
             for row in entries
         ]
-        values = {"fts_search": sa.bindparam("command"), "rowid": sa.bindparam("rowid"), "grams": sa.bindparam("grams")}
+        values: dict[str, Any] = {
+            "fts_search": sa.bindparam("command"),
+            "rowid": sa.bindparam("rowid"),
+            "grams": sa.bindparam("grams"),
+        }
         db.session.execute(sa.insert(FULL_TEXT).values(values), held)
 
 
