@@ -16,7 +16,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.role_actions import end_delegations, name_deputy
 from wsapp.db import corp_scope, db
 
-SEES_ALL = dict.fromkeys(("customer", "follow_up", "visit", "task"), {"see": "all"})
+SEES_ALL = {obj: {"see": "all"} for obj in ("customer", "follow_up", "visit", "task")}
 
 
 @pytest.mark.parametrize(
