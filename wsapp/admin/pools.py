@@ -13,9 +13,8 @@ from wsapp.crm.pools.models import HIDDEN_AT_FIRST, HIDEABLE, OWN_RULES, Pool
 from wsapp.crm.pools.queries import all_pools, make_first_pool
 from wsapp.crm.pools.settings import change_pool, find_pool_row, make_pool, pool_rows
 from wsapp.db import db, rows, writing
-from wsapp.h5.words import CUSTOMER_FIELDS
 from wsapp.problems import Invalid
-from wsapp.texts import _
+from wsapp.texts import _, lazy
 
 bp = pages("pools")
 
@@ -23,6 +22,15 @@ MOST_CHOICES = 500
 TEXTS = ("name", "kind", "position", *OWN_RULES, *(f"level_{level}" for level in LEVELS))
 LISTS = ("departments", "people", "managers", "hidden")
 SWITCHES = ("is_default", "enabled")
+FIELDS = {
+    "phones": lazy("电话"),
+    "address": lazy("地址"),
+    "website": lazy("网址"),
+    "note": lazy("备注"),
+    "source": lazy("来源"),
+    "industry": lazy("行业"),
+    "tags": lazy("标签"),
+}
 
 
 @bp.get("/pools")
@@ -69,7 +77,7 @@ def _form(typed: dict[str, Any], errors: dict[str, str]) -> dict[str, Any]:
         "errors": errors,
         "departments": _departments(),
         "people": _people(),
-        "hideable": [(one, str(CUSTOMER_FIELDS[one])) for one in HIDEABLE],
+        "hideable": [(one, FIELDS[one]) for one in HIDEABLE],
         "numbers": [(name, one.label, str(rule(one.key)), one.hint) for name, one in numbers],
         "levels": [(f"level_{level}", _("%(level)s 级持有上限", level=level)) for level in LEVELS],
     }
