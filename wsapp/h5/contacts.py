@@ -8,6 +8,7 @@ from wsapp.crm.customers.contacts import add_contact, change_contact, find_conta
 from wsapp.crm.customers.models import CONTACT_ROLES, GENDERS, Contact, Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, may_do
 from wsapp.crm.customers.reveals import are_masked, may_reveal, reveal_phone, unmasked
+from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone
 from wsapp.db import db
 from wsapp.h5 import panels, rows, words
@@ -22,6 +23,7 @@ bp.before_request(require_member)
 
 TEXTS = ("name", "gender", "title", "role", "wechat", "mail", "birthday", "note", "is_primary", "new_tags")
 LISTS = ("phones", "tags")
+MOST_TAGS_SHOWN = 30
 
 
 @bp.get("/contacts/<key:contact_id>")
@@ -142,6 +144,7 @@ def _show_form(
         conflict=conflict,
         genders=[(key, words.GENDERS[key]) for key in GENDERS],
         roles=[(key, words.CONTACT_ROLES[key]) for key in CONTACT_ROLES],
+        known_tags=list(known_tags())[:MOST_TAGS_SHOWN],
         shows_phones=access(g.member, "phones") == "edit",
     )
 
