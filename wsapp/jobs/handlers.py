@@ -3,14 +3,14 @@
 from wsapp import outbox
 from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
-from wsapp.crm.sharing import actions as sharing
 from wsapp.crm.pools import handovers
+from wsapp.crm.sharing import actions as sharing
 from wsapp.jobs import (
     aftercare,
-    bulk,
     audits,
     bins,
     book,
+    bulk,
     conversations,
     delivery,
     directory,
