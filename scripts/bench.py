@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import bench_import
 import bench_sending
 import bench_world as world
 import requests
@@ -268,7 +269,8 @@ def _wire_bytes(url: str, headers: dict[str, str]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append", help="only this one")
-    parser.add_argument("--part", choices=("web", "growth", "sending"), action="append", help="only this part")
+    parts = ("web", "growth", "sending", "import")
+    parser.add_argument("--part", choices=parts, action="append", help="only this part")
     parser.add_argument("--customers", type=int, default=FULL, help="customers of the firm")
     parser.add_argument("--million", action="store_true", help="growth up to a million customers (half an hour, 20 GB)")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each round")
@@ -277,16 +279,17 @@ def main() -> None:
     options = parser.parse_args()
     demand_wrk()
     report = Report(world.ROOT / "docs" / "benchmarks.md", machine())
-    parts = options.part or ["web", "growth", "sending"]
+    chosen = options.part or parts
     sizes = [SMALL, options.customers, *([world.MILLION] if options.million else [])]
     steps: dict[str, Callable[[str], None]] = {
         "web": lambda database: measure_web(database, report, options),
         "growth": lambda database: measure_growth(database, sizes, report),
         "sending": lambda database: report.add_sending(database, bench_sending.measure(database, options.rounds)),
+        "import": lambda database: report.add_import(database, bench_import.measure(database, options.rounds)),
     }
     try:
         for database in options.database or ("sqlite", "postgresql"):
-            for part in parts:
+            for part in chosen:
                 print(f"{database}: {part} …", file=sys.stderr)
                 steps[part](database)
     finally:

@@ -105,6 +105,11 @@ class Report:
         name = "messages/s ÷ a bare loop of `requests`, one WeCom corp"
         self.single.append([name, DATABASES[database], value, f"≥ {SENDING_GOAL}"])
 
+    def add_import(self, database: str, found: dict[str, Any]) -> None:
+        value = f"{found['ratio']:.2f} ({found['ours']:,.0f}/s ÷ {found['raw']:,.0f}/s)"
+        name = "import rows/s ÷ raw read + insert of the same file"
+        self.single.append([name, DATABASES[database], value, "≥ 0.4"])
+
     def _single(self, name: str, database: str, value: float, goals: tuple[float, float], unit: str) -> None:
         goal = goals[list(DATABASES).index(database)]
         self.single.append([name, DATABASES[database], f"{value:.1f} {unit}", f"≤ {goal:g} {unit}"])
