@@ -178,7 +178,7 @@ class CustomerLots:
             if new in EMPTY or new == now or (self.job.on_duplicate == FILL and now not in EMPTY):
                 continue
             if field == "tags":
-                new = list(dict.fromkeys([*(now or ()), *new]))[:MOST_TAGS]
+                new = list(dict.fromkeys([*(now or ()), *line.values["tags"]]))[:MOST_TAGS]
             if new != now:
                 after[field] = new
         phones = self._phones(line, there, old.id)
