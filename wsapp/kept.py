@@ -135,8 +135,11 @@ class _Ready:
                 with closing(connection.connection.cursor()) as cursor:
                     cursor.execute(self.sql, given)
                     return cursor.description, cursor.fetchall()
-            except self.errors:
-                pass  # asked again below: the error is then SQLAlchemy's, and a dead connection leaves the pool
+            except self.errors:  # asked again: the error is then SQLAlchemy's, and a dead connection leaves the pool
+                return self._ask_slowly(connection, given)
+        return self._ask_slowly(connection, given)
+
+    def _ask_slowly(self, connection: sa.Connection, given: Any) -> tuple[Any, Sequence[Any]]:
         result = connection.exec_driver_sql(self.sql, given)
         return result.cursor.description, result.fetchall()
 

@@ -46,6 +46,17 @@ def test_both_phones_work_side_by_side(stack: Stack, phones: Phones) -> None:
     expect(app_on(page, one).get_by_role("heading", level=1)).to_contain_text(one.seller.name)
 
 
+def test_one_after_the_other_takes_the_same_phone(stack: Stack, phones: Phones) -> None:
+    """Each signs in at once: those who signed in before are no web view that drops cookies."""
+    page = phones.desktop()
+    page.goto(f"{stack.url}/demo")
+    for sample in SAMPLES:
+        for person in (sample.seller, sample.manager, sample.seller, sample.manager):
+            page.get_by_role("button", name=person.name).click()
+            open_on(page, sample)
+            expect(app_on(page, sample).get_by_role("heading", level=1)).to_contain_text(person.name)
+
+
 def test_the_whole_path_on_one_page(stack: Stack, phones: Phones) -> None:
     page = phones.desktop()
     page.goto(f"{stack.url}/demo")

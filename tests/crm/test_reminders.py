@@ -51,6 +51,15 @@ def test_a_due_reminder_becomes_one_message(here: Flask, ali: Member) -> None:
     ]
 
 
+def test_a_minute_that_is_over_before_it_is_saved_still_rings(here: Flask, ali: Member) -> None:
+    _task(ali, due_in=timedelta(seconds=-30))  # kept as the start of its minute: up to 90 s past
+    assert fire_due() == 1
+    _task(ali, due_in=timedelta(minutes=-10))
+    db.session.commit()
+    assert fire_due() == 0
+    assert [one.kind for one in _told()] == ["task.due"]
+
+
 def test_a_finished_task_never_rings(here: Flask, ali: Member) -> None:
     task = _task(ali, due_in=timedelta(minutes=5))
     _make_due(task)

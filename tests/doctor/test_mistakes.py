@@ -35,7 +35,7 @@ def _complaint(mistake: Mistake, failed: list[Finding]) -> str:
     if not failed or failed[0].check != mistake.check:
         return f"{mistake.name}: wanted {mistake.check}, got {names or 'nothing'}"
     first = failed[0]
-    if mistake.code and first.code not in mistake.code.split("|"):
+    if mistake.code and first.code != mistake.code:
         return f"{mistake.name}: wanted code {mistake.code}, got {first.code}"
     if not str(first.fix) or not str(first.evidence):
         return f"{mistake.name}: says not what to do"

@@ -87,12 +87,21 @@ class BothSides(RuleBasedStateMachine):
             self.ticked.discard(task.id)
             self.moved.pop(task.id, None)
         elif act == "move":
-            had_at = mirror.had and datetime.fromisoformat(mirror.had["at"]).timestamp()
-            is_alone = had_at == item["at"] == task.due_at.timestamp() and not mirror.unsure and not task.all_day
-            other_side = task.id in self.moved
             self.moved.pop(task.id, None)
-            if is_alone and not other_side:
+            if not task.all_day and self.are_in_step(task):
                 self.moved[task.id] = at.timestamp()
+
+    def are_in_step(self, task: Task) -> bool:
+        """Whether all sides of a task stand at one moment: a move on one of them is then the only one."""
+        there = {one["id"]: one["at"] for one in self.desk.items()}
+        mirrors = [one for one in self.desk.mirrors() if one.task_id == task.id and one.host_id in there]
+        due = task.due_at.timestamp()
+        return all(
+            one.had
+            and not one.unsure
+            and there[one.host_id] == datetime.fromisoformat(one.had["at"]).timestamp() == due
+            for one in mirrors
+        )
 
     # --- people here -----------------------------------------------------------------------------------------
 

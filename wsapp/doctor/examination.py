@@ -155,9 +155,13 @@ class _Run:
         told(one)
 
     def _settle_blame(self, checks: Sequence[Check], told: Told) -> None:
-        """Move each failure whose code belongs to another check there; what stood there gives way unless it failed."""
+        """Move each failure whose code belongs to another check there; what stood there gives way unless it failed.
+
+        In the order of the checks, not in that of their ends: the same mistake shows the same code each time.
+        """
         by_key: Mapping[str, Check] = {one.key: one for one in checks}
-        for key, one in list(self.found.items()):
+        for key in by_key:
+            one = self.found[key]
             owner = self._owner(one)
             if one.state not in ("fail", "warn") or owner not in by_key or owner == key:
                 continue

@@ -66,4 +66,6 @@ if (box) {
   const known = history();
   if (known.failures >= MOST || known.successes >= MOST) showFailure(box, text("noCode"), MOST);
   else signIn(box);
+} else if (!document.querySelector(".shell_alone")) {
+  sessionStorage.removeItem(STORE); // a page of somebody who is signed in: the session holds, so this is no loop
 }

@@ -11,6 +11,8 @@ from wsapp.db import current_corp, db, new_id
 from wsapp.house import local
 
 OVERDUE_AFTER = timedelta(days=1)  # where the corp decided nothing else
+# "Due this minute" still rings, also when the minute was over before it was saved. What is longer past is not news.
+STILL_NEWS = timedelta(minutes=2)
 
 
 def plan_reminders(task: Task) -> None:
@@ -22,7 +24,7 @@ def plan_reminders(task: Task) -> None:
     base = _remind_base(task)
     moments = sorted({base - timedelta(minutes=minutes) for minutes in task.reminders})
     for moment in moments:
-        if moment >= now - timedelta(minutes=1):  # "due this minute" still rings; what is past is not news
+        if moment >= now - STILL_NEWS:
             _plan(task, "due", moment)
     overdue = base + overdue_after()
     if overdue > now:
