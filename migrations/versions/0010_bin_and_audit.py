@@ -58,9 +58,7 @@ def upgrade() -> None:
         op.add_column("event", sa.Column(name, kind, **empty))
     op.create_index("ix_event_seq", "event", ["corp_id", "seq"])
     op.create_index("ix_event_actor", "event", ["corp_id", "actor_id", "at"])
-    op.create_index(
-        "ix_event_unsealed", "event", ["corp_id", "id"], sqlite_where=UNSEALED, postgresql_where=UNSEALED
-    )
+    op.create_index("ix_event_unsealed", "event", ["corp_id", "id"], sqlite_where=UNSEALED, postgresql_where=UNSEALED)
     _add(
         "audit_chain",
         sa.Column("first_seq", sa.BigInteger(), nullable=False),

@@ -87,7 +87,7 @@ def test_what_cannot_be_taken_is_refused_at_once(rest: Rest, cast: Cast, ali: Me
 
 def test_an_export_comes_back_in_as_the_same(app: Flask, cast: Cast, rest: Rest, ali: Member, cha: Member) -> None:
     me = rest(ali)
-    nasty = ["=HYPERLINK(\"http://x\")", "+86 x", "-1+1", "@SUM(A1)", "＝1", "'=1", "'引号", "普通，有,逗号"]
+    nasty = ['=HYPERLINK("http://x")', "+86 x", "-1+1", "@SUM(A1)", "＝1", "'=1", "'引号", "普通，有,逗号"]
     for number, note in enumerate(nasty):
         me.made("/customers", {"name": f"{note[:8]}公司{number}", "note": note, "phones": [f"1380013800{number}"]})
     rest(cha).made("/customers", {"name": "小查的公司"})

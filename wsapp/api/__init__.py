@@ -25,7 +25,8 @@ REST = (
     "fields",
     "files",
     "transfers",
-    "deletions", "events",
+    "deletions",
+    "events",
     "notifications",
     "docs",
 )

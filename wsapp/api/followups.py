@@ -59,7 +59,7 @@ def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
         {field: getattr(row, field) for field in PLAIN}
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
         | {"customer": row.customer_id, "contact": row.contact_id}
-        | photos
+        | {**photos}
     )
 
 

@@ -71,7 +71,7 @@ def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
             "location": _spot(row),
             "distance_m": None if row.distance is None else round(row.distance, 1),
         }
-        | photos
+        | {**photos}
     )
 
 

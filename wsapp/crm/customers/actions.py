@@ -252,9 +252,7 @@ def change_customer(
         changes["phones"] = [customer.phones, phones]
     had, custom = custom_of(customer, values, clean, actor=actor)
     changes |= {
-        f"custom.{key}": [had.get(key), custom.get(key)]
-        for key in {**had, **custom}
-        if had.get(key) != custom.get(key)
+        f"custom.{key}": [had.get(key), custom.get(key)] for key in {**had, **custom} if had.get(key) != custom.get(key)
     }
     if version is not None and version != customer.version:
         raise Stale(

@@ -218,7 +218,7 @@ def _tell_coworker(event: Event) -> None:
 def _tell_of_waiting_lead(event: Event) -> None:
     """The owner hears first, and when they let as much time pass again their manager does."""
     customer: Customer | None = first(sa.select(Customer).where(Customer.id == event.subject_id))
-    owner = customer and member(customer.owner_id)
+    owner = member(customer.owner_id) if customer else None
     if customer is None or owner is None or customer.lead != NEW:
         return
     to_owner = event.data["step"] == OWNER
