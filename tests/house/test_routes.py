@@ -30,6 +30,8 @@ from wsapp.crm.customers.leads import start_lead
 from wsapp.crm.customers.models import Tag
 from wsapp.crm.deletions.actions import begin_run, delete
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.definitions import add_field
+from wsapp.crm.fields.roles import rule_field
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.groups.models import GroupRobot
 from wsapp.crm.mirrors.models import TaskMirror
@@ -37,6 +39,7 @@ from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.models import ACCEPTED, Notification
 from wsapp.crm.org import access
 from wsapp.crm.org.models import Corp, Department, LoginSession, Member
+from wsapp.crm.org.role_actions import copy_role
 from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
 from wsapp.crm.pools.models import Handover, Pool
@@ -75,6 +78,8 @@ class Route:
     refused: tuple[int, ...] = REFUSED  # what a stranger gets for an address that names a record
     why: str = ""
     alone: bool = False  # hers alone: it refuses her administrator as well
+    ids: dict[str, str] = field(default_factory=dict)  # parameter of the address → the record meant, if another
+    repeats: tuple[str, ...] = ()  # what the asker sent and the answer may say again
 
 
 DUE = "2030-01-01T09:00:00+08:00"
@@ -133,7 +138,9 @@ ROUTES: dict[str, Route] = {
     "GET /h5/leads/new": Route(MEMBER),
     "POST /h5/leads/<key:customer_id>/state": Route(MEMBER, form={"state": "converted"}),
     "GET /h5/customers/<key:customer_id>/edit": Route(MEMBER),
-    "GET /h5/customers/duplicates": Route(MEMBER, query={"phones": "138-0013-8000", "name": "佛山华星家具"}),
+    "GET /h5/customers/duplicates": Route(
+        MEMBER, query={"phones": "138-0013-8000", "name": "佛山华星家具"}, repeats=("13800138000",)
+    ),
     "GET /h5/customers/<key:customer_id>/merge": Route(MEMBER, query={"q": "华星"}),
     "GET /h5/customers/<key:customer_id>/merge/<key:other_id>": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/merge/<key:other_id>": Route(MEMBER, form={"version": "1"}),
@@ -155,9 +162,9 @@ ROUTES: dict[str, Route] = {
     "GET /h5/customers/<key:customer_id>/release": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/release": Route(MEMBER, form={"reason": "busy"}),
     "GET /h5/pool": Route(MEMBER, query={"pool": "{pool}", "q": "华星"}),
-    "GET /h5/pool/<key:customer_id>": Route(MEMBER),
-    "POST /h5/pool/<key:customer_id>/claim": Route(MEMBER),
-    "POST /h5/pool/claims": Route(MEMBER, query={"pool": "{pool}"}, form={"customers": "{customer}"}),
+    "GET /h5/pool/<key:customer_id>": Route(MEMBER, ids={"customer": "{pooled}"}),
+    "POST /h5/pool/<key:customer_id>/claim": Route(MEMBER, ids={"customer": "{pooled}"}),
+    "POST /h5/pool/claims": Route(MEMBER, query={"pool": "{pool}"}, form={"customers": "{pooled}"}),
     "GET /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}),
     "POST /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}, form={"count": "5", "takers": "{member}"}),
     "GET /h5/team/<key:member_id>/handover": Route(MEMBER),
@@ -332,7 +339,7 @@ ROUTES: dict[str, Route] = {
     "GET /api/v1/leads/<lead_id>": Route(TOKEN),
     "POST /api/v1/leads/<lead_id>/state": Route(TOKEN, body={"state": "converted"}),
     "POST /api/v1/customers/<customer_id>/assignment": Route(TOKEN, body={"owner": "cha"}),
-    "POST /api/v1/customers/<customer_id>/claim": Route(TOKEN, body={}),
+    "POST /api/v1/customers/<customer_id>/claim": Route(TOKEN, body={}, ids={"customer": "{pooled}"}),
     "POST /api/v1/customers/<customer_id>/release": Route(TOKEN, body={"reason": "探"}),
     "GET /api/v1/pools": Route(TOKEN, query={"q": "机密"}),
     "GET /api/v1/pools/<pool_id>": Route(TOKEN),
@@ -397,8 +404,12 @@ SECRETS = (
     "老板下月换供应商",
     "把报价单送过去",
     "催一催报价",
-    "81013",
+    "宿主返回 81013",
+    "江门红木博览城",
     "机密事业部",
+    "机密公海",
+    "机密字段",
+    "机密角色",
     "阿丽",
 )
 
@@ -431,7 +442,8 @@ class World:
 
     def path(self, line: str) -> str:
         rule = line.partition(" ")[2]
-        names = {**self.ids, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json"}
+        hers = {**self.ids, **self.fill(ROUTES[line].ids)}
+        names = {**hers, "host": "wecom", "corp_id": CORP, "kind": "app", "path:name": "vendor/manifest.json"}
         names |= {"step": "app", "name": "WW_verify_0123456789abcdef", "position": "0"}
         if rule.startswith("/api/"):
             names["member"] = "ali"
@@ -444,12 +456,13 @@ class World:
 
 
 @pytest.fixture
-def world(app: Flask, cast: Cast, ali: Member, bob: Member) -> World:
+def world(app: Flask, cast: Cast, ali: Member, bob: Member, guan: Member) -> World:
     photo = _upload(app, cast.token(ali))
     with app.app_context(), corp_scope(cast.corp_id):
         owner, boss = db.session.merge(ali), db.session.merge(bob)
         ids = _write(owner, boss, photo)
         ids["set_up"] = _set_up(owner)
+        ids |= _transfers(owner) | _designs(db.session.merge(guan))
         session_token, api_token = (
             access.open_session(owner, device="iPhone"),
             access.create_token(owner, scopes=["read"], days=9),
@@ -464,6 +477,15 @@ def _set_up(owner: Member) -> str:
     row = begin_set_up("wecom", actor=owner, corp=db.session.get_one(Corp, owner.corp_id))
     Draft(row, typed={"app_secret": "老板下月换供应商"}).keep()
     return row.id
+
+
+def _designs(administrator: Member) -> dict[str, str]:
+    """A role and a field of the corp's own; the field is hidden from sellers."""
+    key = copy_role("seller", name="机密角色", actor=administrator)
+    values = {"object": "customer", "key": "secret", "label": "机密字段", "type": "text"}
+    made = add_field(values, actor=administrator)
+    rule_field("customer", "custom.secret", {"seller": "hidden"}, actor=administrator)
+    return {"key": key, "field": made.id}
 
 
 def _upload(app: Flask, token: str) -> str:
@@ -500,6 +522,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     pool = Pool(name="机密公海", departments=["2"], created_at=now, updated_at=now)
     handover = Handover(actor_id=owner.id, cause="deal", state="done", created_at=now)
     db.session.add_all([pool, handover])
+    db.session.flush()
+    pooled = create_customer({"name": "江门红木博览城"}, actor=owner)
+    pooled.owner_id, pooled.pool_id, pooled.pooled_at = None, pool.id, now
     changed()
     dictated = BotDraft(
         member_id=owner.id,
@@ -541,6 +566,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "view": save_view("阿丽的视图", {"source": "展会"}, shared=False, actor=owner).id,
         "robot": robot.id,
         "pool": pool.id,
+        "pooled": pooled.id,
         "handover": handover.id,
         "event": db.session.scalars(sa.select(Event.id).where(Event.subject_id == customer.id)).first(),
         "notification": db.session.scalars(sa.select(Notification.id).where(Notification.key == "secret")).one(),
@@ -619,9 +645,9 @@ def names_a_record(line: str) -> bool:
     return bool(re.search(r"<(?:\w+:)?(?!host|corp_id|kind|name)\w+>", line))
 
 
-def assert_tells_nothing(answer: TestResponse) -> None:
+def assert_tells_nothing(answer: TestResponse, route: Route) -> None:
     text = answer.get_data(as_text=True) + str(answer.headers)
-    told = [secret for secret in SECRETS if secret in text]
+    told = [secret for secret in SECRETS if secret in text and secret not in route.repeats]
     assert not told, told
     assert answer.status_code < 500
 
@@ -638,7 +664,7 @@ def test_anonymous_visitors_get_nothing(app: Flask, cast: Cast, world: World, su
     for line, route in ROUTES.items():
         with subtests.test(line):
             answer = ask(browser(app), world, line)
-            assert_tells_nothing(answer)
+            assert_tells_nothing(answer, route)
             if route.guard == TOKEN or route.guard == LINK:
                 assert answer.status_code == 401
             elif route.guard == HOST:
@@ -660,7 +686,7 @@ def test_strangers_get_nothing_with_a_session(
     for line, route in ROUTES.items():
         with subtests.test(line):
             answer = ask(sign_in(stranger), world, line)
-            assert_tells_nothing(answer)
+            assert_tells_nothing(answer, route)
             if route.guard == TOKEN:
                 assert answer.status_code == 401
             elif route.guard == ADMIN and who != "an":
@@ -684,7 +710,7 @@ def test_strangers_get_nothing_with_a_token(
     for line, route in ROUTES.items():
         with subtests.test(line):
             answer = ask(browser(app), world, line, token=token)
-            assert_tells_nothing(answer)
+            assert_tells_nothing(answer, route)
             if route.guard == TOKEN and names_a_record(line):
                 assert answer.status_code == 404
             elif route.guard in (MEMBER, ADMIN):
@@ -752,7 +778,8 @@ def test_her_own_people_do_reach_her_records(
             continue
         with subtests.test(line):
             if route.alone:
-                assert ask(sign_in(guan), world, line).status_code in route.refused
+                other = ask(sign_in(guan), world, line, token=token if route.guard == TOKEN else "")
+                assert other.status_code in route.refused
             client = sign_in(ali if route.alone else guan)
             mine = hers if route.alone else token
             answer = ask(client, world, line, token=mine if route.guard == TOKEN else "")

@@ -15,8 +15,6 @@ from wsapp.crm.fields.access import HIDDEN, access
 from wsapp.crm.fields.definitions import add_field, change_field, delete_field, find_field
 from wsapp.crm.fields.models import OBJECTS, CustomField
 from wsapp.crm.org.rights import field_access
-from wsapp.problems import NotFound
-from wsapp.texts import _
 
 bp = resource("fields", "Custom fields: what this corp adds to its records")
 
@@ -113,10 +111,9 @@ def remove(path: FieldPath) -> Answer:
 
 
 def _find(field_id: str) -> CustomField:
-    field = find_field(field_id)
-    if field.hidden_at is not None:
-        raise NotFound(_("字段不存在"))
-    return field
+    """Return a field that the user sees; raises NotFound for all others, before it is asked who may change any."""
+    one(_select().where(CustomField.id == field_id), show=_show)
+    return find_field(field_id)
 
 
 def _values(body: FieldChange) -> dict[str, Any]:
