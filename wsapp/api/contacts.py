@@ -24,6 +24,7 @@ from wsapp.crm.customers.contacts import SORTS, add_contact, change_contact, fin
 from wsapp.crm.customers.models import Contact
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.fields.access import shown
+from wsapp.crm.search.queries import contacts_with
 
 bp = resource("contacts", "Contacts: the people at a customer")
 
@@ -66,7 +67,7 @@ def _list(query: ContactList, customer_id: str) -> Answer:
     if query.role is not None:
         statement = statement.where(Contact.role == query.role)
     if query.q.strip():
-        statement = statement.where(Contact.name.contains(query.q.strip(), autoescape=True))
+        statement = statement.where(contacts_with(query.q.strip(), actor=g.member))
     return listed(statement, query, sorts=SORTS, default="-updated_at", id_column=Contact.id, show=_show)
 
 

@@ -24,6 +24,7 @@ from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import SORTS, visible_follow_ups
+from wsapp.crm.search.queries import follow_ups_with
 from wsapp.problems import Invalid, NotFound
 
 bp = resource("follow-ups", "Follow-ups: what was said to a customer, and what comes next")
@@ -77,7 +78,7 @@ def _list(query: FollowUpList, customer_id: str) -> Answer:
         statement = statement.where(author.is_called(query.author))
     if query.q.strip():
         demand_readable(g.member, ["text"], "follow_up")
-        statement = statement.where(FollowUp.text.contains(query.q.strip(), autoescape=True))
+        statement = statement.where(follow_ups_with(query.q.strip()))
     return listed(statement, query, sorts=SORTS, default="-happened_at", id_column=FollowUp.id, show=_show)
 
 

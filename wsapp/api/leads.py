@@ -27,6 +27,7 @@ from wsapp.crm.customers.leads import (
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import SORTS, find_customer, visible_customers
 from wsapp.crm.fields.access import demand_readable, shown
+from wsapp.crm.search.queries import matching
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -84,7 +85,7 @@ def index(query: LeadList) -> Answer:
         demand_readable(g.member, ["owner"])
         statement = statement.where(OWNER.is_called(query.owner))
     if query.q.strip():
-        statement = statement.where(Customer.name.contains(query.q.strip(), autoescape=True))
+        statement = statement.where(matching(query.q.strip(), actor=g.member))
     return listed(statement, query, sorts=SORTS, default="-updated_at", id_column=Customer.id, show=_show)
 
 

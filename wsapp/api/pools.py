@@ -19,6 +19,7 @@ from wsapp.crm.pools.actions import claim_customer, release_customer
 from wsapp.crm.pools.masking import SORTS, pooled, pooled_values
 from wsapp.crm.pools.models import Pool
 from wsapp.crm.pools.queries import all_pools, make_first_pool, pool_for, pools_of
+from wsapp.crm.search.queries import named
 from wsapp.db import writing
 
 bp = resource("pools", "Public pools: customers without an owner")
@@ -84,7 +85,7 @@ def customers(path: PoolPath, query: PooledList) -> Answer:
     if query.level:
         statement = statement.where(Customer.level == query.level)
     if query.q.strip():
-        statement = statement.where(Customer.name.contains(query.q.strip(), autoescape=True))
+        statement = statement.where(named(query.q.strip()))
 
     def draw(found: Sequence[Any]) -> list[dict[str, Any]]:
         phones = phones_of([row.id for row in found])

@@ -34,6 +34,7 @@ from wsapp.api.schemas_in import (
 from wsapp.api.schemas_out import Task as TaskRecord
 from wsapp.api.schemas_out import TaskPage
 from wsapp.crm.fields.access import shown
+from wsapp.crm.search.queries import tasks_with
 from wsapp.crm.tasks.actions import assign_task, cancel_task, change_task, complete_task, create_task, snooze_task
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.crm.tasks.queries import SORTS, find_task, visible_tasks
@@ -119,7 +120,7 @@ def index(query: TaskList) -> Answer:
     if query.customer:
         statement = statement.where(Task.customer_id == query.customer)
     if query.q.strip():
-        statement = statement.where(Task.title.contains(query.q.strip(), autoescape=True))
+        statement = statement.where(tasks_with(query.q.strip()))
     return listed(statement, query, sorts=SORTS, default="due_at", id_column=Task.id, show=_show)
 
 

@@ -42,10 +42,7 @@ def customers_called(name: str, *, actor: Member) -> Sequence[Any]:
 def customers_named_in(text: str, *, actor: Member) -> Sequence[Any]:
     """Return the visible customers that a sentence names, at most `MOST` + 1; none where it names nobody."""
     for words in names_in(text):
-        begin: sa.ColumnElement[bool] = Customer.name.contains(words[:2], autoescape=True)
-        if reads(actor, "short_name"):
-            begin = sa.or_(begin, Customer.short_name.contains(words[:2], autoescape=True))
-        statement = sa.select(*_COLUMNS).where(visible_customers(actor), begin)
+        statement = sa.select(*_COLUMNS).where(visible_customers(actor), matching(words[:2], actor=actor))
         near = db.session.execute(statement.order_by(Customer.updated_at.desc(), Customer.id).limit(MANY)).all()
         for length in range(len(words), 1, -1):  # the longest beginning that is somebody's name
             wanted = words[:length]

@@ -27,8 +27,7 @@ from wsapp.crm.org.queries import (
     viewer_values,
     within_team,
 )
-from wsapp.crm.search.box import tasks_with
-from wsapp.crm.search.queries import matching
+from wsapp.crm.search.queries import matching, tasks_with
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
 from wsapp.crm.visits.models import IN, Visit

@@ -24,6 +24,7 @@ from wsapp.crm.pools.queries import (
     pools_of,
     ripe_at,
 )
+from wsapp.crm.search.queries import named
 from wsapp.db import db, writing
 from wsapp.h5 import rows, words
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
@@ -68,7 +69,7 @@ def _found(pool: PoolFacts) -> tuple[list[Any], str | None, str]:
     if level:
         statement = statement.where(Customer.level == level)
     if arg("q"):
-        statement = statement.where(Customer.name.contains(arg("q"), autoescape=True))
+        statement = statement.where(named(arg("q")))
     found, after = page_of(
         statement, sorts=SORTS, sort="-pooled_at", id_column=Customer.id, limit=PAGE_SIZE, cursor=cursor()
     )

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from wsapp import clock
 from wsapp.crm.customers.clean import name_key, normal_phone
 from wsapp.crm.customers.models import Coworker, Customer, CustomerMerge, CustomerPhone
-from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import VIEWER_SHARED, Viewer, is_actor, viewer_of, viewer_values, within_team
 from wsapp.crm.org.rights import may, sight
@@ -140,22 +139,6 @@ def find_customers(customer_ids: Sequence[str | None], *, actor: Member) -> dict
         return {}
     found = rows(sa.select(Customer).where(Customer.id.in_(wanted), visible_customers(actor)))
     return {one.id: one for one in found}
-
-
-def matching(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
-    """Return the condition that a name or a phone number contains `text`; of fields that the actor reads in full."""
-    digits = "".join(char for char in text if char.isdigit())
-    by_name: sa.ColumnElement[bool] = Customer.name.contains(text, autoescape=True)
-    if reads(actor, "short_name"):
-        by_name = sa.or_(by_name, Customer.short_name.contains(text, autoescape=True))
-    if len(digits) < 3 or not reads(actor, "phones"):
-        return by_name
-    by_phone = sa.exists().where(
-        CustomerPhone.corp_id == Customer.corp_id,
-        CustomerPhone.customer_id == Customer.id,
-        CustomerPhone.number.contains(digits, autoescape=True),
-    )
-    return sa.or_(by_name, by_phone)
 
 
 def tagged(tag: str) -> sa.ColumnElement[bool]:

@@ -15,10 +15,8 @@ from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import visible_follow_ups
 from wsapp.crm.org.models import Member
 from wsapp.crm.search.grams import squeeze
-from wsapp.crm.search.models import CONTACT, FOLLOW_UP, TASK
-from wsapp.crm.search.queries import Term, condition, fields_of, terms_of, ways
+from wsapp.crm.search.queries import contacts_with, fields_of, follow_ups_with, terms_of
 from wsapp.crm.search.typos import nearly_matching
-from wsapp.crm.tasks.models import Task
 from wsapp.db import db
 
 AROUND = 30  # characters shown before and behind what was found in a long text
@@ -31,14 +29,10 @@ def nearly(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
 
 def contacts(text: str, *, actor: Member, limit: int) -> Sequence[Any]:
     """Return (id, name, title, customer_id, customer_name) of contacts, last changed first."""
-    fields = fields_of(actor)
-    if not fields.others:
-        return []
-    has_all = condition(CONTACT, Contact.id, [ways(term, fields, kind=CONTACT) for term in terms_of(text)])
     about = aliased(Customer)  # not the table itself: the condition of sight asks for it again
     columns = (Contact.id, Contact.name, Contact.title, Contact.customer_id, about.name.label("customer_name"))
     same = sa.and_(about.corp_id == Contact.corp_id, about.id == Contact.customer_id)
-    found = sa.select(*columns).join(about, same).where(visible_contacts(actor), has_all)
+    found = sa.select(*columns).join(about, same).where(visible_contacts(actor), contacts_with(text, actor=actor))
     return db.session.execute(found.order_by(Contact.updated_at.desc(), Contact.id).limit(limit)).all()
 
 
@@ -46,7 +40,6 @@ def follow_ups(text: str, *, actor: Member, limit: int) -> Sequence[Any]:
     """Return (id, text, happened_at, customer_id, customer_name) of follow-ups, newest first."""
     if not reads(actor, "text", "follow_up"):
         return []
-    terms: list[Term] = [ways(term, kind=FOLLOW_UP) for term in terms_of(text)]
     columns = (FollowUp.id, FollowUp.text, FollowUp.happened_at, FollowUp.customer_id)
     about = aliased(Customer)
     same = sa.and_(about.corp_id == FollowUp.corp_id, about.id == FollowUp.customer_id)
@@ -56,16 +49,11 @@ def follow_ups(text: str, *, actor: Member, limit: int) -> Sequence[Any]:
     found = (
         sa.select(*columns, about.name.label("customer_name"))
         .join(about, same)
-        .where(condition(FOLLOW_UP, FollowUp.id, terms), visible_follow_ups(actor), its_customer)
+        .where(follow_ups_with(text), visible_follow_ups(actor), its_customer)
         .order_by(FollowUp.happened_at.desc(), FollowUp.id.desc())
         .limit(limit)
     )
     return db.session.execute(found).all()
-
-
-def tasks_with(text: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a task's title has all parts of a query."""
-    return condition(TASK, Task.id, [ways(term, kind=TASK) for term in terms_of(text)])
 
 
 # --- showing what was found ---------------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Contact, Customer
 from wsapp.crm.fields.access import reads
+from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
 from wsapp.crm.search import store
 from wsapp.crm.search.grams import asked_phones, asked_sounds, asked_words, fold_sounds, is_latin, squeeze
-from wsapp.crm.search.models import CONTACT, CUSTOMER, SearchEntry
+from wsapp.crm.search.models import CONTACT, CUSTOMER, FOLLOW_UP, TASK, SearchEntry
+from wsapp.crm.tasks.models import Task
 from wsapp.db import is_postgresql
 from wsapp.kept import one_of
 
@@ -126,6 +128,30 @@ def matching(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
     """
     fields = fields_of(actor)
     return condition(CUSTOMER, Customer.id, [ways(term, fields) for term in _with_numbers_whole(text)])
+
+
+def named(text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a customer's own name holds all parts of a query, for lists that show nothing more."""
+    only_name = Fields(others=False, phones=False)
+    return condition(CUSTOMER, Customer.id, [ways(term, only_name) for term in terms_of(text)])
+
+
+def contacts_with(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition that a contact is meant by a query, as far as the actor may read names and numbers."""
+    fields = fields_of(actor)
+    if not fields.others:
+        return sa.false()
+    return condition(CONTACT, Contact.id, [ways(term, fields, kind=CONTACT) for term in _with_numbers_whole(text)])
+
+
+def follow_ups_with(text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a follow-up's text has all parts of a query; only for those who read the text."""
+    return condition(FOLLOW_UP, FollowUp.id, [ways(term, kind=FOLLOW_UP) for term in terms_of(text)])
+
+
+def tasks_with(text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a task's title has all parts of a query."""
+    return condition(TASK, Task.id, [ways(term, kind=TASK) for term in terms_of(text)])
 
 
 def _with_numbers_whole(text: str) -> list[str]:

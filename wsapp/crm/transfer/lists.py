@@ -7,13 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import is_shared_with, matching, phones_of, tagged, visible_customers
+from wsapp.crm.customers.queries import is_shared_with, phones_of, tagged, visible_customers
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, mask, reads
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import visible_follow_ups
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import people
 from wsapp.crm.org.rights import sight
+from wsapp.crm.search.queries import follow_ups_with, matching
 from wsapp.crm.transfer.headings import Column, columns_for
 from wsapp.db import db
 from wsapp.house import local
@@ -114,7 +115,7 @@ def _follow_ups(filter: Mapping[str, str], actor: Member) -> list[sa.ColumnEleme
         found.append(FollowUp.customer_id == filter["customer"])
     if filter.get("q"):
         readable = reads(actor, "text", "follow_up")
-        found.append(FollowUp.text.contains(filter["q"], autoescape=True) if readable else sa.false())
+        found.append(follow_ups_with(filter["q"]) if readable else sa.false())
     return found
 
 
