@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,19 @@ import sqlalchemy as sa
 from wsapp import clock, config
 from wsapp.app import create_app
 from wsapp.connectors import connector_classes
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.dedupe import find_duplicates
+from wsapp.crm.customers.models import Contact, Coworker, Customer, Tag
+from wsapp.crm.deletions.models import Deletion
+from wsapp.crm.fields.models import CustomField, CustomValue
+from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import corps, leads_others
+from wsapp.crm.org.roles import Delegation, Role
+from wsapp.crm.pools.models import Pool
+from wsapp.crm.search.models import SavedView
+from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.models import OPEN, PLANNED, Reminder, Task
+from wsapp.crm.transfer.models import ImportJob
 from wsapp.crm.visits.geo import metres_between
 from wsapp.crm.visits.trust import VERIFIED_METRES
 from wsapp.db import corp_scope, db, first, rows
@@ -26,9 +34,10 @@ from wsapp.outbox import Outbox
 Demo = tuple[Any, dict[Any, Any]]
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo's app and emulators, nothing served."""
+    tmp_path = tmp_path_factory.mktemp("demo")
     layout = lay_out(0)
     environ = {"WSAPP_SERVER_DATA_DIR": str(tmp_path)}
     settings = demo_settings(config.load(None, environ, connector_classes()), layout)
@@ -46,7 +55,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 def count(model: Any, *conditions: Any) -> int:
-    found: int = db.session.scalar(sa.select(sa.func.count()).select_from(model).where(*conditions))
+    found: int = db.session.scalar(sa.select(sa.func.count()).select_from(model).where(*conditions)) or 0
     return found
 
 
@@ -54,11 +63,11 @@ def test_every_firm_is_filled(demo: Demo) -> None:
     assert [corp.name for corp in corps()] == ["森林木业", "蓝海科技"]
     for corp in corps():
         with corp_scope(corp.id):
-            assert count(Customer) == data.CUSTOMERS
+            assert count(Customer) > data.CUSTOMERS
             people = rows(sa.select(Member))
             assert sum(one.is_admin for one in people) == 1
             assert sum(leads_others(one) and not one.is_admin for one in people) == 1
-            owners = set(rows(sa.select(Customer.owner_id)))
+            owners = set(rows(sa.select(Customer.owner_id).where(Customer.owner_id.is_not(None))))
             assert owners == {one.id for one in people if not leads_others(one)}
 
 
@@ -94,12 +103,62 @@ def test_a_customer_is_next_door(demo: Demo) -> None:
             assert min(distances) < VERIFIED_METRES
 
 
+BOOK = (
+    Contact,
+    Coworker,
+    CustomField,
+    CustomValue,
+    Deletion,
+    Delegation,
+    ImportJob,
+    Role,
+    SavedView,
+    ShareRequest,
+    Tag,
+)
+
+
+def test_the_whole_customer_book_is_shown(demo: Demo) -> None:
+    for corp in corps():
+        with corp_scope(corp.id):
+            assert [model.__tablename__ for model in BOOK if count(model) == 0] == []
+            pooled = [count(Customer, Customer.pool_id == one) for one in rows(sa.select(Pool.id))]
+            assert len([one for one in pooled if one]) == 2
+            assert set(rows(sa.select(Customer.lead))) == {"", "new", "working", "valid", "invalid", "converted"}
+            assert count(Customer, Customer.parent_id.is_not(None)) == 2
+            job = first(sa.select(ImportJob))
+            assert (job.state, job.created, job.failed) == ("done", 4, 1)
+
+
+def test_two_customers_are_alike(demo: Demo) -> None:
+    for corp in corps():
+        with corp_scope(corp.id):
+            twin = first(sa.select(Customer).where(Customer.name.contains("华星精密制造有限责任公司")))
+            seller = first(sa.select(Member).where(Member.id == twin.owner_id))
+            (hit,) = find_duplicates({"name": twin.name}, actor=seller, but=twin.id)
+            assert hit.visible
+
+
+def test_nobody_is_told_of_what_was_long_ago(demo: Demo) -> None:
+    """What waits in a chat is what a colleague asks today."""
+    assert count(Outbox, Outbox.kind == "event") == 0
+    assert clock.offset() == timedelta()
+    for corp in corps():
+        with corp_scope(corp.id):
+            assert rows(sa.select(Notification.kind)) == ["share.asked"]
+
+
 def test_the_second_start_finds_it_and_adds_nothing(demo: Demo) -> None:
     app, emulators = demo
+    there: dict[int, int] = {}
+    for corp in corps():
+        with corp_scope(corp.id):
+            there[corp.id] = count(Customer)
+    db.session.rollback()
     data.prepare(app, emulators)
     for corp in corps():
         with corp_scope(corp.id):
-            assert count(Customer) == data.CUSTOMERS
+            assert count(Customer) == there[corp.id]
     assert first(sa.select(sa.func.count()).select_from(Corp)) == 2
 
 

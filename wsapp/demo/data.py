@@ -20,6 +20,7 @@ from wsapp.crm.tasks.models import OPEN, PLANNED, Reminder
 from wsapp.crm.tasks.reminders import OVERDUE_AFTER, set_alarm
 from wsapp.crm.visits.geo import metres_between
 from wsapp.db import corp_scope, db, insert_rows, new_id, rows
+from wsapp.demo.book import People, fill_book
 from wsapp.demo.layout import LOCAL, HostPart, sample_people
 from wsapp.house import local, zone
 from wsapp.seeding import Area, Firm, Row, add
@@ -78,6 +79,13 @@ def _add_work(corp: Corp, here: tuple[float, float]) -> None:
     insert_rows(Reminder, firm.reminders)
     for moment in {row["fire_at"] for row in firm.reminders}:
         set_alarm(moment)
+    fill_book(corp, _people(corp), firm.areas[0][1])
+
+
+def _people(corp: Corp) -> People:
+    """The sample firm's cast; each host's firm names its people in this order."""
+    known = {one.userid: one for one in rows(sa.select(Member))}
+    return People(*(known[userid] for userid in sample_people(corp.host) if userid in known))
 
 
 def _sellers() -> list[tuple[str, str | None]]:
