@@ -43,7 +43,11 @@ def install(app: Any) -> None:
     for name in REST:
         blueprint = import_module(f"wsapp.api.{name}").bp
         csrf.exempt(blueprint)
+        known = dict(app.paths)
         app.register_api(blueprint)
+        for path in known.keys() & blueprint.paths.keys():  # several resources at one address: describe all of them
+            more = {method: getattr(blueprint.paths[path], method) for method in blueprint.paths[path].model_fields_set}
+            app.paths[path] = known[path].model_copy(update=more)
 
 
 def _refuse_input(error: ValidationError) -> Any:

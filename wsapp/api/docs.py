@@ -32,6 +32,7 @@ IF_MATCH = {
     "description": "The version that was read, as in the ETag; another one answers 412 with the current record",
     "schema": {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
 }
+VERSIONED = ("/api/v1/customers/{customer_id}/merge",)  # a POST that takes If-Match, as every PATCH does
 ETAG = {"ETag": {"description": "The record's version in quotes", "schema": {"type": "string"}}}
 
 
@@ -72,31 +73,26 @@ def spec() -> dict[str, Any]:
 def _complete(found: dict[str, Any]) -> dict[str, Any]:
     """Add what flask-openapi3 cannot know: the headers, and fields of a form."""
     found["info"]["description"] = ABOUT
-    for _path, method, operation in _walk(found):
+    for path, method, operation in _walk(found):
         parameters = operation.setdefault("parameters", [])
+        is_versioned = method == "patch" or (method == "post" and path in VERSIONED)
         if method == "post":
             parameters.append(IDEMPOTENCY)
-        if method == "patch":
+        if is_versioned:
             parameters.append(IF_MATCH)
         for status in ("200", "201"):
             answer = operation["responses"].get(status)
             schema = found["components"]["schemas"].get(_schema_name(answer), {}) if answer else {}
             if answer and "version" in schema.get("properties", {}):
                 answer["headers"] = ETAG
-        _keep_possible(method, operation)
+        _keep_possible(method, operation, is_versioned=is_versioned)
     return found
 
 
-def _keep_possible(method: str, operation: dict[str, Any]) -> None:
+def _keep_possible(method: str, operation: dict[str, Any], *, is_versioned: bool) -> None:
     """Leave out the problems that an operation cannot answer."""
-    impossible = {
-        "get": ("400", "409", "412", "413", "415"),
-        "post": ("412",),
-        "patch": (),
-        "put": (),
-        "delete": ("412",),
-    }[method]
-    for status in impossible:
+    impossible = () if is_versioned else ("412",)
+    for status in (*impossible, *(("400", "409", "413", "415") if method == "get" else ())):
         operation["responses"].pop(status, None)
 
 

@@ -4,15 +4,16 @@ from typing import Any
 
 from flask import g
 
-from wsapp.api.base import Answer, may_be_empty, reads, resource, wanted_version, writes
+from wsapp.api.base import Answer, current_when_stale, may_be_empty, reads, resource, wanted_version, writes
 from wsapp.api.customers import answer
 from wsapp.api.schemas_in import CustomerPath, DuplicateQuery, MergeInto
 from wsapp.api.schemas_out import Customer as CustomerRecord
 from wsapp.api.schemas_out import Duplicates
 from wsapp.crm.customers.asks import demand_asks_left, take_asks, too_many
 from wsapp.crm.customers.dedupe import MOST, find_duplicates, tell
-from wsapp.crm.customers.merge import find_merge, merge_customers, undo_merge
+from wsapp.crm.customers.merge import merge_customers
 from wsapp.crm.customers.queries import current_id, find_customer
+from wsapp.crm.customers.unmerge import find_merge, undo_merge
 from wsapp.db import writing
 from wsapp.problems import Invalid
 from wsapp.texts import _
@@ -58,7 +59,8 @@ def merge(path: CustomerPath, body: MergeInto) -> Answer:
     """
     loser = find_customer(path.customer_id, actor=g.member)
     winner = find_customer(body.into, actor=g.member)
-    merge_customers(loser, winner, actor=g.member, versions=(wanted_version(), None))
+    with current_when_stale(lambda: answer(path.customer_id)):
+        merge_customers(loser, winner, actor=g.member, versions=(wanted_version(), None))
     return answer(winner.id)
 
 
