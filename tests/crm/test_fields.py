@@ -5,16 +5,21 @@ import sqlalchemy as sa
 from flask import Flask
 
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.merge import merge_customers, undo_merge
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.deletions.actions import Conflicting, delete, purge, restore
 from wsapp.crm.fields import numbers
+from wsapp.crm.fields.access import access
 from wsapp.crm.fields.definitions import add_field, change_field, delete_field, restore_field
 from wsapp.crm.fields.finding import matching
 from wsapp.crm.fields.formulas import names_in, work_out
 from wsapp.crm.fields.indexing import index_lot
-from wsapp.crm.fields.models import Field
+from wsapp.crm.fields.models import CustomField, Field
+from wsapp.crm.fields.roles import rule_field
+from wsapp.crm.fields.showing import outward
 from wsapp.crm.org.models import Member
-from wsapp.db import db, rows
-from wsapp.problems import Invalid
+from wsapp.db import db, first, rows
+from wsapp.problems import Duplicate, Invalid
 
 HOSTILE = (
     "__import__('os').system('id')",
@@ -95,3 +100,79 @@ def _found(actor: Member) -> list[str]:
     conditions = matching("customer", {"city_of": "佛山"}, actor=actor, id_column=Customer.id)
     db.session.flush()
     return list(rows(sa.select(Customer.name).where(*conditions)))
+
+
+def test_a_formula_is_never_out_of_date(here: Flask, ali: Member, guan: Member) -> None:
+    add_field({"object": "customer", "key": "price", "label": "单价", "type": "money"}, actor=guan)
+    formula = add_field(
+        {
+            "object": "customer",
+            "key": "sum",
+            "label": "总额",
+            "type": "formula",
+            "formula": "price * 2",
+            "indexed": True,
+        },
+        actor=guan,
+    )
+    customer = create_customer({"name": "华星家具有限公司", "custom": {"price": "3"}}, actor=ali)
+    assert "sum" not in customer.custom
+    assert outward("customer", [customer.custom])[0]["sum"] == 6
+    assert names_with({"sum": {"gte": 6}}, ali) == ["华星家具有限公司"]
+    change_field(formula, {"formula": "price * 3"}, actor=guan)
+    assert outward("customer", [customer.custom])[0]["sum"] == 9
+    assert formula.indexing
+    index_lot(formula.id, "")
+    assert names_with({"sum": 9}, ali) == ["华星家具有限公司"]
+    assert names_with({"sum": "6"}, ali) == []
+    price = first(sa.select(CustomField).where(CustomField.key == "price"))
+    with pytest.raises(Invalid):
+        change_field(price, {"type": "text"}, actor=guan)
+
+
+def names_with(wanted: dict[str, object], actor: Member) -> list[str]:
+    db.session.flush()
+    found = sa.select(Customer.name).where(*matching("customer", wanted, actor=actor, id_column=Customer.id))
+    return list(rows(found))
+
+
+def test_a_deleted_record_leaves_its_unique_value_and_comes_back_with_it(
+    here: Flask, ali: Member, guan: Member
+) -> None:
+    add_field({"object": "customer", "key": "code", "label": "编码", "type": "text", "unique": True}, actor=guan)
+    first_one = create_customer({"name": "华星家具有限公司", "custom": {"code": "A1"}}, actor=ali)
+    deletion = delete("customer", first_one.id, actor=guan)
+    second = create_customer({"name": "宏兴灯具有限公司", "custom": {"code": "A1"}}, actor=ali)
+    with pytest.raises(Conflicting):
+        restore(deletion, actor=guan)
+    gone = delete("customer", second.id, actor=guan)
+    purge(gone, actor=guan, reason="测试数据")
+    restore(deletion, actor=guan)
+    with pytest.raises(Duplicate):
+        create_customer({"name": "东兴建材有限公司", "custom": {"code": "A1"}}, actor=ali)
+
+
+def test_a_merge_joins_what_is_found(here: Flask, ali: Member, guan: Member) -> None:
+    for key in ("code", "mark"):
+        add_field(
+            {"object": "customer", "key": key, "label": key, "type": "text", "unique": True, "indexed": True},
+            actor=guan,
+        )
+    loser = create_customer({"name": "华星家具有限公司", "custom": {"code": "A1", "mark": "M"}}, actor=ali)
+    winner = create_customer({"name": "宏兴灯具有限公司", "custom": {"code": "B2"}}, actor=ali)
+    merged = merge_customers(loser, winner, actor=guan)
+    assert names_with({"mark": "M"}, ali) == ["宏兴灯具有限公司"]
+    assert names_with({"code": "A1"}, ali) == []
+    undo_merge(merged, winner, actor=guan)
+    assert names_with({"mark": "M"}, ali) == ["华星家具有限公司"]
+    assert names_with({"code": "A1"}, ali) == ["华星家具有限公司"]
+
+
+def test_what_a_hidden_field_is_worked_into_is_hidden(here: Flask, ali: Member, guan: Member) -> None:
+    add_field({"object": "customer", "key": "cost", "label": "成本", "type": "money"}, actor=guan)
+    add_field(
+        {"object": "customer", "key": "twice", "label": "两倍", "type": "formula", "formula": "cost * 2"}, actor=guan
+    )
+    rule_field("customer", "custom.cost", {"seller": "hidden"}, actor=guan)
+    assert access(ali, "custom.twice") == "hidden"
+    assert access(guan, "custom.twice") == "edit"

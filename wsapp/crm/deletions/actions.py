@@ -14,6 +14,9 @@ from wsapp.crm.deletions.models import DONE, RUNNING, Deletion, DeletionRun
 from wsapp.crm.deletions.moving import Conflict, conflicts_of, put_back, take_out
 from wsapp.crm.events.actions import record
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.indexing import reindex
+from wsapp.crm.fields.models import OBJECTS
+from wsapp.crm.fields.values import forget
 from wsapp.crm.notifications.models import PLANNED as TO_BE_SENT
 from wsapp.crm.notifications.models import SUPPRESSED, Notification
 from wsapp.crm.org.models import Member
@@ -201,6 +204,8 @@ def restore(deletion: Deletion, *, actor: Member, anyway: bool = False) -> int:
         count = put_back(deletion.contents, deletion.loose, root=deletion.object, without=conflicts)
     except LookupError:
         raise Invalid({"customer": _("所属客户也已删除，请先恢复客户")}) from None
+    for obj in OBJECTS:  # what lists are narrowed by may have become more meanwhile
+        reindex(obj, [row["id"] for row in deletion.contents.get(obj, ())])
     if deletion.object != "customer":
         _set_event_customer(deletion, deletion.customer_id)
         recount(deletion.customer_id)
@@ -274,6 +279,7 @@ def purge(deletion: Deletion, *, actor: Member | None, reason: str) -> None:
         for stored in rows(sa.select(StoredFile).where(StoredFile.record_id.in_(wanted))):
             remove_bytes(stored)
             db.session.delete(stored)
+    forget(ids)
     record("bin.purged", _Subject(deletion), actor=actor, object=deletion.object, title=deletion.title, reason=reason)
     db.session.delete(deletion)
     db.session.flush()

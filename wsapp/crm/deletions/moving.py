@@ -19,6 +19,8 @@ from wsapp.db import Base, CorpScoped, db, insert_rows
 from wsapp.kept import columns_of
 
 ALONG = {("task", "customer_id")}  # may be without a customer, but goes with the one that it has
+# Rows that belong to records of several tables, so that no foreign key says so: what they are found by.
+UNSAID = {("custom_value", "record_id"): ("customer", "contact", "follow_up", "visit", "task")}
 CHUNK = 500
 
 Row = dict[str, Any]
@@ -168,7 +170,8 @@ def _mend(table: str, rows: list[Row]) -> None:
     """Empty the references of rows to records that are gone for good."""
     model = models()[table]
     for one in references(to_any=True):
-        wanted = {row[one.column] for row in rows if row.get(one.column)} if one.table == table else set()
+        is_ours = one.table == table and (one.table, one.column) not in UNSAID
+        wanted = {row[one.column] for row in rows if row.get(one.column)} if is_ours else set()
         if not wanted:
             continue
         target = models()[one.target]
@@ -220,6 +223,7 @@ def references(*, to_any: bool = False) -> tuple[Reference, ...]:
             column = columns[0]
             along = key.ondelete == "CASCADE" or not key.columns[column].nullable or (name, column) in ALONG
             found.append(Reference(name, column, key.referred_table.name, along))
+    found += [Reference(name, column, target, True) for (name, column), targets in UNSAID.items() for target in targets]
     return tuple(one for one in found if to_any or one.target not in ("member", "department"))
 
 

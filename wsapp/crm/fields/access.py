@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from wsapp.crm.fields.definitions import fields_of
+from wsapp.crm.fields.formulas import names_in
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import field_access
 from wsapp.problems import Invalid
@@ -205,5 +207,18 @@ def _ruled(actor: Member, obj: str) -> Mapping[str, str]:
     kept: dict[str, Mapping[str, str]] = actor.__dict__.setdefault("_field_rules", {})
     found = kept.get(obj)
     if found is None:
-        found = kept[obj] = field_access(actor, obj)
+        found = kept[obj] = _with_formulas(field_access(actor, obj), obj)
+    return found
+
+
+def _with_formulas(rules: Mapping[str, str], obj: str) -> Mapping[str, str]:
+    """Return the rules with one for each formula that would tell what its reader may not read."""
+    if not rules:
+        return rules
+    found = dict(rules)
+    for field in fields_of(obj).values():
+        if field.type == "formula" and any(
+            rules.get(f"custom.{key}", EDIT) in (HIDDEN, MASKED) for key in names_in(str(field.settings["formula"]))
+        ):
+            found[field.name] = HIDDEN
     return found

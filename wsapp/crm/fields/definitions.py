@@ -13,7 +13,7 @@ from wsapp import clock, outbox
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.conditions import FACTS, RULES
 from wsapp.crm.fields.designs import clean_design
-from wsapp.crm.fields.formulas import FUNCTIONS, names_in
+from wsapp.crm.fields.formulas import FUNCTIONS, NUMERIC, names_in
 from wsapp.crm.fields.models import MAX_FIELDS, MAX_INDEXED, OBJECTS, CustomField, CustomValue, Field
 from wsapp.crm.fields.records import any_value
 from wsapp.crm.fields.types import KINDS
@@ -102,7 +102,7 @@ def add_field(values: Mapping[str, Any], *, actor: Member) -> CustomField:
             db.session.flush()
     except IntegrityError:
         raise Duplicate({"key": _("标识“%(key)s”已被使用（也可能属于已删除的字段）", key=key)}) from None
-    if design["indexed"] and any_value(obj, key):
+    if design["indexed"] and _has_values(field):
         _index_anew(field)
     changed()
     record("field.added", field, actor=actor, object=obj, key=key, label=field.label)
@@ -117,6 +117,8 @@ def change_field(field: CustomField, values: Mapping[str, Any], *, actor: Member
     if kind != field.type and kind not in KINDS[field.type].widens_to:
         raise Invalid({"type": _("不能改成这种类型：已有的内容会丢失")})
     others = {key: one for key, one in fields_of(field.object).items() if key != field.key}
+    if kind != field.type:
+        _demand_free_of_formulas(field, kind, others)
     given = {**_as_given(field), **values}
     design = clean_design(given, obj=field.object, key=field.key, kind=kind, others=others)
     _check_indexed(design, others)
@@ -129,7 +131,8 @@ def change_field(field: CustomField, values: Mapping[str, Any], *, actor: Member
     for name, value in design.items():
         setattr(field, name, value)
     field.updated_at = clock.now()
-    _follow_index(field, fresh=not was_indexed or KINDS[kind].keys is not keys)
+    is_new = not was_indexed or KINDS[kind].keys is not keys or (kind == "formula" and "settings" in changes)
+    _follow_index(field, fresh=is_new)
     db.session.flush()
     changed()
     record("field.changed", field, actor=actor, changes=changes, object=field.object, key=field.key, label=field.label)
@@ -175,7 +178,7 @@ def restore_field(field: CustomField, *, actor: Member) -> None:
     if field.indexed and _indexed(there) >= MAX_INDEXED:
         field.indexed = False
     field.hidden_at = None
-    if field.indexed and any_value(field.object, field.key):
+    if (field.indexed or field.unique) and _has_values(field):
         _index_anew(field)
     db.session.flush()
     changed()
@@ -209,10 +212,7 @@ def _as_given(field: CustomField) -> dict[str, Any]:
 
 
 def _uses(field: Field, key: str) -> bool:
-    formula = str(field.settings.get("formula") or "")
-    if formula and key in names_in(formula):
-        return True
-    return any(one["field"] == key for rule in RULES for one in field.settings.get(rule) or ())
+    return key in _named(field) or any(one["field"] == key for rule in RULES for one in field.settings.get(rule) or ())
 
 
 def _follow_index(field: CustomField, *, fresh: bool) -> None:
@@ -220,8 +220,27 @@ def _follow_index(field: CustomField, *, fresh: bool) -> None:
     if not (field.indexed or field.unique):
         db.session.execute(sa.delete(CustomValue).where(CustomValue.field_id == field.id))
         field.indexing = False
-    elif fresh and any_value(field.object, field.key):
+    elif fresh and _has_values(field):
         _index_anew(field)
+
+
+def _has_values(field: CustomField) -> bool:
+    """Say whether a record may have a value already; of a formula every one may."""
+    return any_value(field.object, "" if field.type == "formula" else field.key)
+
+
+def _demand_free_of_formulas(field: CustomField, kind: str, others: Mapping[str, Field]) -> None:
+    """Raise Invalid where a formula would take the field's values for something else than before."""
+    if field.type in NUMERIC and kind in NUMERIC:
+        return
+    users = [one.label for one in others.values() if field.key in _named(one)]
+    if users:
+        raise Invalid({"type": _("公式“%(label)s”用到了它，不能改成这种类型", label=users[0])})
+
+
+def _named(field: Field) -> frozenset[str]:
+    formula = str(field.settings.get("formula") or "")
+    return names_in(formula) if formula else frozenset()
 
 
 def _index_anew(field: CustomField) -> None:

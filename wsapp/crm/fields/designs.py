@@ -181,6 +181,8 @@ def _conditions(given: Any, obj: str, others: Mapping[str, Field]) -> list[dict[
             return None
         if one.get("field") not in others and one.get("field") not in FACTS.get(obj, ()):
             return None
+        if one["field"] in others and not KINDS[others[one["field"]].type].given:
+            return None  # what the program fills in is not there yet while one types
         value = one.get("value")
         if not isinstance(value, str | int | float | bool | None) or len(str(value)) > 100:
             return None

@@ -1,9 +1,13 @@
-"""Formulas (公式): worked out by `simpleeval` with nothing in reach but numbers, texts and a few functions."""
+"""Formulas (公式): worked out by `simpleeval` with nothing in reach but numbers, texts and a few functions.
+
+A result is worked out whenever a record is read (`with_results`) and never stored, so that none can be out of date.
+"""
 
 import ast
 import operator
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from wsapp.crm.fields.models import Field
@@ -83,6 +87,7 @@ FUNCTIONS = {
 }
 
 
+@lru_cache(maxsize=1024)
 def names_in(formula: str) -> frozenset[str]:
     """Return the keys of the fields that a formula names. Raises ValueError with words for people."""
     if len(formula) > LONGEST:
@@ -126,6 +131,21 @@ def work_out(field: Field, fields: Mapping[str, Field], values: Mapping[str, Any
         return _result(field, evaluator.eval(formula.strip()))
     except (simpleeval.InvalidExpression, ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
         return None
+
+
+def with_results(fields: Mapping[str, Field], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record's values with what its formulas yield now, in place of what was stored of them."""
+    formulas = [field for field in fields.values() if field.type == "formula"]
+    if not formulas:
+        return values
+    found = dict(values)
+    for field in formulas:
+        result = work_out(field, fields, values)
+        if result is None:
+            found.pop(field.key, None)
+        else:
+            found[field.key] = result
+    return found
 
 
 def _operand(field: Field, value: Any) -> Any:

@@ -1,11 +1,16 @@
-"""Writing the index of a field anew: after it became filterable, or took another type, or came back."""
+"""Writing the index of custom fields anew: of a field that became filterable, took another form or came back; and of
+records that changed beside the usual way."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from wsapp import outbox
 from wsapp.crm.fields.definitions import fields_of
-from wsapp.crm.fields.models import CustomField, CustomValue
-from wsapp.crm.fields.records import records_of
+from wsapp.crm.fields.formulas import with_results
+from wsapp.crm.fields.models import CustomField, CustomValue, Field
+from wsapp.crm.fields.records import Records, records_of
 from wsapp.crm.fields.values import index_rows
 from wsapp.crm.org.standing import changed
 from wsapp.db import db, first, insert_rows
@@ -22,17 +27,40 @@ def index_lot(field_id: str, after: str) -> None:
     if field is None or records is None or not (field.indexed or field.unique):
         return
     model = records.model
-    # Held, so that a save at the same moment writes its own rows before or after these, never in between.
-    lot = sa.select(model.id, model.custom).where(model.id > after).order_by(model.id).limit(LOT).with_for_update()
-    found = db.session.execute(lot).all()
-    ids = [one.id for one in found]
-    mine = sa.delete(CustomValue).where(CustomValue.field_id == field_id, CustomValue.record_id.in_(ids))
-    db.session.execute(mine.execution_options(synchronize_session=False))
-    keys = [key for one in found for key in index_rows(field, one.id, (one.custom or {}).get(field.key))]
-    insert_rows(CustomValue, keys, ignore=True)
-    if len(found) == LOT:
+    ids = _write(records, sa.select(model.id).where(model.id > after).order_by(model.id).limit(LOT), {field.key: field})
+    if len(ids) == LOT:
         outbox.enqueue("fields.index", {"field": field_id, "after": ids[-1]})
     else:
         row.indexing = False
         db.session.flush()
         changed()
+
+
+def reindex(obj: str, record_ids: Sequence[str]) -> None:
+    """Write all that records are found by anew: after a restore, a merge, or an import. A unique value that another
+    record has by now is left out."""
+    records, fields = records_of(obj), fields_of(obj)
+    wanted = {key: field for key, field in fields.items() if field.indexed or field.unique}
+    if records is None or not wanted:
+        return
+    for start in range(0, len(record_ids), LOT):
+        some = list(record_ids[start : start + LOT])
+        _write(records, sa.select(records.model.id).where(records.model.id.in_(some)), wanted)
+
+
+def _write(records: Records, wanted: Any, fields: Mapping[str, Field]) -> list[str]:
+    """Write the index of the wanted records by the fields; returns their ids in order."""
+    # Held, so that a save at the same moment writes its own rows before or after these, never in between.
+    model = records.model
+    found = db.session.execute(wanted.add_columns(model.custom).with_for_update()).all()
+    ids = [one.id for one in found]
+    mine = [CustomValue.field_id.in_([field.id for field in fields.values()]), CustomValue.record_id.in_(ids)]
+    db.session.execute(sa.delete(CustomValue).where(*mine).execution_options(synchronize_session=False))
+    every = fields_of(next(iter(fields.values())).object)
+    keys = []
+    for one in found:
+        values = with_results(every, one.custom or {})
+        for field in fields.values():
+            keys += index_rows(field, one.id, values.get(field.key))
+    insert_rows(CustomValue, keys, ignore=True)
+    return ids

@@ -36,10 +36,12 @@ def records_of(obj: str) -> Records | None:
 
 
 def any_value(obj: str, key: str) -> bool:
-    """Say whether any record has a value of a field."""
+    """Say whether any record has a value of a field; with no `key`, whether there is any record at all."""
     found = _records.get(obj)
     if found is None:
         return False
+    if not key:
+        return first(sa.select(found.model.id).limit(1)) is not None
     value = found.model.custom[key].as_string()
     return first(sa.select(found.model.id).where(value.is_not(None)).limit(1)) is not None
 

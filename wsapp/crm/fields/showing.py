@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from wsapp.crm.fields.access import HIDDEN, access, mask, reads
 from wsapp.crm.fields.conditions import is_shown
 from wsapp.crm.fields.definitions import fields_of
+from wsapp.crm.fields.formulas import with_results
 from wsapp.crm.fields.models import Field
 from wsapp.crm.fields.records import records_of
 from wsapp.crm.fields.types import kind_of, show_value
@@ -29,6 +30,7 @@ def facts_of(obj: str, values: Mapping[str, Any], own: Mapping[str, Any], *, act
     fields = fields_of(obj)
     if not fields:
         return []
+    values = with_results(fields, values)
     context = {**own, **values}
     seen = [one for one in fields.values() if access(actor, one.name, obj) != HIDDEN and is_shown(one, context)]
     there = [(one, values[one.key]) for one in seen if values.get(one.key) is not None and one.type != "heading"]
@@ -85,6 +87,7 @@ def outward(obj: str, records: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     fields = fields_of(obj)
     if not fields:
         return [{} for _record in records]
+    records = [with_results(fields, values) for values in records]
     persons = {key for key, field in fields.items() if field.type == "person"}
     known = people([values.get(key) for values in records for key in persons]) if persons else {}
     return [

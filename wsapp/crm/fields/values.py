@@ -4,7 +4,7 @@ Errors name a field `custom.<key>`. What the actor may not see does not exist fo
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from wsapp import clock
 from wsapp.crm.fields.access import HIDDEN, access, writes
 from wsapp.crm.fields.conditions import is_read_only, is_required, is_shown
 from wsapp.crm.fields.definitions import fields_of
-from wsapp.crm.fields.formulas import work_out
+from wsapp.crm.fields.formulas import with_results
 from wsapp.crm.fields.models import CustomField, CustomValue, Field
 from wsapp.crm.fields.records import check_visible
 from wsapp.crm.fields.types import clean_value, keys_of, kind_of
@@ -28,10 +28,13 @@ from wsapp.texts import _
 Values = Mapping[str, Any]
 
 
-def new_values(obj: str, given: Any, *, actor: Member, facts: Values, parent: Values | None = None) -> dict[str, Any]:
+def new_values(
+    obj: str, given: Any, *, actor: Member, facts: Values, parent: Values | None = None, numbered: bool = True
+) -> dict[str, Any]:
     """Return the custom values of a new record: those given, then defaults, formulas, serial numbers.
 
-    `facts` are the record's own fields that rules look at; `parent` the custom values of its parent. Raises Invalid.
+    Not `numbered`: the serial numbers come later, see `number_all`. `facts` are the record's own fields that rules
+    look at; `parent` the custom values of its parent. Raises Invalid.
     """
     fields = fields_of(obj)
     if not fields and not given:
@@ -43,10 +46,17 @@ def new_values(obj: str, given: Any, *, actor: Member, facts: Values, parent: Va
             if default is not None:
                 values[field.key] = default
     found = _take(obj, values, {}, actor=actor, facts=facts, whole=True, free=set(values) - set(given or ()))
-    for field in fields.values():
-        if field.type == "serial":
-            found[field.key] = _next_number(field)
+    if numbered:
+        number_all(obj, [found])
     return found
+
+
+def number_all(obj: str, records: Sequence[dict[str, Any]]) -> None:
+    """Give new records' values their serial numbers, in their order."""
+    for field in fields_of(obj).values():
+        if field.type == "serial" and records:
+            for values, number in zip(records, _next_numbers(field, len(records)), strict=True):
+                values[field.key] = number
 
 
 def changed_values(obj: str, given: Any, stored: Values, *, actor: Member, facts: Values) -> dict[str, Any]:
@@ -75,7 +85,7 @@ def _take(
             _put(found, field, _resolved(field, clean_value(field, given[key]), stored.get(key), actor))
         except ValueError as error:
             errors[field.name] = str(error)
-    context = {**facts, **found}
+    context = {**facts, **with_results(fields, found)}
     for field in fields.values():
         _follow_rules(field, found, stored, context, errors)
         editable = writes(actor, field.name, obj)
@@ -83,10 +93,7 @@ def _take(
             _demand(field, found, context, errors)
     if errors:
         raise Invalid(errors)
-    for field in fields.values():
-        if field.type == "formula":
-            _put(found, field, work_out(field, fields, found))
-    return found
+    return {key: value for key, value in found.items() if key not in fields or fields[key].type != "formula"}
 
 
 def _put(values: dict[str, Any], field: Field, value: Any) -> None:
@@ -148,13 +155,14 @@ def _resolved(field: Field, value: Any, stored: Any, actor: Member) -> Any:
     return found
 
 
-def _next_number(field: Field) -> str:
-    """Return the next serial number: the counter's row is held until the record is committed, so none is left out."""
+def _next_numbers(field: Field, most: int) -> list[str]:
+    """Return the next serial numbers: the counter's row is held until the records are committed, so none is left out."""
     mine = CustomField.id == field.id
-    count = sa.update(CustomField).where(mine).values(counter=CustomField.counter + 1)
+    count = sa.update(CustomField).where(mine).values(counter=CustomField.counter + most)
     db.session.execute(count.execution_options(synchronize_session=False))
-    number = db.session.execute(sa.select(CustomField.counter).where(mine)).scalar_one()
-    return f"{field.settings.get('prefix') or ''}{number:0{int(field.number('digits', 4))}d}"
+    last = db.session.execute(sa.select(CustomField.counter).where(mine)).scalar_one()
+    prefix, digits = field.settings.get("prefix") or "", int(field.number("digits", 4))
+    return [f"{prefix}{number:0{digits}d}" for number in range(last - most + 1, last + 1)]
 
 
 # --- the index ----------------------------------------------------------------------------------------------------
@@ -163,8 +171,11 @@ def _next_number(field: Field) -> str:
 def keep_findable(obj: str, record_id: str, values: Values, before: Values | None = None) -> None:
     """Write the index of a record whose values changed from `before`. Raises Duplicate for a unique value that another
     record has, also one that was saved at the same moment."""
-    before = before or {}
-    for field in fields_of(obj).values():
+    fields = fields_of(obj)
+    if not any(field.indexed or field.unique for field in fields.values()):
+        return
+    values, before = with_results(fields, values), with_results(fields, before or {})
+    for field in fields.values():
         if not (field.indexed or field.unique) or values.get(field.key) == before.get(field.key):
             continue
         if before:

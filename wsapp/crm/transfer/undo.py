@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.values import forget
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.search import store
 from wsapp.crm.search.building import index_customers
@@ -86,6 +87,7 @@ def _delete(ids: Sequence[str]) -> None:
     people = db.session.scalars(sa.select(Contact.id).where(Contact.customer_id.in_(list(ids)))).all()
     store.remove(CONTACT, people)
     store.remove(CUSTOMER, list(ids))
+    forget(list(ids))
     for column in (Contact.customer_id, CustomerPhone.customer_id, Customer.id):
         statement = sa.delete(column.class_).where(column.in_(list(ids)))
         db.session.execute(statement.execution_options(synchronize_session=False))
