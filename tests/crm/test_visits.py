@@ -13,10 +13,10 @@ from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.models import Member
 from wsapp.crm.visits.actions import check_out, close_forgotten, log_visit, read_fix
-from wsapp.crm.visits.geo import metres_between, to_gcj02
 from wsapp.crm.visits.trust import Fix, trust_of
 from wsapp.db import db
 from wsapp.files import keep_photo, link_holds, link_query, path_of, read_photo
+from wsapp.geo import metres_between, to_gcj02
 from wsapp.problems import Forbidden, Invalid
 
 NOW = datetime(2026, 3, 4, 4, 0, tzinfo=UTC)

@@ -23,12 +23,12 @@ from wsapp.crm.search.models import SavedView
 from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.models import OPEN, PLANNED, Reminder, Task
 from wsapp.crm.transfer.models import ImportJob
-from wsapp.crm.visits.geo import metres_between
 from wsapp.crm.visits.trust import VERIFIED_METRES
 from wsapp.db import corp_scope, db, first, rows
 from wsapp.demo import data
 from wsapp.demo.layout import demo_settings, lay_out, make_emulator
 from wsapp.demo.page import _ahead as ahead
+from wsapp.geo import metres_between
 from wsapp.outbox import Outbox
 
 Demo = tuple[Any, dict[Any, Any]]

@@ -18,10 +18,10 @@ from wsapp.crm.org.models import Corp, Member, Membership
 from wsapp.crm.org.queries import corps
 from wsapp.crm.tasks.models import OPEN, PLANNED, Reminder
 from wsapp.crm.tasks.reminders import OVERDUE_AFTER, set_alarm
-from wsapp.crm.visits.geo import metres_between
 from wsapp.db import corp_scope, db, insert_rows, new_id, rows
 from wsapp.demo.book import People, fill_book
 from wsapp.demo.layout import LOCAL, HostPart, sample_people
+from wsapp.geo import metres_between
 from wsapp.house import local, zone
 from wsapp.seeding import Area, Firm, Row, add
 from wsapp.seeding_words import AREAS, TASKS

@@ -17,12 +17,12 @@ from wsapp.crm.followups.actions import plan_next
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import demand
 from wsapp.crm.org.rules import rule
-from wsapp.crm.visits.geo import metres_between, to_gcj02
 from wsapp.crm.visits.models import DONE, IN, Visit
 from wsapp.crm.visits.rules import limits
 from wsapp.crm.visits.trust import Fix, trust_of
 from wsapp.db import db, new_id, rows
 from wsapp.files import attach
+from wsapp.geo import metres_between, to_gcj02
 from wsapp.house import local
 from wsapp.problems import Forbidden, Invalid
 from wsapp.texts import _
