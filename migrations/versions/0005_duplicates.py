@@ -16,6 +16,10 @@ def upgrade() -> None:
     op.add_column("customer", sa.Column("keyed", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("customer", sa.Column("merged_into_id", sa.String(40)))
     op.create_index("ix_customer_keyed", "customer", ["corp_id", "keyed"])
+    with op.batch_alter_table("customer_phone") as batch:
+        batch.add_column(sa.Column("twin", sa.String(40), nullable=False, server_default=""))
+        batch.drop_constraint("uq_customer_phone_corp_id_number", type_="unique")
+        batch.create_unique_constraint("uq_customer_phone_corp_id_number_twin", ["corp_id", "number", "twin"])
     _add(
         "customer_key",
         sa.Column("customer_id", sa.String(40), nullable=False),
@@ -75,6 +79,15 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("share_request", "customer_merge", "duplicate_ask", "customer_key"):
         op.drop_table(table)
+    # A number that several have stays with the first of them.
+    op.execute(
+        "DELETE FROM customer_phone WHERE EXISTS (SELECT 1 FROM customer_phone AS other WHERE other.number ="
+        " customer_phone.number AND other.corp_id = customer_phone.corp_id AND other.id < customer_phone.id)"
+    )
+    with op.batch_alter_table("customer_phone") as batch:
+        batch.drop_constraint("uq_customer_phone_corp_id_number_twin", type_="unique")
+        batch.create_unique_constraint("uq_customer_phone_corp_id_number", ["corp_id", "number"])
+        batch.drop_column("twin")
     op.drop_index("ix_customer_keyed", "customer")
     with op.batch_alter_table("customer") as batch:
         for column in ("merged_into_id", "keyed", "credit_code"):

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from tests.cast import Cast
 from tests.h5.conftest import Book
 from wsapp.crm.customers.actions import create_customer
-from wsapp.crm.customers.merge import LEFT, MOVED
+from wsapp.crm.customers.belongings import LEFT, MOVED
 from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member

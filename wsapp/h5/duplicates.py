@@ -8,11 +8,13 @@ from flask import Blueprint, g, request, url_for
 from wsapp.crm.customers.actions import MAX_PHONES
 from wsapp.crm.customers.asks import demand_asks_left, take_asks, too_many
 from wsapp.crm.customers.dedupe import MOST, find_duplicates, tell
-from wsapp.crm.customers.merge import CHOICES, LOSER, WINNER, find_merge, merge_customers, merges_of, undo_merge
+from wsapp.crm.customers.merge import CHOICES, CUSTOM, LOSER, WINNER, merge_customers
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, find_customers, may_do
 from wsapp.crm.customers.reveals import are_masked
+from wsapp.crm.customers.unmerge import find_merge, merges_of, undo_merge
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone, reads
+from wsapp.crm.fields.showing import change_shown, readable
 from wsapp.crm.org.queries import names
 from wsapp.db import db, writing
 from wsapp.h5 import lists, rows, words
@@ -128,11 +130,12 @@ def compare(customer_id: str, other_id: str) -> str:
 @bp.post("/<key:customer_id>/merge/<key:other_id>")
 def merge(customer_id: str, other_id: str) -> Any:
     """Merge the other customer into this one."""
-    form = Form.read((*CHOICES, "other_version"))
+    fields = (*CHOICES, *(f"{CUSTOM}{key}" for key in readable("customer", g.member)))
+    form = Form.read((*fields, "other_version"))
 
     def act() -> str:
         winner, loser = _pair(customer_id, other_id)
-        choices = {field: form.typed[field] for field in CHOICES if form.typed[field]}
+        choices = {field: form.typed[field] for field in fields if form.typed[field]}
         seen = int(form.typed["other_version"]) if form.typed["other_version"].isdecimal() else None
         merge_customers(loser, winner, actor=g.member, choices=choices, versions=(seen, form.version))
         return url_for("customers.page", customer_id=winner.id)
@@ -182,6 +185,17 @@ def _questions(winner: Customer, loser: Customer) -> list[dict[str, Any]]:
         if mine != theirs and mine and theirs and reads(g.member, field):
             label = str(words.CUSTOMER_FIELDS.get(LABELS.get(field, field), field))
             found.append({"field": field, "label": label, "options": [(WINNER, mine), (LOSER, theirs)]})
+    return found + _custom_questions(winner, loser)
+
+
+def _custom_questions(winner: Customer, loser: Customer) -> list[dict[str, Any]]:
+    found = []
+    for key in readable("customer", g.member):
+        mine, theirs = ((one.custom or {}).get(key) for one in (winner, loser))
+        if mine != theirs and mine not in (None, "", []) and theirs not in (None, "", []):
+            field = f"{CUSTOM}{key}"
+            label, *both = change_shown("customer", field, mine, theirs)
+            found.append({"field": field, "label": label, "options": list(zip((WINNER, LOSER), both, strict=True))})
     return found
 
 
@@ -198,7 +212,7 @@ def _words(field: str, customer: Customer, owners: Mapping[str, str], parents: M
         case "stage":
             return str(words.STAGES[customer.stage])
         case "owner":
-            return owners.get(customer.owner_id or "", "")
+            return owners.get(customer.owner_id or "", "") or (_("公海") if customer.pool_id else "")
         case "parent":
             return parents.get(customer.parent_id or "", "")
         case "location":

@@ -14,7 +14,8 @@ from wsapp.crm.customers.dedupe import KEYED, Hit, refuse_known, remember, write
 from wsapp.crm.customers.dedupe_rules import COMPOSITES
 from wsapp.crm.customers.families import would_turn_in_circles
 from wsapp.crm.customers.leads import respond
-from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer, CustomerPhone
+from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer
+from wsapp.crm.customers.phones import phone_rows, set_phones
 from wsapp.crm.customers.queries import demand_right, find_customer
 from wsapp.crm.customers.related import custom_of, custom_of_new
 from wsapp.crm.customers.stages import move_stage, refuse_step
@@ -171,7 +172,7 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
         updated_at=now,
         version=1,
     )
-    customer.phone_rows = _phone_rows(phones)
+    customer.phone_rows = phone_rows(phones)
     db.session.add(customer)
     _flush(customer, {**clean, "phones": phones}, actor=actor)
     remember(customer, alike)
@@ -193,10 +194,6 @@ def _parent(values: Mapping[str, Any], *, actor: Member, own_id: str = "") -> st
     if own_id and would_turn_in_circles(own_id, parent.id):
         raise Invalid({"parent": _("上级客户不能是自己或自己的下级")})
     return parent.id
-
-
-def _phone_rows(phones: list[str]) -> list[CustomerPhone]:
-    return [CustomerPhone(id=new_id(), number=number, position=index) for index, number in enumerate(phones)]
 
 
 def _refuse_known(values: Mapping[str, Any], *, actor: Member, but: str = "") -> list[Hit]:
@@ -267,11 +264,10 @@ def change_customer(
     _take_version(customer, changes)
     move_stage(customer, clean.pop("stage", customer.stage), actor=actor)
     filed = {field: after for field, (_before, after) in changes.items() if field in (*FILED, "phones")}
-    alike = _refuse_known({**_context(customer, clean), **filed}, actor=actor, but=customer.id) if filed else []
+    fresh = {**filed, "phones": [one for one in filed.get("phones", ()) if one not in customer.phones]}
+    alike = _refuse_known({**_context(customer, clean), **fresh}, actor=actor, but=customer.id) if filed else []
     if "phones" in changes:
-        customer.phone_rows = []
-        db.session.flush()
-        customer.phone_rows = _phone_rows(phones or [])
+        set_phones(customer, phones or [])
     for field, value in clean.items():
         setattr(customer, field, value)
     customer.custom = custom
@@ -365,8 +361,19 @@ def give_owner(customer: Customer, owner: Member | None, *, pool_id: str | None 
     db.session.refresh(customer)
 
 
-def note_contact(customer: Customer, *, at: Any, next_at: Any = None, visited: bool = False) -> None:
-    """Move the customer's "last" and "next" dates after a follow-up or visit. Dates never move backwards."""
+def note_contact(
+    customer: Customer, *, at: Any, next_at: Any = None, visited: bool = False, counts: bool = True
+) -> None:
+    """Move the customer's "last" and "next" dates after a follow-up or visit. Dates never move backwards.
+
+    `counts` says whether the pool's clock begins anew with it; one that does not leaves `clock_at` where it was.
+    """
+    if not counts:
+        before = customer.last_followed_at or customer.owned_since or customer.created_at
+        customer.clock_at = customer.clock_at or min(before, clock.now())
+    elif customer.clock_at is not None:
+        latest = customer.last_followed_at is None or at >= customer.last_followed_at
+        customer.clock_at = None if latest else max(customer.clock_at, at)
     if customer.last_followed_at is None or at > customer.last_followed_at:
         customer.last_followed_at = at
     if visited and (customer.last_visited_at is None or at > customer.last_visited_at):

@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock
+from wsapp.crm.customers.asks import demand_asks_left
 from wsapp.crm.customers.clean import clean_line, clean_text, normal_phone
+from wsapp.crm.customers.dedupe import Hit, file_contacts, refuse_reached, remember
 from wsapp.crm.customers.models import CONTACT_ROLES, GENDERS, Contact, Customer
 from wsapp.crm.customers.queries import demand_right, visible_customers
 from wsapp.crm.customers.tags import keep_new_tags, tidy_tags
@@ -99,6 +101,7 @@ def add_contact(customer: Customer, values: Mapping[str, Any], *, actor: Member)
     demand_right(customer, "edit", actor=actor)
     clean = clean_contact(values, whole=True)
     keep_new_tags(clean.get("tags", ()), actor=actor)
+    alike = _refuse_reached(clean.get("phones", ()), customer.id, actor)
     _hold(customer.id)
     there = contacts_of(customer.id)
     if len(there) >= MOST:
@@ -112,6 +115,9 @@ def add_contact(customer: Customer, values: Mapping[str, Any], *, actor: Member)
         _make_primary(contact)
     db.session.add(contact)
     db.session.flush()
+    if contact.phones:
+        file_contacts(customer.id)
+    remember(contact, alike)
     record("contact.added", contact, actor=actor, customer_id=customer.id, name=contact.name)
     return contact
 
@@ -131,6 +137,8 @@ def change_contact(
     _refuse_stale(contact, changes, version)
     if not changes:
         return contact
+    fresh = [one for one in clean.get("phones", ()) if one not in contact.phones]
+    alike = _refuse_reached(fresh, contact.customer_id, actor)
     _hold(contact.customer_id)
     _take_version(contact, changes)
     for field, (_before, value) in changes.items():
@@ -139,6 +147,9 @@ def change_contact(
         _make_primary(contact)
     contact.updated_at = clock.now()
     db.session.flush()
+    if "phones" in changes:
+        file_contacts(contact.customer_id)
+    remember(contact, alike)
     record(
         "contact.changed",
         contact,
@@ -148,6 +159,13 @@ def change_contact(
         name=contact.name,
     )
     return contact
+
+
+def _refuse_reached(numbers: Sequence[str], customer_id: str, actor: Member) -> list[Hit]:
+    """Raise Duplicate where the corp's rule refuses what other customers have; TooMany for who has asked too often."""
+    if numbers:
+        demand_asks_left(actor)
+    return refuse_reached(numbers, actor=actor, but=customer_id)
 
 
 def _customer_of(contact: Contact) -> Customer:

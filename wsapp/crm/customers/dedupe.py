@@ -1,12 +1,13 @@
 """Duplicates (查重): by what customers are known again, who is like what somebody types, and what they may be told.
 
 Each customer is filed under keys (`CustomerKey`): its unified social credit code, the domain of its website, the core
-of its name, and the pieces by which a similar name finds it. Phone numbers have a table of their own.
+of its name, the pieces by which a similar name finds it, and the numbers of its contacts. Its own numbers have a table
+of their own.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from wsapp import clock
 from wsapp.crm.customers import dedupe_rules as rules
 from wsapp.crm.customers.asks import take_asks
 from wsapp.crm.customers.clean import name_key, normal_phone
-from wsapp.crm.customers.models import Customer, CustomerKey, CustomerPhone
+from wsapp.crm.customers.models import Contact, Customer, CustomerKey, CustomerPhone
 from wsapp.crm.customers.names import city_and_core, likeness, pieces, pieces_of_similar, same_place
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.org.models import Department, Member
@@ -27,10 +28,11 @@ from wsapp.db import current_corp, db, insert_rows
 from wsapp.problems import Duplicate
 from wsapp.texts import _
 
-KEYED = 1  # by which rules keys are made: count up when they change, and the worker makes all anew
+KEYED = 2  # by which rules keys are made: count up when they change, and the worker makes all anew
 EACH = 40  # customers looked at for one piece of a name: what is more common tells nothing
 MOST = 5  # customers told of
 SHARED_HOSTS = frozenset({"1688.com", "alibaba.com", "taobao.com", "jd.com", "weixin.qq.com", "mp.weixin.qq.com"})
+REACHED = "contact:"  # keys that are numbers of the customer's contacts
 PHONES, CODE, DOMAIN, NAME = "phones", "credit_code", "website", "name"  # the fields by which customers are alike
 
 _COLUMNS = (
@@ -104,18 +106,31 @@ def domain_of(website: str) -> str:
 
 
 def write_keys(customer: Customer) -> None:
-    """File a customer, which stands in the database by now, under its keys; those of before are gone.
+    """File a customer, which stands in the database by now, under its own keys; those of before are gone.
 
     Raises IntegrityError (naming "guard") when another customer has what only one may have.
     """
-    forget_keys(customer.id)
+    _forget(customer.id, ~CustomerKey.value.startswith(REACHED))
     insert_rows(CustomerKey, [{"customer_id": customer.id, **one} for one in _keys(customer)])
     customer.keyed = KEYED
 
 
 def forget_keys(customer_id: str) -> None:
     """Take a customer out of the files (it is deleted, or merged into another)."""
-    gone = sa.delete(CustomerKey).where(CustomerKey.customer_id == customer_id)
+    _forget(customer_id, sa.true())
+
+
+def file_contacts(customer_id: str) -> None:
+    """File a customer under the numbers of the contacts that it has now."""
+    db.session.flush()
+    _forget(customer_id, CustomerKey.value.startswith(REACHED))
+    theirs = sa.select(Contact.phones).where(Contact.customer_id == customer_id, Contact.deleted_at.is_(None))
+    numbers = sorted({number for phones in db.session.scalars(theirs) for number in phones or ()})
+    insert_rows(CustomerKey, [{"customer_id": customer_id, "value": REACHED + one, "guard": None} for one in numbers])
+
+
+def _forget(customer_id: str, which: sa.ColumnElement[bool]) -> None:
+    gone = sa.delete(CustomerKey).where(CustomerKey.customer_id == customer_id, which)
     db.session.execute(gone.execution_options(synchronize_session=False))
 
 
@@ -147,15 +162,15 @@ def file_some(limit: int = 500) -> int:
 
 
 def file_anew(customer: Customer) -> None:
-    """File a customer, with a guard unless somebody else has its code by now."""
+    """File a customer and its contacts, with a guard unless somebody else has its code by now."""
     customer.keyed = KEYED
-    db.session.flush()
+    file_contacts(customer.id)
     try:
         with db.session.begin_nested():
             write_keys(customer)
     except sa.exc.IntegrityError:
         keys = [{**one, "guard": None, "customer_id": customer.id} for one in _keys(customer)]
-        forget_keys(customer.id)
+        _forget(customer.id, ~CustomerKey.value.startswith(REACHED))
         insert_rows(CustomerKey, keys)
 
 
@@ -169,9 +184,10 @@ def find_duplicates(values: Mapping[str, Any], *, actor: Member, but: str = "") 
     What the actor may be told of those that they may not see: `tell`, after `asks.take_asks`.
     """
     wanted = Wanted.of(values)
-    found = {(row.id, at): row for at, row in _with_phones(wanted.phones) if row.id != but}
-    hits = [Hit(row, PHONES, rules.BLOCK, False, f"phones:{number}") for (_id, number), row in found.items()]
-    hits += _by_keys(wanted, actor=actor, but=but)
+    numbers = wanted.phones if rules.level("phone") != rules.OFF else []
+    found = {(row.id, number): row for number, row in _with_phones(numbers) if row.id != but}
+    hits = [Hit(row, PHONES, rules.level("phone"), False, _asked(number)) for (_id, number), row in found.items()]
+    hits += [one for one in _by_keys(wanted, actor=actor, but=but) if (one.customer.id, one.asked[7:]) not in found]
     seen = _seen_of([one.customer.id for one in hits], actor)
     hits = [Hit(one.customer, one.field, one.level, one.customer.id in seen, one.asked) for one in hits]
     hits.sort(key=lambda one: (-rules.STRICTER[one.level], not one.visible))
@@ -179,7 +195,7 @@ def find_duplicates(values: Mapping[str, Any], *, actor: Member, but: str = "") 
 
 
 def _with_phones(numbers: Sequence[str]) -> Sequence[tuple[str, Any]]:
-    """Phone numbers are unique in the whole corp, so that they are looked for in all of it, the bin included."""
+    """Phone numbers are looked for in the whole corp, for which they are unique unless its rule says otherwise."""
     if not numbers:
         return ()
     owners = sa.and_(CustomerPhone.customer_id == Customer.id, CustomerPhone.corp_id == Customer.corp_id)
@@ -195,6 +211,8 @@ def _by_keys(wanted: Wanted, *, actor: Member, but: str) -> list[Hit]:
         f"name:{core}": NAME if core else "",
     }
     exact = {value: kind for value, kind in exact.items() if kind}
+    if rules.level("contact") != rules.OFF:
+        exact |= {REACHED + number: REACHED + number for number in wanted.phones}
     similar = pieces_of_similar(core) if core and rule("duplicates.similarity") < 100 else []
     filed = _filed_under([*exact, *similar], but)
     hits: list[Hit] = []
@@ -234,7 +252,13 @@ def _in_scope(customer_ids: Sequence[str], actor: Member) -> Sequence[Any]:
     return db.session.execute(wanted.order_by(Customer.id)).all()
 
 
+def _asked(number: str) -> str:
+    return f"{PHONES}:{number}"
+
+
 def _hit(kind: str, row: Any, wanted: Wanted, city: str, core: str) -> Hit | None:
+    if kind.startswith(REACHED):
+        return Hit(row, PHONES, rules.level("contact"), False, _asked(kind.removeprefix(REACHED)))
     if kind == CODE:
         return Hit(row, CODE, rules.level("code"), False, f"code:{wanted.code}")
     if kind == DOMAIN:
@@ -270,14 +294,33 @@ def refuse_known(values: Mapping[str, Any], *, actor: Member, but: str = "") -> 
     return hits
 
 
-def remember(customer: Customer, hits: Sequence[Hit]) -> None:
+def reached_by(numbers: Sequence[str], *, actor: Member, but: str) -> list[Hit]:
+    """Return the customers, but one, that have a contact's numbers as their own or for a contact of theirs."""
+    level = rules.level("contact")
+    if level == rules.OFF or not numbers:
+        return []
+    return [replace(one, level=level) for one in find_duplicates({"phones": numbers}, actor=actor, but=but)]
+
+
+def refuse_reached(numbers: Sequence[str], *, actor: Member, but: str) -> list[Hit]:
+    """Raise Duplicate when another customer is reached by a contact's numbers and the corp's rule refuses that.
+
+    Returns those of which the rule only warns.
+    """
+    hits = reached_by(numbers, actor=actor, but=but)
+    if hits and hits[0].level == rules.BLOCK:
+        raise duplicate_of(hits)
+    return hits
+
+
+def remember(saved: Customer | Contact, hits: Sequence[Hit]) -> None:
     """Keep, for the rest of the unit of work, of whom a save is to warn."""
-    customer.__dict__["_alike"] = hits
+    saved.__dict__["_alike"] = hits
 
 
-def warnings_of(customer: Customer, *, actor: Member) -> list[dict[str, Any]]:
+def warnings_of(saved: Customer | Contact, *, actor: Member) -> list[dict[str, Any]]:
     """Return of whom the save that was just made warns, as `tell` says it; counts what it tells of hidden ones."""
-    hits: Sequence[Hit] = customer.__dict__.get("_alike", ())
+    hits: Sequence[Hit] = saved.__dict__.get("_alike", ())
     return tell(admitted(hits, actor=actor))
 
 
@@ -369,26 +412,40 @@ def _department_names(department_ids: Sequence[str | None]) -> dict[str, str]:
 # --- many at once -------------------------------------------------------------------------------------------------
 
 
-def known_among(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str] | None]:
-    """Return for each row of an import (fields of a customer) the (field, customer id) that has its phone, its code or
-    its whole name already, None for none: three statements for all of them. Similar names are not looked for."""
-    wanted = [Wanted.of(row) for row in rows]
-    by_phone = {number: row.id for number, row in _with_phones(sorted({n for one in wanted for n in one.phones}))}
-    values = {f"code:{one.code}" for one in wanted if one.code} if rules.level("code") != rules.OFF else set()
+def known_among(rows: Sequence[Mapping[str, Any]], by_phone: Mapping[str, str]) -> list[tuple[str, str] | None]:
+    """Return for each row of an import the (field, customer id) that has its phone, its code or its whole name already,
+    None for none: two statements for all of them. Similar names are not looked for.
+
+    `rows` are values as `clean_customer` returns them; `by_phone` are the ids of those who have their numbers.
+    """
+    codes = {f"code:{row['credit_code']}" for row in rows if row.get("credit_code")}
     by_name = rules.level("name") != rules.OFF
-    keys = [name_key(one.name) if one.name else "" for one in wanted]
-    by_code = dict(_first_of(CustomerKey.value, CustomerKey.customer_id, values))
-    namesakes = dict(_first_of(Customer.name_key, Customer.id, set(keys) - {""})) if by_name else {}
+    by_phone = by_phone if rules.level("phone") != rules.OFF else {}
+    by_code = dict(
+        _first_of(CustomerKey.value, CustomerKey.customer_id, codes if rules.level("code") != rules.OFF else ())
+    )
+    namesakes = dict(_first_of(Customer.name_key, Customer.id, {row["name_key"] for row in rows})) if by_name else {}
     found: list[tuple[str, str] | None] = []
-    for one, key in zip(wanted, keys, strict=True):
-        phone = next((by_phone[number] for number in one.phones if number in by_phone), None)
+    for row in rows:
+        phone = next((by_phone[number] for number in row.get("phones", ()) if number in by_phone), None)
+        code = by_code.get(f"code:{row.get('credit_code')}") if by_code else None
         if phone:
             found.append((PHONES, phone))
-        elif f"code:{one.code}" in by_code:
-            found.append((CODE, by_code[f"code:{one.code}"]))
+        elif code:
+            found.append((CODE, code))
         else:
-            found.append((NAME, namesakes[key]) if key in namesakes else None)
+            found.append((NAME, namesakes[row["name_key"]]) if row["name_key"] in namesakes else None)
     return found
+
+
+def code_key(customer_id: str, code: str) -> dict[str, Any]:
+    """Return the key under which an imported customer's code is found at once; the worker makes the others."""
+    value = f"code:{code}"
+    return {
+        "customer_id": customer_id,
+        "value": value,
+        "guard": value if rules.level("code") == rules.BLOCK else None,
+    }
 
 
 def _first_of(column: Any, customer_id: Any, values: Iterable[str]) -> Iterable[tuple[str, str]]:

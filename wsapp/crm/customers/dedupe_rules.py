@@ -13,7 +13,9 @@ def _level(key: str, default: str, label: object, hint: object = "") -> Rule:
 
 
 declare(
-    _level("code", BLOCK, lazy("统一社会信用代码相同"), lazy("相同的电话总是禁止保存")),
+    _level("phone", BLOCK, lazy("客户电话相同")),
+    _level("contact", WARN, lazy("电话与其他客户的联系人相同"), lazy("新建、修改联系人时也这样检查")),
+    _level("code", BLOCK, lazy("统一社会信用代码相同")),
     _level("name", WARN, lazy("名称相同或相近")),
     _level("domain", WARN, lazy("网站域名相同")),
     _level("name_city", OFF, lazy("名称相同或相近，且城市相同"), lazy("比只看名称时更严才有作用")),
@@ -34,7 +36,7 @@ declare(
         "choice",
         "corp",
         lazy("查重范围"),
-        hint=lazy("电话和信用代码在全公司唯一"),
+        hint=lazy("客户电话总在全公司查"),
         choices=(("corp", lazy("全公司")), ("department", lazy("本部门"))),
     ),
     Rule("duplicates.pool", "switch", True, lazy("查重包括公海客户")),

@@ -62,6 +62,7 @@ class Customer(CorpScoped, Base):
     owned_since: Mapped[datetime | None] = mapped_column(Moment)  # claimed or assigned; else since created_at
     pool_id: Mapped[str | None] = mapped_column(sa.String(40))
     pooled_at: Mapped[datetime | None] = mapped_column(Moment)  # when it entered its pool
+    clock_at: Mapped[datetime | None] = mapped_column(Moment)  # last follow-up that counts, if not last_followed_at
     parent_id: Mapped[str | None] = mapped_column(sa.String(40))
     creator_id: Mapped[str | None] = mapped_column(sa.String(40))
     custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -94,17 +95,21 @@ class Customer(CorpScoped, Base):
 
 
 class CustomerPhone(CorpScoped, Base):
-    """A phone number in normal form. Unique in the corp: that is what refuses the second of two simultaneous saves."""
+    """A phone number in normal form. Unique in the corp: that is what refuses the second of two simultaneous saves.
+
+    `twin` is the row's own id where the corp's rule let a second customer have the number.
+    """
 
     __tablename__ = "customer_phone"
     __table_args__ = (
         corp_key("customer_id", "customer", ondelete="CASCADE"),
-        sa.UniqueConstraint("corp_id", "number"),
+        sa.UniqueConstraint("corp_id", "number", "twin"),
         sa.Index("ix_customer_phone_customer", "corp_id", "customer_id", "position"),
     )
 
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     number: Mapped[str] = mapped_column(sa.String(24))
+    twin: Mapped[str] = mapped_column(sa.String(40), default="", server_default="")
     position: Mapped[int] = mapped_column(default=0)
 
 

@@ -1,6 +1,7 @@
 """The lifecycle of a customer (生命周期阶段): which steps are allowed, and the history with how long each took."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from wsapp.crm.customers.models import STAGES, Customer, StageChange
 from wsapp.crm.customers.rules import allowed_steps
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import leads_others
-from wsapp.db import db, new_id
+from wsapp.db import db, first, new_id
 from wsapp.kept import Kept
 from wsapp.problems import Invalid
 from wsapp.texts import _
@@ -33,26 +34,41 @@ def _is_allowed(before: str, after: str, steps: str) -> bool:
     return before != LOST and (ahead == 1 if steps == "next" else ahead > 0)
 
 
-def move_stage(customer: Customer, stage: str, *, actor: Member | None) -> None:
-    """Move a customer to another stage and keep when, who, and how long it was in the one before."""
+def move_stage(customer: Customer, stage: str, *, actor: Member | None) -> str | None:
+    """Move a customer to another stage and keep when, who, and how long it was in the one before.
+
+    Returns the id of the step, None where it is in that stage already.
+    """
     if stage == customer.stage:
-        return
+        return None
     now = clock.now()
     since = customer.stage_since or customer.created_at
-    db.session.add(
-        StageChange(
-            id=new_id(),
-            customer_id=customer.id,
-            before=customer.stage,
-            after=stage,
-            seconds=max(0, int((now - since).total_seconds())),
-            actor_id=actor.id if actor else None,
-            at=now,
-        )
+    step = StageChange(
+        id=new_id(),
+        customer_id=customer.id,
+        before=customer.stage,
+        after=stage,
+        seconds=max(0, int((now - since).total_seconds())),
+        actor_id=actor.id if actor else None,
+        at=now,
     )
+    db.session.add(step)
     customer.stage, customer.stage_since = stage, now
     if stage == "dealt":
         customer.last_deal_at = now
+    return step.id
+
+
+def take_step_back(customer: Customer, step_id: str | None) -> bool:
+    """Take a customer's last step back as if it had never been; says whether it was the last one."""
+    latest = sa.select(StageChange).where(StageChange.customer_id == customer.id)
+    step: StageChange | None = first(latest.order_by(StageChange.at.desc(), StageChange.id.desc()).limit(1))
+    if step is None or step.id != step_id:
+        return False
+    since = step.at - timedelta(seconds=step.seconds)
+    customer.stage, customer.stage_since = step.before, None if since <= customer.created_at else since
+    db.session.delete(step)
+    return True
 
 
 _OF_CUSTOMER = Kept(
