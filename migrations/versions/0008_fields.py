@@ -5,6 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 MOMENT = sa.DateTime(timezone=True)
+SORTED = sa.String(160).with_variant(sa.String(160, collation="C"), "postgresql")
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 revision = "0008"
@@ -35,7 +36,7 @@ def upgrade() -> None:
         "custom_value",
         sa.Column("field_id", sa.String(40), nullable=False),
         sa.Column("record_id", sa.String(40), nullable=False),
-        sa.Column("sort_key", sa.String(160), nullable=False),
+        sa.Column("sort_key", SORTED, nullable=False),
         sa.Column("unique_key", sa.String(64), nullable=True),
         sa.ForeignKeyConstraint(
             ["corp_id", "field_id"],

@@ -48,7 +48,7 @@ def _show(form: Form, asked: dict[str, str], problem: Problem | None = None) -> 
 
 def _drawn(one: filters.Filter, value: str) -> dict[str, Any]:
     choices = [(key, str(text)) for key, text in one.choices(g.member)] if one.choices else None
-    return {"name": one.name, "label": str(one.label), "value": value, "choices": choices}
+    return {"name": one.name, "label": str(one.label), "value": value, "choices": choices, "input": one.input}
 
 
 def _views() -> list[dict[str, Any]]:

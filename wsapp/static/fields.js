@@ -75,8 +75,58 @@
   }
 
   function followAll() {
+    for (const button of document.querySelectorAll("[data-locate][hidden]")) button.hidden = false;
     for (const form of document.querySelectorAll("form")) if (form.querySelector("[data-custom]")) follow(form);
   }
+
+  /* --- where one is now: asked of the host, else of the browser ------------------------------------------------- */
+
+  function browserPosition() {
+    return new Promise((resolve, reject) => {
+      if (!navigator.geolocation) return reject(new Error("unsupported"));
+      navigator.geolocation.getCurrentPosition(
+        ({ coords }) => resolve({ lat: coords.latitude, lng: coords.longitude, coordinate: "wgs84" }),
+        reject,
+        { enableHighAccuracy: true, timeout: 10000, maximumAge: 0 }
+      );
+    });
+  }
+
+  function position() {
+    const host = window.WsHost;
+    if (!host || !host.position || host.name === "browser") return browserPosition();
+    return host.position().catch(browserPosition);
+  }
+
+  function locate(button) {
+    const input = document.getElementById(button.dataset.locate);
+    const label = button.querySelector("[data-label]");
+    const words = button.dataset.words || label.textContent;
+    button.dataset.words = words;
+    button.disabled = true;
+    label.textContent = button.dataset.locating;
+    position()
+      .then(
+        (fix) => {
+          const place = [Number(fix.lat).toFixed(6), Number(fix.lng).toFixed(6)];
+          if (fix.coordinate === "wgs84") place.push("wgs84");
+          input.value = place.join(",");
+          input.dispatchEvent(new Event("input", { bubbles: true }));
+          label.textContent = words;
+        },
+        () => {
+          label.textContent = button.dataset.missed;
+        }
+      )
+      .finally(() => {
+        button.disabled = false;
+      });
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-locate]");
+    if (button) locate(button);
+  });
 
   document.addEventListener("input", followAll);
   document.addEventListener("change", followAll);

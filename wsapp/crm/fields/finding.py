@@ -10,8 +10,8 @@ from sqlalchemy.orm import aliased
 from wsapp.crm.fields import numbers
 from wsapp.crm.fields.models import LONGEST_KEY, CustomValue, Field
 from wsapp.crm.fields.showing import readable
-from wsapp.crm.fields.text import clean_line
-from wsapp.crm.fields.types import clean_value, kind_of, text_key
+from wsapp.crm.fields.text import SEPARATORS, clean_line
+from wsapp.crm.fields.types import UNBOUND, clean_value, formula_key, kind_of, text_key
 from wsapp.crm.org.models import Member
 from wsapp.db import first
 from wsapp.problems import Invalid
@@ -19,7 +19,8 @@ from wsapp.texts import _
 
 MOST_WANTED, MOST_VALUES = 10, 100
 OPERATORS = ("eq", "in", "gt", "gte", "lt", "lte", "starts", "empty")
-NUMERIC = ("number", "money", "percent", "formula")
+NUMERIC = ("number", "money", "percent")
+LAST = "\U0010ffff"  # stands behind whatever begins with a text
 EXACT = ("date", "time", "yes_no")  # what is looked for is cleaned as what is stored
 
 
@@ -64,7 +65,8 @@ def _condition(field: Field, operator: str, operand: Any, id_column: Any) -> sa.
             raise Invalid({field.name: _("最多 %(most)d 个值", most=MOST_VALUES)})
         test: sa.ColumnElement[bool] = key.in_([search_key(field, one) for one in values])
     elif operator == "starts":
-        test = key.startswith(text_key(clean_line(str(operand))), autoescape=True)
+        start = _beginning(field, operand)
+        test = sa.and_(key >= start, key < start + LAST) if start else sa.true()
     else:
         value = search_key(field, operand)
         tests = {"eq": key == value, "gt": key > value, "gte": key >= value, "lt": key < value, "lte": key <= value}
@@ -77,10 +79,10 @@ def search_key(field: Field, value: Any) -> str:
     if value is None or isinstance(value, list | Mapping):
         raise Invalid({field.name: _("应为文字")})
     try:
-        if field.type == "formula" and isinstance(value, str):
-            return text_key(clean_line(value))
+        if field.type == "formula":
+            return formula_key(value)
         if field.type in NUMERIC:
-            return numbers.sort_key(numbers.read_number(_unbound(field), value))
+            return numbers.sort_key(numbers.read_number(UNBOUND, value))
         if field.type in EXACT:
             return text_key(str(clean_value(field, value)))
         if field.type == "person":
@@ -90,9 +92,16 @@ def search_key(field: Field, value: Any) -> str:
         raise Invalid({field.name: str(error)}) from None
 
 
-def _unbound(field: Field) -> Field:
-    """Return the field without bounds: one may look for more than may be typed."""
-    return Field(field.id, field.object, field.key, field.label, field.type, settings={"decimals": numbers.DECIMALS})
+def _beginning(field: Field, operand: Any) -> str:
+    """Return how the texts begin that are looked for: as they are kept, whatever way they are typed."""
+    if operand is None or isinstance(operand, list | Mapping):
+        raise Invalid({field.name: _("应为文字")})
+    text = text_key(clean_line(str(operand)))
+    if field.type == "phone":
+        return SEPARATORS.sub("", text).removeprefix("+86")
+    if field.type == "link" and text and "://" not in text:
+        return f"https://{text}"
+    return text
 
 
 def _person(text: str) -> str:

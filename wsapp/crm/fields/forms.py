@@ -58,9 +58,14 @@ def _posted_one(field: Field, sent: Sent) -> Any:
     if field.type == "multiple":
         return [_bare(one) for one in sent.getlist(field.name) if one]
     if field.type == "address":
-        lat, _comma, lng = _text(sent, f"{field.name}.at").replace("，", ",").partition(",")
-        return {"text": text, "lat": lat.strip(), "lng": lng.strip()}
+        return {"text": text, **_place(_text(sent, f"{field.name}.at"))}
     return text
+
+
+def _place(text: str) -> dict[str, str]:
+    """Read "22.84,113.25", and after another comma the grid if it is not that of the hosts' maps."""
+    lat, lng, grid = (*(part.strip() for part in text.replace("，", ",").split(",", 2)), "", "", "")[:3]
+    return {"lat": lat, "lng": lng} | ({"coordinate": grid} if grid else {})
 
 
 def _posted_rows(field: Field, sent: Sent) -> list[dict[str, str]] | None:
@@ -163,11 +168,8 @@ def _unit(field: Field) -> str:
 
 def _address(value: Any) -> dict[str, str]:
     known = value if isinstance(value, Mapping) else {}
-    lat, lng = known.get("lat"), known.get("lng")
-    return {
-        "text": str(known.get("text") or ""),
-        "at": f"{lat},{lng}" if lat not in (None, "") or lng not in (None, "") else "",
-    }
+    place = [str(known.get(name)) for name in ("lat", "lng", "coordinate") if known.get(name) not in (None, "")]
+    return {"text": str(known.get("text") or ""), "at": ",".join(place)}
 
 
 def _table(field: Field, rows: Sequence[Mapping[str, Any]], actor: Member) -> Drawn:
@@ -186,6 +188,11 @@ def _cell(value: Any) -> str:
 
 
 # --- choices ------------------------------------------------------------------------------------------------------
+
+
+def choices_of(field: Field, actor: Member) -> list[tuple[str, Any]]:
+    """Return what can be chosen for a field, (value, text): its options, or people, departments, records."""
+    return _options(field, None, actor)
 
 
 def _options(field: Field, value: Any, actor: Member) -> list[tuple[str, Any]]:

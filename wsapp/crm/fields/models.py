@@ -13,6 +13,8 @@ from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 OBJECTS = ("customer",)
 MAX_FIELDS, MAX_OPTIONS, MAX_INDEXED = 100, 200, 10  # of an object; of a field; of an object
 LONGEST_KEY = 160  # characters of a value by which records are found and ordered
+# Compared code point by code point in both databases, so that a beginning is a range of the index.
+SORTED = sa.String(LONGEST_KEY).with_variant(sa.String(LONGEST_KEY, collation="C"), "postgresql")
 
 
 class CustomField(CorpScoped, Base):
@@ -55,7 +57,7 @@ class CustomValue(CorpScoped, Base):
 
     field_id: Mapped[str] = mapped_column(sa.String(40))
     record_id: Mapped[str] = mapped_column(sa.String(40))
-    sort_key: Mapped[str] = mapped_column(sa.String(LONGEST_KEY))
+    sort_key: Mapped[str] = mapped_column(SORTED)
     unique_key: Mapped[str | None] = mapped_column(sa.String(64))
 
 

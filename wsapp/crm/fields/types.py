@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 from wsapp.crm.fields import numbers
 from wsapp.crm.fields.models import LONGEST_KEY, Field
 from wsapp.crm.fields.text import clean_line, clean_text, normal_phone
+from wsapp.geo import to_gcj02
 from wsapp.texts import _, lazy
 
 MAIL = re.compile(r"[^@\s\"'<>()\[\],;:\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,200}[A-Za-z0-9])?\.[A-Za-z]{2,24}")
 CLOCK = re.compile(r"([01]?\d|2[0-3])[:：]([0-5]\d)")
 TRUE, FALSE = ("1", "true", "yes", "是", "on"), ("0", "false", "no", "否", "off")
 LINE, TEXT = 200, 3000  # characters, where the field does not say
+UNBOUND = Field("", "", "", "", "number", settings={"decimals": numbers.DECIMALS})  # any number at all
 STEP = "/"  # between the levels of a cascading choice
 
 Clean = Callable[[Field, Any], Any]
@@ -211,7 +213,7 @@ def _list_keys(field: Field, value: Any) -> list[str]:
 def _clean_address(field: Field, value: Any) -> dict[str, Any] | None:
     if isinstance(value, str):
         value = {"text": value}
-    if not isinstance(value, Mapping) or not set(value) <= {"text", "lat", "lng"}:
+    if not isinstance(value, Mapping) or not set(value) <= {"text", "lat", "lng", "coordinate"}:
         raise ValueError(_("地址应包含 text，以及可选的 lat、lng"))
     text = _short(clean_line(_text(value.get("text") or "")), 300)
     lat, lng = value.get("lat"), value.get("lng")
@@ -223,7 +225,9 @@ def _clean_address(field: Field, value: Any) -> dict[str, Any] | None:
         raise ValueError(_("位置不正确")) from None
     if not (-90 <= lat <= 90 and -180 <= lng <= 180) or (lat == 0 and lng == 0):
         raise ValueError(_("位置不正确"))
-    return {"text": text, "lat": lat, "lng": lng}
+    if value.get("coordinate") == "wgs84":  # as a browser tells it; the hosts' maps are drawn on the other grid
+        lat, lng = to_gcj02((lat, lng))
+    return {"text": text, "lat": round(lat, 6), "lng": round(lng, 6)}
 
 
 def _show_address(field: Field, value: Any) -> str:
@@ -256,9 +260,17 @@ def _show_formula(field: Field, value: Any) -> str:
 
 
 def _formula_keys(field: Field, value: Any) -> list[str]:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return [numbers.sort_key(value)]
-    return [text_key(str(value))]
+    return [formula_key(value)]
+
+
+def formula_key(value: Any) -> str:
+    """Return the text by which what a formula yields is found: a number's where it reads as one."""
+    if isinstance(value, bool):
+        return text_key(str(value))
+    try:
+        return numbers.sort_key(numbers.read_number(UNBOUND, value))
+    except ValueError:
+        return text_key(clean_line(str(value)))
 
 
 # --- sub-tables ---------------------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def _resolved(field: Field, value: Any, stored: Any, actor: Member) -> Any:
 
 
 def _next_numbers(field: Field, most: int) -> list[str]:
-    """Return the next serial numbers: the counter's row is held until the records are committed, so none is left out."""
+    """Return the next serial numbers. The counter is held until the records are committed, so that none is left out."""
     mine = CustomField.id == field.id
     count = sa.update(CustomField).where(mine).values(counter=CustomField.counter + most)
     db.session.execute(count.execution_options(synchronize_session=False))

@@ -16,8 +16,8 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import tagged
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import reads
-from wsapp.crm.fields.finding import filterable
 from wsapp.crm.fields.finding import matching as with_custom
+from wsapp.crm.fields.narrowing import Narrowing, narrowings
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members
 from wsapp.crm.tasks.queries import start_of_today
@@ -32,13 +32,14 @@ Choices = Sequence[tuple[str, Any]]
 @dataclass(frozen=True)
 class Filter:
     """One filter: `field` is what the actor must be able to read (several: divided by spaces),
-    `choices` what can be chosen (None: any text)."""
+    `choices` what can be chosen (None: any text); `input` what is typed ("text", "decimal", "date", "time")."""
 
     name: str
     label: Any
     field: str
     condition: Callable[[str], sa.ColumnElement[bool]]
     choices: Callable[[Member], Choices] | None = None
+    input: str = "text"
 
 
 _registered: dict[str, Filter] = {}
@@ -55,14 +56,14 @@ def register(*found: Filter) -> None:
 def filters_for(actor: Member) -> list[Filter]:
     """Return the filters that the actor may use, the corp's own fields last."""
     own = [
-        Filter(CUSTOM + field.key, field.label, CUSTOM + field.key, _of_custom(field.key, actor))
-        for field in filterable("customer", actor=actor)
+        Filter(one.name, one.label, one.field, _of_custom(one, actor), one.choices, one.input)
+        for one in narrowings("customer", actor=actor)
     ]
     return [one for one in _registered.values() if all(reads(actor, field) for field in one.field.split())] + own
 
 
-def _of_custom(key: str, actor: Member) -> Callable[[str], sa.ColumnElement[bool]]:
-    return lambda value: sa.and_(*with_custom("customer", {key: value}, actor=actor, id_column=Customer.id))
+def _of_custom(one: Narrowing, actor: Member) -> Callable[[str], sa.ColumnElement[bool]]:
+    return lambda value: sa.and_(*with_custom("customer", one.tests(value), actor=actor, id_column=Customer.id))
 
 
 def wanted(values: Mapping[str, str], *, actor: Member) -> dict[str, str]:

@@ -1,0 +1,186 @@
+"""Lists narrowed and ordered by custom fields: what is found, and how quickly in a large book (`make soak`)."""
+
+import os
+import statistics
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from wsapp import clock
+from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import visible_customers
+from wsapp.crm.fields.definitions import add_field
+from wsapp.crm.fields.finding import ordered
+from wsapp.crm.fields.models import CustomValue
+from wsapp.crm.fields.numbers import sort_key
+from wsapp.crm.org.models import Member
+from wsapp.crm.search import filters
+from wsapp.db import db, insert_rows, new_id
+
+SMALL = 1_000
+LARGE = int(os.environ.get("WSAPP_FIELD_CUSTOMERS", "100000"))
+SLOWEST = 0.2  # seconds for a page, as the search box has
+ROUNDS = 7
+
+DESIGNS: tuple[dict[str, Any], ...] = (
+    {"key": "shop", "type": "text", "label": "门店编号"},
+    {"key": "area", "type": "number", "label": "面积"},
+    {"key": "opened", "type": "date", "label": "开业日期"},
+    {"key": "grade", "type": "single", "label": "等级", "options": ["甲", "乙", "丙"]},
+    {"key": "lines", "type": "multiple", "label": "品类", "options": ["家具", "灯具", "五金"]},
+    {"key": "zone", "type": "cascading", "label": "大区", "options": ["华东/上海", "华东/江苏/苏州", "华南/深圳"]},
+    {"key": "chain", "type": "yes_no", "label": "连锁"},
+    {"key": "tel", "type": "phone", "label": "仓库电话"},
+    {"key": "site", "type": "link", "label": "网店"},
+    {"key": "per", "type": "formula", "label": "两倍面积", "formula": "area * 2"},
+)
+NEAR = {"shop": "S-0007", "area": 80, "opened": "2024-05-01", "grade": "甲", "lines": ["家具", "五金"]}
+NEAR |= {"zone": "华东/江苏/苏州", "chain": True, "tel": "0755-22223333", "site": "shop.example.com"}
+FAR = {"shop": "S-0100", "area": 1200.5, "opened": "2019-01-31", "grade": "丙", "lines": ["灯具"]}
+FAR |= {"zone": "华南/深圳", "chain": False, "tel": "13900001111"}
+
+
+@pytest.fixture
+def two(here: Flask, ali: Member, guan: Member) -> None:
+    for one in DESIGNS:
+        add_field({"object": "customer", "indexed": True, **one}, actor=guan)
+    create_customer({"name": "近邻家具有限公司", "custom": NEAR}, actor=ali)
+    create_customer({"name": "远方灯具有限公司", "custom": FAR}, actor=ali)
+    create_customer({"name": "空白建材有限公司"}, actor=ali)
+    db.session.flush()
+
+
+def found(actor: Member, **values: str) -> str:
+    """Return the first characters of the customers that a list narrowed like this shows."""
+    wanted = filters.wanted({f"custom.{name.replace('__', '.')}": value for name, value in values.items()}, actor=actor)
+    assert len(wanted) == len(values)
+    conditions = filters.conditions(wanted, actor=actor)
+    names = db.session.scalars(sa.select(Customer.name).where(visible_customers(actor), *conditions))
+    return "".join(sorted(one[:1] for one in names))
+
+
+CASES: tuple[tuple[dict[str, str], str], ...] = (
+    ({"shop": "s-00"}, "近"),
+    ({"shop": "S-0"}, "近远"),
+    ({"shop": "100"}, ""),
+    ({"area__from": "80", "area__to": "80"}, "近"),
+    ({"area__from": "80.01"}, "远"),
+    ({"area__from": "-5"}, "近远"),
+    ({"area__from": "很大"}, ""),
+    ({"opened__to": "2019-12-31"}, "远"),
+    ({"opened__from": "2019-02-01", "grade": "甲"}, "近"),
+    ({"grade": "甲", "area__from": "100"}, ""),
+    ({"grade": "-"}, "空"),
+    ({"grade": "+"}, "近远"),
+    ({"lines": "五金"}, "近"),
+    ({"zone": "华东/"}, "近"),
+    ({"zone": "华东/江苏/"}, "近"),
+    ({"zone": "华南/深圳"}, "远"),
+    ({"chain": "0"}, "远"),
+    ({"tel": "0755 2222"}, "近"),
+    ({"site": "shop.ex"}, "近"),
+    ({"per__from": "2401"}, "远"),
+    ({"per__to": "160"}, "近"),
+)
+
+
+def test_a_list_is_narrowed_as_its_form_says(two: None, ali: Member) -> None:
+    shown = [(values, found(ali, **values)) for values, _names in CASES]
+    assert shown == [(values, "".join(sorted(names))) for values, names in CASES]
+
+
+# --- how quickly --------------------------------------------------------------------------------------------------
+
+
+def fill(owner: Member, number: int, ids: Mapping[str, str]) -> None:
+    """Write customers and the index of four fields: a unique text, a number of a thousand values, three grades, yes or
+    no. In the order of the list stands no pattern of the values."""
+    now = clock.now()
+    people, keys = [], []
+    for n in range(number):
+        spread = n * 7919 % number  # a prime: all numbers once, well mixed
+        record_id = new_id()
+        moment = now - timedelta(seconds=n)
+        people.append(
+            {"id": record_id, "name": f"第{n}号客户", "name_key": f"第{n}号客户", "owner_id": owner.id}
+            | {"creator_id": owner.id, "created_at": moment, "updated_at": moment, "version": 1}
+        )
+        values = {"shop": f"s-{spread:06d}", "area": sort_key(spread % 1000)}
+        values |= {"grade": "甲乙丙"[spread % 3], "chain": "true" if spread % 2 else "false"}
+        keys += [
+            {"field_id": ids[key], "record_id": record_id, "sort_key": value, "unique_key": None}
+            for key, value in values.items()
+        ]
+        if len(people) == SMALL:
+            _write(people, keys)
+            people, keys = [], []
+    _write(people, keys)
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.text("ANALYZE"))
+        db.session.commit()
+
+
+def _write(people: list[dict[str, Any]], keys: list[dict[str, Any]]) -> None:
+    insert_rows(Customer, people)
+    insert_rows(CustomValue, keys)
+    db.session.commit()
+
+
+LOOKS: tuple[dict[str, str], ...] = (
+    {"custom.shop": "s-000777"},  # one
+    {"custom.area.from": "500", "custom.area.to": "500"},  # one of a thousand
+    {"custom.area.from": "990"},  # one of a hundred
+    {"custom.grade": "甲"},  # a third
+    {"custom.chain": "1"},  # half
+    {"custom.grade": "甲", "custom.chain": "1", "custom.area.from": "995"},
+    {"custom.grade": "-"},  # nobody
+    {"custom.shop": "nobody"},
+)
+
+
+def measure(actor: Member) -> dict[str, float]:
+    """Return the median time of the first page for each look, and of the two ways of sorting, in seconds."""
+    figures: dict[str, float] = {}
+    for look in LOOKS:
+        conditions = filters.conditions(filters.wanted(look, actor=actor), actor=actor)
+        page = sa.select(Customer.id, Customer.name).where(visible_customers(actor), *conditions)
+        figures[" ".join(f"{name}={value}" for name, value in look.items())] = _median(
+            page.order_by(Customer.updated_at.desc(), Customer.id.desc()).limit(21)
+        )
+    for sort in ("custom.area", "-custom.shop"):
+        page = sa.select(Customer.id, Customer.name).where(visible_customers(actor))
+        page, (column, down) = ordered("customer", sort, actor=actor, id_column=Customer.id, statement=page)
+        order = column.desc() if down else column
+        figures[sort] = _median(page.order_by(order, Customer.id.desc() if down else Customer.id).limit(21))
+    return figures
+
+
+def _median(statement: Any) -> float:
+    times = []
+    for _round in range(ROUNDS):
+        started = time.perf_counter()
+        db.session.execute(statement).all()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_large_book_is_narrowed_quickly(here: Flask, ali: Member, guan: Member) -> None:
+    ids = {}
+    for one in DESIGNS:
+        if one["key"] in ("shop", "area", "grade", "chain"):
+            ids[one["key"]] = add_field({"object": "customer", "indexed": True, **one}, actor=guan).id
+    db.session.commit()
+    fill(ali, LARGE, ids)
+    for who in (guan, ali):
+        figures = measure(db.session.merge(who))
+        for look, median in figures.items():
+            print(f"{who.name} {look:70} {median * 1000:7.1f} ms")
+        assert max(figures.values()) <= SLOWEST, figures
