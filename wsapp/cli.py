@@ -231,6 +231,7 @@ def run(arguments: Sequence[str]) -> int:
     import_module("wsapp.cli_audit")
     import_module("wsapp.cli_transfer")
     import_module("wsapp.cli_search")
+    import_module("wsapp.cli_recycle")
     try:
         code = program.main(args=list(arguments), prog_name="wsapp", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

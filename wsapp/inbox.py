@@ -12,9 +12,12 @@ from wsapp.crm.mirrors import actions as mirrors
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
 from wsapp.crm.org.models import Corp, SeenCallback
+from wsapp.crm.pools import extensions
 from wsapp.crm.sharing import actions as sharing
 from wsapp.db import db, dialect_insert
 from wsapp.doctor import proofs
+
+PRESSES = (press, drafts.press, sharing.press, extensions.press)  # whose card it is says the first that knows it
 
 
 def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = True) -> CallbackReply:
@@ -49,7 +52,7 @@ def _press(connector: Connector, callback: Callback, event: HostEvent, *, fresh:
     pressed = (event.card, event.userids[0], event.action)
     if event.card.startswith(proofs.CARD):
         return _settle_test_card(connector, callback, event)
-    done = press(*pressed, fold=fold) or drafts.press(*pressed, fold=fold) or sharing.press(*pressed, fold=fold)
+    done = next(filter(None, (one(*pressed, fold=fold) for one in PRESSES)), None)
     if done is None:
         return None
     notification = done.notification

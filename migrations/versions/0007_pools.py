@@ -14,6 +14,7 @@ down_revision = "0006"
 def upgrade() -> None:
     op.add_column("customer", sa.Column("owned_since", MOMENT))
     op.add_column("customer", sa.Column("pooled_at", MOMENT))
+    op.add_column("customer", sa.Column("clock_at", MOMENT))
     op.create_index("ix_customer_pool", "customer", ["corp_id", "pool_id", "pooled_at", "id"])
     _add(
         "pool",
@@ -43,6 +44,7 @@ def upgrade() -> None:
         _key("ownership", "owner_id", "member"),
     )
     op.create_index("ix_ownership_customer", "ownership", ["corp_id", "customer_id", "until"])
+    op.create_index("ix_ownership_owner", "ownership", ["corp_id", "owner_id", "until"])
     _add(
         "pool_day",
         sa.Column("member_id", sa.String(40), nullable=False),
@@ -83,13 +85,66 @@ def upgrade() -> None:
         _key("handover", "actor_id", "member"),
     )
     op.create_index("ix_handover_recent", "handover", ["corp_id", "actor_id", "created_at"])
+    _recycling()
+
+
+def _recycling() -> None:
+    _add(
+        "owner_clock",
+        sa.Column("owner_id", sa.String(40), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("locked_at", MOMENT),
+        sa.Column("kept_until", sa.Date()),
+        sa.Column("warned_for", sa.Date()),
+        sa.Column("warned_days", sa.Integer()),
+        sa.Column("warned_on", sa.Date()),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        _key("owner_clock", "id", "customer"),
+        _key("owner_clock", "owner_id", "member"),
+    )
+    op.create_index("ix_owner_clock_untold", "owner_clock", ["corp_id", "told", "owner_id"])
+    op.create_index("ix_owner_clock_owner", "owner_clock", ["corp_id", "owner_id"])
+    _add(
+        "recycle_run",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("after", sa.String(40), nullable=False),
+        sa.Column("passes", sa.Integer(), nullable=False),
+        sa.Column("moved", sa.Integer(), nullable=False),
+        sa.Column("warned", sa.Integer(), nullable=False),
+        sa.Column("started_at", MOMENT, nullable=False),
+        sa.Column("ended_at", MOMENT),
+    )
+    _add(
+        "extension_request",
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("owner_id", sa.String(40), nullable=False),
+        sa.Column("manager_id", sa.String(40)),
+        sa.Column("decider_id", sa.String(40)),
+        sa.Column("leaves_on", sa.Date(), nullable=False),
+        sa.Column("kept_until", sa.Date()),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("is_open", sa.Boolean()),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("decided_at", MOMENT),
+        _key("extension_request", "customer_id", "customer"),
+        _key("extension_request", "owner_id", "member"),
+        sa.UniqueConstraint(
+            "corp_id",
+            "customer_id",
+            "is_open",
+            name=op.f("uq_extension_request_corp_id_customer_id_is_open"),
+        ),
+    )
+    op.create_index("ix_extension_request_owner", "extension_request", ["corp_id", "owner_id", "created_at"])
 
 
 def downgrade() -> None:
-    for table in ("handover", "pool_view", "pool_day", "ownership", "pool"):
+    for table in ("extension_request", "recycle_run", "owner_clock", "handover", "pool_view", "pool_day", "ownership", "pool"):
         op.drop_table(table)
     op.drop_index("ix_customer_pool", "customer")
     with op.batch_alter_table("customer") as batch:
+        batch.drop_column("clock_at")
         batch.drop_column("pooled_at")
         batch.drop_column("owned_since")
 

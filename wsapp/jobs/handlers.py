@@ -20,6 +20,7 @@ from wsapp.jobs import (
     mirror,
     periodic,
     rechecking,
+    recycling,
     searching,
     testcards,
     transfers,
@@ -94,6 +95,7 @@ HANDLERS: dict[str, Handler] = {
     "import.undo": transfers.undo_import,  # {"job": id}
     "export.run": transfers.run_export,  # {"job": id}
     "fields.index": fielding.index,  # {"field": id, "after": id of a record}
+    "recycle": recycling.recycle,  # {}
     "share.escalate": pass_share_request_on,  # {"request": id}
     **periodic.HANDLERS,
 }

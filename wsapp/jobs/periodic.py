@@ -25,7 +25,7 @@ from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
-from wsapp.jobs import allowances, audits, bins, directory, rechecking
+from wsapp.jobs import allowances, audits, bins, directory, rechecking, recycling
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -64,6 +64,7 @@ PERIODIC = (
     Periodic("sweep.members"),
     Periodic("file.customers"),
     Periodic("close.visits", at=time(0, 5)),
+    Periodic("recycle.nightly", at=time(2, 0)),
     Periodic("directory.nightly", at=time(2, 30)),
     Periodic("prune", at=time(3, 20)),
     Periodic("seal.audit"),
@@ -174,6 +175,7 @@ HANDLERS: dict[str, Handler] = {
     "sweep.members": rechecking.sweep_members,
     "file.customers": file_customers,
     "close.visits": close_visits,
+    "recycle.nightly": recycling.nightly,
     "directory.nightly": directory.nightly,
     "remind.birthdays": birthdays,
     "prune": prune,

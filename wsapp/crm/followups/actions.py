@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
+
 from wsapp import clock
 from wsapp.crm.customers.actions import note_contact
 from wsapp.crm.customers.clean import clean_line, clean_text
@@ -14,14 +16,15 @@ from wsapp.crm.events.actions import record
 from wsapp.crm.followups import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.followups.models import KINDS, FollowUp
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.rights import demand
+from wsapp.crm.org.rights import demand, may
 from wsapp.crm.org.rules import rule
 from wsapp.crm.tasks.actions import create_task
-from wsapp.db import db, new_id
+from wsapp.db import db, first, new_id
 from wsapp.files import attach
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
+SHORTEST = 5  # characters of a follow-up that counts
 SLACK = timedelta(minutes=5)  # phones' clocks run ahead
 FIELDS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action", "contact", "photos")
 
@@ -35,6 +38,7 @@ def log_follow_up(
     """
     demand(actor, "create", actor.id, obj="follow_up")
     clean = _clean(values)
+    counts = resets_clock(customer, clean["text"], actor=actor)
     follow_up = FollowUp(
         **clean,
         contact_id=contact_of(customer, values.get("contact")),
@@ -47,7 +51,7 @@ def log_follow_up(
     db.session.add(follow_up)
     db.session.flush()
     attach(photos, to=follow_up, owner_id=actor.id, most=rule("log.photos"))
-    note_contact(customer, at=follow_up.happened_at)
+    note_contact(customer, at=follow_up.happened_at, counts=counts)
     if customer.stage == "new":
         move_stage(customer, "contacted", actor=actor)
     record(
@@ -65,6 +69,19 @@ def log_follow_up(
             customer, follow_up.next_at, follow_up.next_action, actor=actor, source="follow_up", source_id=follow_up.id
         )
     return follow_up
+
+
+def resets_clock(customer: Customer, text: str, *, actor: Member) -> bool:
+    """Say whether a follow-up begins the pool's clock anew: not for a word or two, nor the last text once more."""
+    is_coworker = customer.owner_id is not None and not may(actor, "edit", customer.owner_id)
+    if is_coworker and not rule("recycle.coworkers_count"):
+        return False
+    if not rule("recycle.skip_trivial"):
+        return True
+    if len(text.strip()) < SHORTEST:
+        return False
+    newest = sa.select(FollowUp.text).where(FollowUp.customer_id == customer.id)
+    return first(newest.order_by(FollowUp.happened_at.desc(), FollowUp.id.desc()).limit(1)) != text
 
 
 def plan_next(customer: Customer, at: datetime, action: str, *, actor: Member, source: str, source_id: str) -> None:

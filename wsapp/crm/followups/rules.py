@@ -16,4 +16,12 @@ declare(
         unit=lazy("小时"),
         hint=lazy("发生时间早于这么久的跟进不能再补记"),
     ),
+    Rule(
+        "recycle.skip_trivial",
+        "switch",
+        True,
+        lazy("少于 5 个字或与上一条相同的跟进不算跟进"),
+        hint=lazy("照常保存，只是不重置公海回收的倒计时"),
+    ),
+    Rule("recycle.coworkers_count", "switch", True, lazy("协作人的跟进也算跟进")),
 )

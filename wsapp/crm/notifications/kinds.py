@@ -57,8 +57,14 @@ TOPICS = (
     Topic(
         "pool",
         lazy("我管理的公海的动态"),
-        lazy("发给公海管理员：有人领取或退回客户"),
-        ("pool.claimed", "pool.released"),
+        lazy("发给公海管理员：有人领取或退回客户，以及每晚回收的结果"),
+        ("pool.claimed", "pool.released", "pool.recycled"),
+    ),
+    Topic(
+        "clock",
+        lazy("客户即将回收到公海"),
+        lazy("回收前提醒负责人，以及延期申请的审批和答复"),
+        ("pool.warning", "extension.asked", "extension.answered"),
     ),
     Topic(
         "unlinked",

@@ -42,7 +42,7 @@ def on_event(event: Event) -> None:
             _tell_both_of_customer(event)
         case "member.left":
             _ask_for_handover(event)
-        case "customer.recycled":
+        case "customer.recycled" if not event.data.get("together"):
             _tell_former_owner(event)
         case "customer.claimed" | "customer.released":
             _tell_managers_of_pool(event)

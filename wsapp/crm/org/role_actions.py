@@ -168,9 +168,13 @@ def end_delegations(absent: Member, *, actor: Member) -> int:
     """End whatever deputies somebody has; returns how many there were. Raises Forbidden."""
     if actor.id != absent.id and actor.role != ADMIN:
         raise Forbidden(_("只能设置自己的休假代理"))
-    found = rows(sa.select(Delegation).where(Delegation.absent_id == absent.id))
+    now = clock.now()
+    found = rows(sa.select(Delegation).where(Delegation.absent_id == absent.id, Delegation.ends_at > now))
     for one in found:
-        db.session.delete(one)
+        if one.starts_at < now:
+            one.ends_at = now  # kept: while somebody was away, clocks stood still
+        else:
+            db.session.delete(one)
     db.session.flush()
     changed()
     return len(found)

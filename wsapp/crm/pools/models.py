@@ -18,6 +18,8 @@ OWN_RULES = ("daily_claims", "holding", "cool_down", "entry_delay", "daily_views
 # How an ownership ended.
 RELEASED, RECYCLED, ASSIGNED = "released", "recycled", "assigned"
 DEAL, LEAVER = "deal", "leaver"
+SORTING, TELLING = "sorting", "telling"  # states of a day's recycling, before DONE
+OPEN, GRANTED, REFUSED, OVER = "open", "granted", "refused", "over"  # of a request to keep a customer for longer
 RUNNING, DONE, UNDOING, UNDONE = "running", "done", "undoing", "undone"
 
 
@@ -55,6 +57,7 @@ class Ownership(CorpScoped, Base):
         corp_key("customer_id", "customer", ondelete="CASCADE"),
         corp_key("owner_id", "member", ondelete="CASCADE"),
         sa.Index("ix_ownership_customer", "corp_id", "customer_id", "until"),
+        sa.Index("ix_ownership_owner", "corp_id", "owner_id", "until"),
     )
 
     customer_id: Mapped[str] = mapped_column(sa.String(40))
@@ -122,3 +125,70 @@ class Handover(CorpScoped, Base):
     state: Mapped[str] = mapped_column(sa.String(10), default=RUNNING)
     created_at: Mapped[datetime] = mapped_column(Moment)
     undo_until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class OwnerClock(CorpScoped, Base):
+    """What holds for a customer's clock (回收倒计时) besides its dates; `id` is the customer's.
+
+    It speaks of one ownership alone, that of `owner_id` since `since`: of any other it says nothing. `warned_for` is
+    the day of which the owner was warned, `warned_days` how many days before at the latest, `told` whether that message
+    is written. `kept_until`: an extension that was granted.
+    """
+
+    __tablename__ = "owner_clock"
+    __table_args__ = (
+        corp_key("id", "customer", ondelete="CASCADE"),
+        corp_key("owner_id", "member", ondelete="CASCADE"),
+        sa.Index("ix_owner_clock_untold", "corp_id", "told", "owner_id"),
+        sa.Index("ix_owner_clock_owner", "corp_id", "owner_id"),
+    )
+
+    owner_id: Mapped[str] = mapped_column(sa.String(40))
+    since: Mapped[datetime] = mapped_column(Moment)
+    locked_at: Mapped[datetime | None] = mapped_column(Moment)
+    kept_until: Mapped[date | None] = mapped_column(sa.Date)
+    warned_for: Mapped[date | None] = mapped_column(sa.Date)
+    warned_days: Mapped[int | None]
+    warned_on: Mapped[date | None] = mapped_column(sa.Date)
+    told: Mapped[bool] = mapped_column(default=False)
+
+
+class RecycleRun(CorpScoped, Base):
+    """A day's recycling; `id` is the day. `after` is the customer (or owner) where it has got to, and goes on."""
+
+    __tablename__ = "recycle_run"
+
+    day: Mapped[date] = mapped_column(sa.Date)
+    state: Mapped[str] = mapped_column(sa.String(10))  # SORTING, TELLING, DONE
+    after: Mapped[str] = mapped_column(sa.String(40), default="")
+    passes: Mapped[int] = mapped_column(default=1)  # how often it was begun on this day
+    moved: Mapped[int] = mapped_column(default=0)
+    warned: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class ExtensionRequest(CorpScoped, Base):
+    """An owner asks to keep a customer for longer (申请延期); `leaves_on` is the day on which it would have left.
+
+    `manager_id` is who was asked. open, granted (then `kept_until`), refused; over: nothing was left to decide.
+    """
+
+    __tablename__ = "extension_request"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        corp_key("owner_id", "member", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "customer_id", "is_open"),  # NULL once it is settled
+        sa.Index("ix_extension_request_owner", "corp_id", "owner_id", "created_at"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    owner_id: Mapped[str] = mapped_column(sa.String(40))
+    manager_id: Mapped[str | None] = mapped_column(sa.String(40))
+    decider_id: Mapped[str | None] = mapped_column(sa.String(40))
+    leaves_on: Mapped[date] = mapped_column(sa.Date)
+    kept_until: Mapped[date | None] = mapped_column(sa.Date)
+    state: Mapped[str] = mapped_column(sa.String(10), default="open")
+    is_open: Mapped[bool | None] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    decided_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -1,7 +1,11 @@
-"""What a corp can set about its pools. 0 means without a limit, or not at all."""
+"""What a corp can set about its pools and about recycling into them. 0 means without a limit, or not at all."""
 
+from wsapp.crm.customers.models import LEVELS
 from wsapp.crm.org.rules import Rule, declare
 from wsapp.texts import lazy
+
+ON, WARN, OFF = "on", "warn", "off"
+AND, OR = "and", "or"
 
 declare(
     Rule("pool.daily_claims", "number", 10, lazy("每人每天领取上限"), 0, 200, lazy("个"), lazy("0 为不限")),
@@ -29,4 +33,44 @@ declare(
     ),
     Rule("pool.daily_views", "number", 20, lazy("每人每天查看公海详情上限"), 0, 500, lazy("个"), lazy("0 为不限")),
     Rule("pool.drop_coworkers", "switch", True, lazy("进入公海时移除协作人")),
+)
+
+declare(
+    Rule(
+        "recycle.mode",
+        "choice",
+        ON,
+        lazy("公海回收"),
+        hint=lazy("“只预警”适合刚改规则时先观察几天"),
+        choices=((ON, lazy("预警并回收")), (WARN, lazy("只预警，不回收")), (OFF, lazy("关闭"))),
+    ),
+    Rule(
+        "recycle.joined",
+        "choice",
+        OR,
+        lazy("多个条件之间"),
+        choices=((OR, lazy("满足任一条件即回收")), (AND, lazy("全部满足才回收"))),
+    ),
+    Rule("recycle.no_follow", "number", 15, lazy("未跟进"), 0, 365, lazy("天"), lazy("0 为不按此条件回收")),
+    *(
+        Rule(
+            f"recycle.no_follow_{level}",
+            "number",
+            0,
+            lazy("未跟进：%(level)s 级", level=level),
+            0,
+            365,
+            lazy("天"),
+            lazy("0 为与上面相同"),
+        )
+        for level in LEVELS
+    ),
+    Rule("recycle.no_visit", "number", 0, lazy("未拜访"), 0, 365, lazy("天"), lazy("0 为不按此条件回收")),
+    Rule("recycle.no_deal", "number", 180, lazy("未成交"), 0, 730, lazy("天"), lazy("0 为不按此条件回收")),
+    Rule("recycle.deal_grace", "number", 90, lazy("成交后的保护期"), 0, 730, lazy("天"), lazy("期满才开始计算未跟进")),
+    Rule("recycle.new_days", "number", 7, lazy("新建客户的保护期"), 0, 365, lazy("天")),
+    Rule("recycle.warn", "numbers", [3, 1], lazy("回收前预警"), 0, 30, lazy("天"), lazy("例如 3, 1")),
+    Rule("recycle.extension_days", "number", 7, lazy("每次延期"), 1, 30, lazy("天"), lazy("须主管同意")),
+    Rule("recycle.extensions", "number", 2, lazy("最多延期"), 0, 10, lazy("次"), lazy("有新的跟进后重新计算")),
+    Rule("pool.locked", "number", 20, lazy("每人可锁定的客户"), 0, 500, lazy("个"), lazy("锁定的客户不会被回收")),
 )

@@ -1,0 +1,105 @@
+"""What the messages about customers that leave their owner say."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from wsapp.crm.notifications.messages import BUNDLE_SHOWN, Card, link, when
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import names
+from wsapp.crm.pools.models import GRANTED, OPEN, OVER, ExtensionRequest
+from wsapp.crm.pools.words import tell_date
+from wsapp.texts import _
+
+EXTEND, GRANT, REFUSE = "clock_extend", "clock_grant", "clock_refuse"  # keys of buttons
+
+
+def _card(title: str, lines: Sequence[list[str]], path: str, text: str = "", buttons: Any = ()) -> Card:
+    return {
+        "title": title[:120],
+        "text": text,
+        "lines": list(lines),
+        "url": link(path),
+        "buttons": list(buttons),
+        "source": _("公海回收"),
+        "state": "",
+    }
+
+
+def warning_card(near: Sequence[Any], *, day: date) -> Card:
+    """Return the one card that tells an owner which of their customers (id, name, warned_for) leave soon."""
+    soonest = near[0]
+    left = (soonest.warned_for - day).days
+    if len(near) == 1:
+        title = _("%(name)s 将在 %(n)d 天后回收到公海", name=soonest.name, n=left)
+        lines = [[_("客户"), soonest.name], [_("回收日期"), tell_date(soonest.warned_for)]]
+        buttons = [{"key": EXTEND, "text": _("申请延期"), "style": "primary"}]
+        return _card(title, lines, f"/h5/customers/{soonest.id}", _("写跟进或拜访后会重新计时。"), buttons)
+    lines = [[tell_date(one.warned_for), one.name] for one in near[:BUNDLE_SHOWN]]
+    more = len(near) - len(lines)
+    text = _("还有 %(count)d 个，点开查看", count=more) if more else ""
+    return _card(_("%(n)d 个客户即将回收到公海", n=len(near)), lines, "/h5/customers/leaving", text)
+
+
+def lost_card(lost: Sequence[Any]) -> Card:
+    """Return the one card that tells an owner which customers (id, name, reason) went to a pool."""
+    if len(lost) == 1:
+        lines = [[_("客户"), lost[0].name], [_("原因"), lost[0].reason]]
+        return _card(_("客户已回收到公海：%(name)s", name=lost[0].name), lines, "/h5/pool")
+    lines = [[one.reason, one.name] for one in lost[:BUNDLE_SHOWN]]
+    more = len(lost) - len(lines)
+    text = _("还有 %(count)d 个，点开查看", count=more) if more else ""
+    return _card(_("%(n)d 个客户已回收到公海", n=len(lost)), lines, "/h5/pool", text)
+
+
+def result_card(pools: Sequence[tuple[str, int, int]]) -> Card:
+    """Return the card that tells who manages pools what a night brought: (pool, customers, former owners)."""
+    total = sum(customers for _name, customers, _owners in pools)
+    lines = [
+        [name, _("%(n)d 个客户，来自 %(people)d 人", n=customers, people=owners)] for name, customers, owners in pools
+    ]
+    return _card(_("昨晚有 %(n)d 个客户回收到公海", n=total), lines, "/h5/pool")
+
+
+# --- extensions ---------------------------------------------------------------------------------------------------
+
+
+def answers() -> list[dict[str, str]]:
+    """Return the answers that a request's card and its page offer."""
+    return [
+        {"key": GRANT, "text": _("同意延期"), "style": "primary"},
+        {"key": REFUSE, "text": _("不同意"), "style": "plain"},
+    ]
+
+
+def asked_card(request: ExtensionRequest, *, customer: str, asker: Member, reason: str, days: int) -> Card:
+    """Return the card that asks a manager for an answer."""
+    lines = [
+        [_("客户"), customer],
+        [_("回收日期"), tell_date(request.leaves_on)],
+        [_("回收原因"), reason],
+        [_("延长"), _("%(n)d 天", n=days)],
+    ]
+    title = _("%(who)s 申请延期保留客户", who=asker.name)
+    return _card(title, lines, f"/h5/extensions/{request.id}", "", answers())
+
+
+def answered_card(request: ExtensionRequest, *, customer: str, decider: Member) -> Card:
+    """Return the card that tells the owner how their request ended."""
+    lines = [[_("客户"), customer], [_("答复"), decider.name]]
+    if request.state == GRANTED and request.kept_until:
+        title = _("延期已同意，保留到 %(day)s", day=tell_date(request.kept_until))
+    else:
+        title = _("延期未获同意，将在 %(day)s 回收", day=tell_date(request.leaves_on))
+    return _card(title, lines, f"/h5/customers/{request.customer_id}")
+
+
+def state_text(request: ExtensionRequest) -> str:
+    """Return what stands in place of the buttons, empty while nobody has answered."""
+    if request.state == OPEN or request.decided_at is None:
+        return ""
+    if request.state == OVER:
+        return _("申请已失效")
+    said = _("已同意延期") if request.state == GRANTED else _("未同意延期")
+    who = names([request.decider_id]).get(request.decider_id or "", "")
+    return _("%(said)s · %(who)s %(time)s", said=said, who=who, time=when(request.decided_at))
