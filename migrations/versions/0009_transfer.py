@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("object", sa.String(20), nullable=False),
         sa.Column("format", sa.String(8), nullable=False),
         sa.Column("filter", JSON, nullable=False),
+        sa.Column("columns", JSON, nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),

@@ -26,12 +26,17 @@ def _choices(actor: Member) -> Sequence[tuple[str, str]]:
     return [(row.id, row.name) for row in db.session.execute(newest.limit(SHOWN))]
 
 
-def custom_of_new(given: Any, clean: Mapping[str, Any], parent_id: str | None, *, actor: Member) -> dict[str, Any]:
-    """Return the custom values of a new customer whose own fields are `clean`. Raises Invalid."""
+def custom_of_new(
+    given: Any, clean: Mapping[str, Any], parent_id: str | None, *, actor: Member, numbered: bool = True
+) -> dict[str, Any]:
+    """Return the custom values of a new customer whose own fields are `clean`. Raises Invalid.
+
+    Not `numbered`: the serial numbers come later, see `fields.values.number_all`.
+    """
     own = {**dict.fromkeys(FACTS["customer"], ""), "kind": "company", "stage": "new"}
     parent = parent_id and db.session.scalar(sa.select(Customer.custom).where(Customer.id == parent_id))
     facts = {name: clean.get(name, value) for name, value in own.items()}
-    return new_values("customer", given, actor=actor, facts=facts, parent=parent or {})
+    return new_values("customer", given, actor=actor, facts=facts, parent=parent or {}, numbered=numbered)
 
 
 def custom_of(

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from wsapp import clock, logs, outbox
@@ -49,7 +50,7 @@ def record(
         customer_id=customer_id,
         actor_id=actor.id if actor else None,
         at=clock.now(),
-        changes={field: _guarded(field, pair) for field, pair in (changes or {}).items()},
+        changes=guarded(changes or {}),
         data=data,
         via=come.via,
         ip=come.ip,
@@ -59,6 +60,11 @@ def record(
     db.session.add(event)
     outbox.enqueue("event", {"event": event.id}, key=f"event:{event.id}")
     return event
+
+
+def guarded(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event's changes as it keeps them: of what is sensitive only a keyed digest."""
+    return {field: _guarded(field, pair) for field, pair in changes.items()}
 
 
 def _guarded(field: str, pair: Any) -> Any:

@@ -37,10 +37,21 @@ def index_customers(ids: Collection[str], *, spell: bool = False) -> None:
     _put_named(CUSTOMER, _customer_texts(list(ids)), spell=spell)
 
 
+def index_new(kind: str, texts: Sequence[Text]) -> None:
+    """Write what records of a kind that were inserted just now are found by, without reading them again."""
+    index_soon(kind, store.put(kind, texts, are_new=True))
+
+
+def index_soon(kind: str, ids: Sequence[str]) -> None:
+    """Have the worker write what records (customers, contacts) are found by, pinyin and all."""
+    for start in range(0, len(ids), LOT):
+        outbox.enqueue("search.sounds", {"kind": kind, "ids": list(ids[start : start + LOT])})
+
+
 def index_contacts(ids: Collection[str], *, spell: bool = False) -> None:
     """Write what contacts are found by; their customers are to be indexed as well."""
     found = db.session.execute(sa.select(Contact.id, Contact.name, Contact.phones).where(Contact.id.in_(list(ids))))
-    _put_named(CONTACT, [Text(row.id, squeeze(row.name), _lines(row.phones)) for row in found], spell=spell)
+    _put_named(CONTACT, [Text(row.id, squeeze(row.name), lines_text(row.phones)) for row in found], spell=spell)
 
 
 def _put_named(kind: str, texts: Sequence[Text], *, spell: bool) -> None:
@@ -85,18 +96,19 @@ def _customer_texts(ids: Sequence[str]) -> list[Text]:
         people.setdefault(contact.customer_id, []).append(contact.name)
         phones.setdefault(contact.customer_id, []).extend(contact.phones or ())
     return [
-        Text(row.id, _names(row.name, row.short_name, *people.get(row.id, ())), _lines(phones.get(row.id, ())))
+        Text(row.id, names_text(row.name, row.short_name, *people.get(row.id, ())), lines_text(phones.get(row.id, ())))
         for row in db.session.execute(names)
     ]
 
 
-def _names(name: str, *others: str) -> str:
+def names_text(name: str, *others: str) -> str:
     """Return the lines of names: the customer's own always first, for those who may read no other."""
     first = squeeze(name)
     return "\n".join(dict.fromkeys([first, *filter(None, map(squeeze, others))]))
 
 
-def _lines(texts: Iterable[str]) -> str:
+def lines_text(texts: Iterable[str]) -> str:
+    """Return lines of numbers as they are searched."""
     return "\n".join(dict.fromkeys(filter(None, map(squeeze, texts))))
 
 

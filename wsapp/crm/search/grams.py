@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 WORDS, PHONES, SOUNDS = "w", "d", "p"  # what a gram is of
 INITIALS_MARK = "."  # begins a line of initials among the sounds
 _RUNS = re.compile(r"[0-9a-z]+|[^0-9a-z]+")
+_PLAIN = re.compile("[一-龥]+")  # for which `_safe` has nothing to do
 _FINAL_NG = re.compile(r"ng(?![aeiou])")
 
 
@@ -54,6 +55,10 @@ def _word_grams(line: str, *, singles: bool) -> Iterator[str]:
         if run.isascii():
             yield from _pieces(run, 2)
             yield from _pieces(run, 3)
+        elif _PLAIN.fullmatch(run):
+            yield from _pieces(run, 2)
+            if singles:
+                yield from run
         else:
             yield from map(_safe, _pieces(run, 2))
             if singles:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from wsapp.crm.search.grams import grams_of
 from wsapp.crm.search.models import CONTACT, CUSTOMER, FULL_TEXT, SearchEntry
 from wsapp.db import current_corp, db, dialect_insert, every_corp, is_postgresql
+from wsapp.lots import insert_lot
 
 Grams = Sequence[str]
 Terms = Sequence[Sequence[Grams]]  # all of the terms, of each any of the alternatives, of that all grams
@@ -32,16 +33,24 @@ class Text:
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
-def put(kind: str, texts: Iterable[Text]) -> list[str]:
-    """Write the entries of records of a kind, in the caller's transaction; returns the ids whose sounds are wanted."""
+def put(kind: str, texts: Iterable[Text], *, are_new: bool = False) -> list[str]:
+    """Write the entries of records of a kind, in the caller's transaction; returns the ids whose sounds are wanted.
+
+    `are_new`: none of them has an entry yet.
+    """
     wanted = {one.id: one for one in texts}
-    before = {row.id: row for row in db.session.execute(sa.select(*_KEPT).where(SearchEntry.id.in_(list(wanted))))}
+    before = {} if are_new else _entries_of(list(wanted))
     fresh = [one for one in (_with_sounds(one, before.get(one.id)) for one in wanted.values()) if one is not None]
-    if is_postgresql():
-        _write(kind, fresh, {})
+    rows = _rows(kind, fresh, {} if is_postgresql() else _keep_grams(kind, fresh, before))
+    if are_new:
+        insert_lot(SearchEntry, rows)
     else:
-        _write(kind, fresh, _keep_grams(kind, fresh, before))
+        _write(rows)
     return [one.id for one in fresh if one.sounds is None]
+
+
+def _entries_of(ids: Sequence[str]) -> dict[str, Any]:
+    return {row.id: row for row in db.session.execute(sa.select(*_KEPT).where(SearchEntry.id.in_(ids)))}
 
 
 def remove(kind: str, ids: Collection[str]) -> None:
@@ -62,10 +71,8 @@ def _with_sounds(one: Text, old: Any) -> Text | None:
     return Text(one.id, one.words, one.phones, sounds)
 
 
-def _write(kind: str, texts: Sequence[Text], numbers: dict[str, int]) -> None:
-    if not texts:
-        return
-    found = [
+def _rows(kind: str, texts: Sequence[Text], numbers: dict[str, int]) -> list[dict[str, Any]]:
+    return [
         {
             "corp_id": current_corp(),
             "id": one.id,
@@ -78,9 +85,14 @@ def _write(kind: str, texts: Sequence[Text], numbers: dict[str, int]) -> None:
         }
         for one in texts
     ]
+
+
+def _write(rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
     insert = dialect_insert(sa.inspect(SearchEntry).local_table)
     changed = {name: insert.excluded[name] for name in ("words", "phones", "sounds", "number", "grams")}
-    db.session.execute(insert.on_conflict_do_update(index_elements=["corp_id", "id"], set_=changed), found)
+    db.session.execute(insert.on_conflict_do_update(index_elements=["corp_id", "id"], set_=changed), rows)
 
 
 def _keep_grams(kind: str, texts: Sequence[Text], before: dict[str, Any]) -> dict[str, int]:

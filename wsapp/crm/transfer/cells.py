@@ -64,6 +64,8 @@ def read(cell: Any, kind: str, *, from_csv: bool = False) -> Any:
         return None
     if kind == "moment":
         return moment(cell)
+    if kind == "custom" and not isinstance(cell, str):
+        return cell  # its field knows more of it, see `custom`
     text = text_of(cell, from_csv=from_csv)
     if not text:
         return None
@@ -150,6 +152,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "text": lambda text: FLOAT_TAIL.sub(r"\1", text) if FLOAT_TAIL.fullmatch(text) else text,
     "lines": lambda text: text,
     "owner": lambda text: text,
+    "custom": lambda text: text,
     "phone": lambda text: (phones(text) or [""])[0],
     "phones": phones,
     "tags": lambda text: [part.strip() for part in SEPARATORS.split(text) if part.strip()],

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.fields.access import reads, writes
+from wsapp.crm.fields.definitions import fields_of
+from wsapp.crm.fields.types import kind_of
 from wsapp.crm.org.models import Member
 from wsapp.crm.transfer.models import ImportMapping
 from wsapp.db import db, first, rows
@@ -134,7 +136,7 @@ def columns_for(obj: str, actor: Member, *, out: bool = False) -> list[Column]:
     from wsapp.crm.fields.access import HIDDEN, access
 
     found = []
-    for column in COLUMNS[obj]:
+    for column in (*COLUMNS[obj], *_custom_columns(obj)):
         name = _RULED.get(column.key, column.key)
         if column.key.startswith("contact"):
             name = ""
@@ -143,6 +145,15 @@ def columns_for(obj: str, actor: Member, *, out: bool = False) -> list[Column]:
         if not out and column.comes_in and (not name or writes(actor, name, obj)):
             found.append(column)
     return found
+
+
+def _custom_columns(obj: str) -> list[Column]:
+    """Return the corp's own fields as columns; what the program fills in only goes out."""
+    return [
+        Column(field.name, field.label, "custom", comes_in=kind_of(field).given and field.type != "sub_table")
+        for field in fields_of(obj).values()
+        if field.type != "heading"
+    ]
 
 
 def in_full(obj: str, key: str, actor: Member) -> bool:
@@ -210,7 +221,7 @@ def _meaning(word: str, meanings: Mapping[str, str]) -> str:
 def _meanings(obj: str) -> dict[str, str]:
     """Return word → field key; of two meanings the first counts."""
     found: dict[str, str] = {}
-    for column in COLUMNS[obj]:
+    for column in (*COLUMNS[obj], *_custom_columns(obj)):
         for word in (str(column.title), _source(column.title), *column.names, column.key):
             found.setdefault(plain(word), column.key)
     return found

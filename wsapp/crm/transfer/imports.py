@@ -1,5 +1,6 @@
 """What people do with imports: upload, say what the columns mean, rehearse, start, take back."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from wsapp.crm.transfer.cells import Unreadable, text_of
 from wsapp.crm.transfer.customers import CustomerLots
 from wsapp.crm.transfer.followups import FollowUpLots
 from wsapp.crm.transfer.headings import NEEDED, columns_for, find_heading, guess, remember
-from wsapp.crm.transfer.lines import Line, is_watermark, read_line
+from wsapp.crm.transfer.lines import Line, is_watermark, may_be_watermark, read_line
 from wsapp.crm.transfer.models import (
     DONE,
     DRAFT,
@@ -43,7 +44,7 @@ from wsapp.db import db, first, new_id, rows
 from wsapp.problems import Forbidden, Invalid, NotFound
 from wsapp.texts import _
 
-BATCH = 500  # rows in one transaction
+BATCH = 1_000  # rows in one transaction
 TRIES = 3
 PREVIEW = 20
 UNDO_WITHIN = timedelta(hours=24)
@@ -164,12 +165,7 @@ def _draft(job_id: str, parsed: Path, actor: Member, obj: str) -> ImportJob:
     index = find_heading(sample, obj)
     heading, cells = sample[index]
     headings = [_heading(cell) for cell in cells]
-    begins = total = 0
-    for position, (_number, cells, after) in enumerate(read_rows(parsed)):
-        if position == index:
-            begins = after
-        elif position > index and not is_watermark(cells):
-            total += 1
+    begins, total = _below(parsed, index)
     most = int(rule("import.rows"))
     if total > most:
         raise Invalid({"file": _("文件有 %(n)d 行，一次最多导入 %(most)d 行，请拆成几个文件", n=total, most=most)})
@@ -190,6 +186,18 @@ def _draft(job_id: str, parsed: Path, actor: Member, obj: str) -> ImportJob:
         state=DRAFT,
         on_duplicate=SKIP,
     )
+
+
+def _below(parsed: Path, index: int) -> tuple[int, int]:
+    """Return the byte offset of the first row below the heading, and how many rows there are but for watermarks."""
+    begins = total = 0
+    with parsed.open("rb") as file:
+        for position, line in enumerate(file):
+            if position <= index:
+                begins += len(line)
+            elif not may_be_watermark(line) or not is_watermark(json.loads(line)[1]):
+                total += 1
+    return begins, total
 
 
 def _heading(cell: Any) -> str:

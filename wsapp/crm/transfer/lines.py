@@ -24,6 +24,7 @@ class Line:
     record_id: str = ""
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    since: datetime | None = None  # when the customer whom it changes was created
 
     def fail(self, field_: str, words: str) -> None:
         self.errors[field_] = words
@@ -36,7 +37,7 @@ class Line:
     def start_over(self, values: dict[str, Any], errors: dict[str, str], outcome: str) -> None:
         """Forget what was decided."""
         self.values, self.errors, self.outcome = values, errors, outcome
-        self.record_id, self.before, self.after = "", None, None
+        self.record_id, self.before, self.after, self.since = "", None, None, None
 
     def entry(self) -> dict[str, Any]:
         """Return what an ImportBatch keeps of it."""
@@ -61,7 +62,7 @@ def read_line(number: int, cells: Sequence[Any], job: ImportJob) -> Line | None:
         if not key or cell is None or cell == "":
             continue
         try:
-            value = read(cell, kinds[key], from_csv=from_csv)
+            value = read(cell, kinds.get(key, "custom"), from_csv=from_csv)
         except Unreadable as error:
             line.fail(key, str(error))
             continue
@@ -79,6 +80,12 @@ def is_watermark(cells: Sequence[Any]) -> bool:
     return len(filled) == 1 and isinstance(filled[0], str) and filled[0].startswith(WATERMARKS)
 
 
+def may_be_watermark(line: bytes) -> bool:
+    """Say whether a row as it was parsed is worth a look for `is_watermark`."""
+    return any(words in line for words in _WATERMARKS)
+
+
+_WATERMARKS = tuple(words.encode() for words in WATERMARKS)
 _KINDS = {obj: {column.key: column.kind for column in columns} for obj, columns in COLUMNS.items()}
 
 
@@ -87,7 +94,7 @@ def kinds_of(obj: str) -> Mapping[str, str]:
     return _KINDS[obj]
 
 
-MOMENTS = frozenset({"updated_at", "next_follow_at", "last_followed_at"})
+MOMENTS = frozenset({"updated_at", "next_follow_at", "last_followed_at", "stage_since", "last_deal_at"})
 
 
 def frozen(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 OBJECTS = ("customer", "follow_up")
-SKIP, FILL, UPDATE, FAIL = "skip", "fill", "update", "fail"
-ON_DUPLICATE = (SKIP, FILL, UPDATE, FAIL)
+SKIP, FILL, UPDATE, ADD, FAIL = "skip", "fill", "update", "add", "fail"
+ON_DUPLICATE = (SKIP, FILL, UPDATE, ADD, FAIL)
 DRAFT, QUEUED, RUNNING, DONE, FAILED = "draft", "queued", "running", "done", "failed"
 UNDOING, UNDONE = "undoing", "undone"
 ASKING, REFUSED = "asking", "refused"  # of exports that need somebody's consent
@@ -93,6 +93,7 @@ class ExportJob(CorpScoped, Base):
     object: Mapped[str] = mapped_column(sa.String(20))
     format: Mapped[str] = mapped_column(sa.String(8))
     filter: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    columns: Mapped[list[str]] = mapped_column(Json, default=list)  # in their order; empty: all
     state: Mapped[str] = mapped_column(sa.String(10), default=QUEUED)
     total: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)

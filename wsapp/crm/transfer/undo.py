@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
+from wsapp.crm.customers.models import Contact, Customer, CustomerPhone, StageChange
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.indexing import reindex
 from wsapp.crm.fields.values import forget
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.search import store
@@ -62,8 +63,10 @@ def _undo_customers(job: ImportJob, made: Sequence[Entry], changed: Sequence[Ent
     _remove([one for one in made if "kept" not in one])
     for one in changed:
         if "kept" not in one:
-            _put_back(one)
-    index_customers([one["id"] for one in changed if "kept" not in one])
+            _put_back(one, at)
+    back = [one["id"] for one in changed if "kept" not in one]
+    reindex("customer", back)
+    index_customers(back)
 
 
 def _remove(entries: Sequence[Entry]) -> None:
@@ -93,13 +96,16 @@ def _delete(ids: Sequence[str]) -> None:
         db.session.execute(statement.execution_options(synchronize_session=False))
 
 
-def _put_back(entry: Entry) -> None:
+def _put_back(entry: Entry, at: datetime) -> None:
     before = thawed(entry["before"])
     phone_rows = before.pop("phone_rows", None)
     if {"website", "credit_code"} & before.keys():
         before["keyed"] = 0
     statement = sa.update(Customer).where(Customer.id == entry["id"]).values(**before)
     db.session.execute(statement.execution_options(synchronize_session=False))
+    if "stage" in before:
+        step = sa.delete(StageChange).where(StageChange.customer_id == entry["id"], StageChange.at == at)
+        db.session.execute(step.execution_options(synchronize_session=False))
     if phone_rows is not None:
         mine = CustomerPhone.customer_id == entry["id"]
         kept = CustomerPhone.id.in_([one["id"] for one in phone_rows])

@@ -1,0 +1,59 @@
+"""The customers whom rows of an import may mean: those who have their phone, code or name already."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from wsapp.crm.customers.dedupe import known_among
+from wsapp.crm.customers.models import Customer, CustomerPhone
+from wsapp.crm.customers.queries import visible_customers
+from wsapp.crm.org.models import Member
+from wsapp.crm.transfer.lines import FAILED, Line
+from wsapp.db import db
+
+# What a row may change of a customer who is there already; their name, owner and pool stay.
+CHANGEABLE = (
+    *("short_name", "kind", "level", "stage", "source", "industry", "size", "province", "city", "district"),
+    *("address", "website", "credit_code", "note", "tags", "next_follow_at"),
+)
+_COLUMNS = ("id", "name", "owner_id", "version", "created_at", "updated_at", "stage_since", "last_deal_at", "custom")
+
+
+class There:
+    """Who is met by which row (`met`: row number → (field, customer id)), and what is to be known of them.
+
+    Three statements a lot, and three more where somebody is met.
+    """
+
+    def __init__(self, lines: Sequence[Line], actor: Member) -> None:
+        sound = [line for line in lines if line.outcome != FAILED]
+        self.by_phone = _by_phone({number for line in sound for number in line.values.get("phones", ())})
+        found = known_among([line.values for line in sound], self.by_phone)
+        self.met = {line.number: one for line, one in zip(sound, found, strict=True) if one}
+        ids = sorted({customer_id for _field, customer_id in self.met.values()} | set(self.by_phone.values()))
+        self.customers: dict[str, Any] = {}
+        self.visible: set[str] = set()
+        self.phone_rows: dict[str, list[dict[str, Any]]] = {}
+        if ids:
+            self._read(ids, actor)
+
+    def _read(self, ids: list[str], actor: Member) -> None:
+        table = (getattr(Customer, name) for name in (*_COLUMNS, *CHANGEABLE))
+        wanted = sa.select(*table).where(Customer.id.in_(ids), Customer.deleted_at.is_(None))
+        self.customers = {row.id: row for row in db.session.execute(wanted)}
+        seen = sa.select(Customer.id).where(Customer.id.in_(ids), visible_customers(actor))
+        self.visible = set(db.session.scalars(seen))
+        numbers = sa.select(
+            CustomerPhone.id, CustomerPhone.customer_id, CustomerPhone.number, CustomerPhone.position
+        ).where(CustomerPhone.customer_id.in_(ids))
+        for row in db.session.execute(numbers.order_by(CustomerPhone.position)):
+            kept = {"id": row.id, "number": row.number, "position": row.position}
+            self.phone_rows.setdefault(row.customer_id, []).append(kept)
+
+
+def _by_phone(numbers: set[str]) -> Mapping[str, str]:
+    if not numbers:
+        return {}
+    wanted = sa.select(CustomerPhone.number, CustomerPhone.customer_id)
+    return dict(db.session.execute(wanted.where(CustomerPhone.number.in_(sorted(numbers)))).all())
