@@ -22,7 +22,7 @@ from wsapp.api.schemas_book import Contact as ContactRecord
 from wsapp.api.schemas_in import CustomerPath
 from wsapp.crm.customers.contacts import SORTS, add_contact, change_contact, find_contact, visible_contacts
 from wsapp.crm.customers.models import Contact
-from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import shown
 from wsapp.crm.search.queries import contacts_with
 
@@ -75,15 +75,14 @@ def _list(query: ContactList, customer_id: str) -> Answer:
 @reads
 def index(query: AllContacts) -> Answer:
     """List the contacts of all customers that the user may see, last changed first."""
-    return _list(query, query.customer)
+    return _list(query, current_id(query.customer) if query.customer else "")
 
 
 @bp.get("/customers/<customer_id>/contacts", responses={200: ContactPage})
 @reads
 def of_customer(path: CustomerPath, query: ContactList) -> Answer:
     """List a customer's contacts, last changed first."""
-    find_customer(path.customer_id, actor=g.member)
-    return _list(query, path.customer_id)
+    return _list(query, find_customer(path.customer_id, actor=g.member).id)
 
 
 @bp.get("/contacts/<contact_id>", responses={200: ContactRecord})

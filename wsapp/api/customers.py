@@ -221,7 +221,7 @@ def change(path: CustomerPath, body: CustomerChange) -> Answer:
     """Change the given fields of a customer. With If-Match, only at that version."""
     customer = find_customer(path.customer_id, actor=g.member)
     values = _values(body)
-    with current_when_stale(lambda: _answer(path.customer_id)):
+    with current_when_stale(lambda: _answer(customer.id)):
         change_customer(customer, values, actor=g.member, version=wanted_version())
     return _answer(customer.id, warnings=warnings_of(customer, actor=g.member))
 

@@ -82,9 +82,9 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _delete(obj: str, record_id: str) -> Answer:
-    delete(obj, record_id, actor=g.member)
+    deletion = delete(obj, record_id, actor=g.member)
     db.session.flush()
-    return Answer(one(_select().where(Deletion.id == record_id), show=_show))
+    return Answer(one(_select().where(Deletion.id == deletion.id), show=_show))
 
 
 @bp.delete("/customers/<customer_id>", responses={200: DeletionRecord})

@@ -19,7 +19,7 @@ from wsapp.api.schemas_in import (
 from wsapp.api.schemas_out import FollowUp as FollowUpRecord
 from wsapp.api.schemas_out import FollowUpPage
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.followups.models import FollowUp
@@ -86,15 +86,14 @@ def _list(query: FollowUpList, customer_id: str) -> Answer:
 @reads
 def index(query: AllFollowUps) -> Answer:
     """List the follow-ups that the user may see, latest first."""
-    return _list(query, query.customer)
+    return _list(query, current_id(query.customer) if query.customer else "")
 
 
 @bp.get("/customers/<customer_id>/follow-ups", responses={200: FollowUpPage})
 @reads
 def of_customer(path: CustomerPath, query: FollowUpList) -> Answer:
     """List a customer's follow-ups, latest first."""
-    find_customer(path.customer_id, actor=g.member)
-    return _list(query, path.customer_id)
+    return _list(query, find_customer(path.customer_id, actor=g.member).id)
 
 
 @bp.get("/follow-ups/<follow_up_id>", responses={200: FollowUpRecord})

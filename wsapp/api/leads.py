@@ -25,7 +25,7 @@ from wsapp.crm.customers.leads import (
     start_lead,
 )
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import SORTS, find_customer, visible_customers
+from wsapp.crm.customers.queries import SORTS, current_id, find_customer, visible_customers
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.search.queries import matching
 from wsapp.problems import Invalid
@@ -92,8 +92,8 @@ def index(query: LeadList) -> Answer:
 @bp.get("/leads/<lead_id>", responses={200: LeadRecord})
 @reads
 def show(path: LeadPath) -> Answer:
-    """Return a lead."""
-    return _answer(path.lead_id)
+    """Return a lead; of one that was merged into another within 30 days, that other."""
+    return _answer(current_id(path.lead_id))
 
 
 @bp.post("/leads", responses={201: LeadRecord})

@@ -33,6 +33,7 @@ from wsapp.api.schemas_in import (
 )
 from wsapp.api.schemas_out import Task as TaskRecord
 from wsapp.api.schemas_out import TaskPage
+from wsapp.crm.customers.queries import current_id
 from wsapp.crm.fields.access import shown
 from wsapp.crm.search.queries import tasks_with
 from wsapp.crm.tasks.actions import assign_task, cancel_task, change_task, complete_task, create_task, snooze_task
@@ -118,7 +119,7 @@ def index(query: TaskList) -> Answer:
     if query.due_before:
         statement = statement.where(Task.due_at < query.due_before)
     if query.customer:
-        statement = statement.where(Task.customer_id == query.customer)
+        statement = statement.where(Task.customer_id == current_id(query.customer))
     if query.q.strip():
         statement = statement.where(tasks_with(query.q.strip()))
     return listed(statement, query, sorts=SORTS, default="due_at", id_column=Task.id, show=_show)

@@ -21,7 +21,7 @@ from wsapp.api.schemas_in import (
 from wsapp.api.schemas_out import Visit as VisitRecord
 from wsapp.api.schemas_out import VisitPage
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.models import Visit
@@ -105,15 +105,14 @@ def _list(query: VisitList, customer_id: str) -> Answer:
 @reads
 def index(query: AllVisits) -> Answer:
     """List the visits that the user may see, latest first."""
-    return _list(query, query.customer)
+    return _list(query, current_id(query.customer) if query.customer else "")
 
 
 @bp.get("/customers/<customer_id>/visits", responses={200: VisitPage})
 @reads
 def of_customer(path: CustomerPath, query: VisitList) -> Answer:
     """List the visits to a customer, latest first."""
-    find_customer(path.customer_id, actor=g.member)
-    return _list(query, path.customer_id)
+    return _list(query, find_customer(path.customer_id, actor=g.member).id)
 
 
 @bp.get("/visits/<visit_id>", responses={200: VisitRecord})

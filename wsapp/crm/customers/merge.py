@@ -7,7 +7,7 @@ gone from everywhere, and its id leads to the winner (`queries.current_id`). Wha
 winner    {column: [before, after]}            custom      {key: [before, after]} of the winner's custom fields
 loser     {column: before}                     tags        [names] that came from the loser
 phones    {"winner": […], "loser": […]}        shared      those of the loser's that others may have, too
-stage     id of the step that the winner took, None for none
+stage     [id of the step that the winner took, None for none; `stage_since` before it]
 ended     [ids] of ownerships that ended       coworkers   see `belongings.join_coworkers`
 primary, moved, files, children                see `belongings.move_all`
 """
@@ -208,12 +208,13 @@ def _take_over(winner: Customer, values: Mapping[str, Any], *, now: datetime, ac
         for column, value in values.items()
         if getattr(winner, column) != value
     }
+    since = plain(winner.stage_since)
     step = move_stage(winner, values["stage"], actor=actor)
-    for column in changed:
-        setattr(winner, column, values[column])
+    for column, value in values.items():  # all of them: a step to "dealt" says that there was a deal just now
+        setattr(winner, column, value)
     winner.updated_at = now
     winner.version += 1
-    return {"winner": changed, "stage": step}
+    return {"winner": changed, "stage": [step, since]}
 
 
 def _join_lists(winner: Customer, loser: Customer, choices: Mapping[str, str]) -> dict[str, Any]:

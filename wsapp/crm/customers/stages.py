@@ -1,7 +1,7 @@
 """The lifecycle of a customer (生命周期阶段): which steps are allowed, and the history with how long each took."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -59,14 +59,16 @@ def move_stage(customer: Customer, stage: str, *, actor: Member | None) -> str |
     return step.id
 
 
-def take_step_back(customer: Customer, step_id: str | None) -> bool:
-    """Take a customer's last step back as if it had never been; says whether it was the last one."""
+def take_step_back(customer: Customer, step_id: str | None, *, since: datetime | None) -> bool:
+    """Take a customer's last step back as if it had never been; says whether it was the last one.
+
+    `since` is the customer's `stage_since` before that step.
+    """
     latest = sa.select(StageChange).where(StageChange.customer_id == customer.id)
     step: StageChange | None = first(latest.order_by(StageChange.at.desc(), StageChange.id.desc()).limit(1))
     if step is None or step.id != step_id:
         return False
-    since = step.at - timedelta(seconds=step.seconds)
-    customer.stage, customer.stage_since = step.before, None if since <= customer.created_at else since
+    customer.stage, customer.stage_since = step.before, since
     db.session.delete(step)
     return True
 

@@ -112,14 +112,23 @@ def undo_merge(merged: CustomerMerge, winner: Customer, *, actor: Member) -> Cus
 def _give_back_fields(winner: Customer, kept: Mapping[str, Any], *, now: datetime) -> dict[str, list[Any]]:
     undone = {}
     for column, (before, after) in kept["winner"].items():
-        if plain(getattr(winner, column)) == after and (column != "stage" or take_step_back(winner, kept["stage"])):
-            is_moment = column.endswith(("_at", "_since"))
-            setattr(winner, column, datetime.fromisoformat(before) if before and is_moment else before)
-            undone[column] = [after, before]
+        if plain(getattr(winner, column)) != after or (column == "stage" and not _step_back(winner, *kept["stage"])):
+            continue
+        is_moment = column.endswith(("_at", "_since"))
+        setattr(winner, column, _moment(before) if is_moment else before)
+        undone[column] = [after, before]
     winner.tags = [tag for tag in winner.tags if tag not in kept["tags"]]
     winner.updated_at = now
     winner.version += 1
     return undone
+
+
+def _step_back(winner: Customer, step_id: str | None, since: str | None) -> bool:
+    return take_step_back(winner, step_id, since=_moment(since))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _give_back_custom(winner: Customer, changed: Mapping[str, list[Any]]) -> dict[str, list[Any]]:

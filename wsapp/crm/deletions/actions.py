@@ -7,11 +7,12 @@ import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.crm.customers.clean import clean_line
+from wsapp.crm.customers.dedupe import file_contacts
 from wsapp.crm.deletions import rules  # noqa: F401 - declares what is asked for here
-from wsapp.crm.deletions.consequences import recount, settle_primary
+from wsapp.crm.deletions.consequences import file_customer, recount, settle_primary
 from wsapp.crm.deletions.kinds import KINDS, customer_of, owner_of
 from wsapp.crm.deletions.models import DONE, RUNNING, Deletion, DeletionRun
-from wsapp.crm.deletions.moving import Conflict, conflicts_of, put_back, take_out
+from wsapp.crm.deletions.moving import Conflict, Contents, conflicts_of, put_back, take_out
 from wsapp.crm.events.actions import record
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.indexing import reindex
@@ -47,7 +48,7 @@ def delete(obj: str, record_id: str, *, actor: Member, reason: str = "") -> Dele
         raise NotFound(_("记录不存在或无权查看"))
     found = kind.find(record_id, actor=actor)
     kind.demand(found, actor)
-    model = type(found)
+    model, record_id = type(found), found.id  # a customer's, also where its id of before a merge is given
     there = first(sa.select(model.id).where(model.id == record_id).with_for_update())
     if there is None:  # somebody else deleted it a moment ago
         raise NotFound(_("记录不存在或无权查看"))
@@ -75,6 +76,8 @@ def delete(obj: str, record_id: str, *, actor: Member, reason: str = "") -> Dele
     if obj != "customer":
         recount(deletion.customer_id)
         settle_primary(deletion.customer_id)
+    if obj == "contact" and deletion.customer_id:
+        file_contacts(deletion.customer_id)
     record(
         f"{obj}.deleted",
         found,
@@ -200,8 +203,9 @@ def restore(deletion: Deletion, *, actor: Member, anyway: bool = False) -> int:
     conflicts = conflicts_of(deletion.contents)
     if conflicts and not anyway:
         raise Conflicting(_words(conflicts), conflicts)
+    contents = _where_it_belongs_now(deletion)
     try:
-        count = put_back(deletion.contents, deletion.loose, root=deletion.object, without=conflicts)
+        count = put_back(contents, deletion.loose, root=deletion.object, without=conflicts)
     except LookupError:
         raise Invalid({"customer": _("所属客户也已删除，请先恢复客户")}) from None
     for obj in OBJECTS:  # what lists are narrowed by may have become more meanwhile
@@ -210,6 +214,8 @@ def restore(deletion: Deletion, *, actor: Member, anyway: bool = False) -> int:
         _set_event_customer(deletion, deletion.customer_id)
         recount(deletion.customer_id)
         settle_primary(deletion.customer_id)
+    if deletion.object in ("customer", "contact"):
+        file_customer(deletion.customer_id)
     _ring_again(deletion)
     record(
         f"{deletion.object}.restored",
@@ -222,6 +228,14 @@ def restore(deletion: Deletion, *, actor: Member, anyway: bool = False) -> int:
     db.session.delete(deletion)
     db.session.flush()
     return count
+
+
+def _where_it_belongs_now(deletion: Deletion) -> Contents:
+    """Return the contents for the customer into whom the record's own was merged since, if it was."""
+    if deletion.object == "customer":
+        return deletion.contents
+    owned = [{**row, "customer_id": deletion.customer_id} for row in deletion.contents[deletion.object]]
+    return {**deletion.contents, deletion.object: owned}
 
 
 class _Subject:
