@@ -30,6 +30,7 @@ from wsapp.db import corp_scope, db, new_id
 from wsapp.problems import Forbidden, Invalid, NotFound
 
 LEFT_BEHIND = {"event", "deletion", "corp_rule", "outbox"}  # they tell of the deletion itself
+ANEW = {"customer_key"}  # made of the rest, by the rules of the day of restoring
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ def everything() -> dict[str, list[Any]]:
     for name, model in models().items():
         if name not in LEFT_BEHIND:
             columns = sorted(sa.inspect(model).local_table.columns, key=lambda one: one.name)
+            columns = [one for one in columns if one.name != "id" or name not in ANEW]
             rows = db.session.execute(sa.select(*columns).where(columns[0].table.c.corp_id.is_not(None))).all()
             found[name] = sorted(map(repr, rows))
     return found

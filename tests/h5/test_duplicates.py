@@ -10,7 +10,7 @@ from tests.cast import Cast
 from tests.h5.conftest import Book
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.belongings import LEFT, MOVED
-from wsapp.crm.customers.models import Coworker, Customer
+from wsapp.crm.customers.models import Contact, Coworker, Customer
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import set_rules
@@ -57,6 +57,44 @@ def test_typing_tells_so_often_an_hour(app: Flask, cast: Cast, see: See, ali: Me
     assert "一小时后再试" in refused
     assert "第***" not in refused
     assert refused == see(cha, "/h5/customers/duplicates?phones=13999999999")
+
+
+def test_numbers_of_contacts_count_too(
+    app: Flask, cast: Cast, see: See, post: Post, rows_of: RowsOf, book: Book, ali: Member, cha: Member
+) -> None:
+    people = f"/h5/customers/{book.customer}/contacts"
+    assert post(ali, people, {"name": "陈志远", "phones": "13511112222"}).status_code == 303
+    theirs = see(cha, "/h5/customers/duplicates?phones=13511112222")
+    assert "已有相同电话的客户：华***司（华南销售部" in theirs
+    other = add(app, cast, cha, name="东莞宏远家私厂")
+    contact = {"name": "陈工", "phones": "135 1111 2222"}
+    asked = post(cha, f"/h5/customers/{other}/contacts", contact)
+    assert asked.status_code == 409
+    assert "华***司" in asked.text
+    assert book.customer not in asked.text
+    assert 'name="asked" value="phones:13511112222"' in asked.text
+    assert post(cha, f"/h5/customers/{other}/contacts", {**contact, "similar_ok": "1"}).status_code == 303
+    (first, second) = sorted(rows_of(Contact, ali), key=lambda one: one.created_at)
+    with app.app_context(), corp_scope(cast.corp_id):
+        set_rules({"duplicates.contact": "block"})
+        db.session.commit()
+    refused = post(cha, f"/h5/contacts/{second.id}", {"name": "陈工", "phones": ["13511112222", "13800138000"]})
+    assert refused.status_code == 409
+    kept = {"name": "陈工程师", "phones": "13511112222"}  # what stays is not looked at again
+    assert post(cha, f"/h5/contacts/{second.id}", kept).status_code == 303
+    assert post(ali, f"/h5/bin/new/contact/{first.id}", {}).status_code == 303
+    assert "notice" not in see(cha, f"/h5/customers/duplicates?phones=13511112222&customer={other}")
+    assert post(ali, f"/h5/bin/{first.id}/restoration", {}).status_code == 303
+    assert "华***司" in see(cha, f"/h5/customers/duplicates?phones=13511112222&customer={other}")
+
+
+def test_a_lead_that_is_like_a_customer_asks_once(see: See, post: Post, book: Book, ali: Member) -> None:
+    lead = {"name": "深圳市华星木业", "phones": "13511112222"}
+    asked = post(ali, "/h5/leads", lead)
+    assert asked.status_code == 409
+    assert f'href="/h5/customers/{book.customer}"' in asked.text
+    assert 'name="similar_ok"' in asked.text
+    assert post(ali, "/h5/leads", {**lead, "similar_ok": "1"}).status_code == 303
 
 
 def test_asking_to_share_from_the_form(

@@ -1,10 +1,12 @@
 """Contacts (联系人): a person at a customer; new, edit, call."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, g, url_for
 
-from wsapp.crm.customers.contacts import add_contact, change_contact, find_contact
+from wsapp.crm.customers.contacts import add_contact, change_contact, clean_contact, find_contact
+from wsapp.crm.customers.dedupe import reached_by
 from wsapp.crm.customers.models import CONTACT_ROLES, GENDERS, Contact, Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, may_do
 from wsapp.crm.customers.reveals import are_masked, may_reveal, reveal_phone, unmasked
@@ -13,6 +15,7 @@ from wsapp.crm.fields.access import HIDDEN, access, masked_phone
 from wsapp.db import db
 from wsapp.h5 import panels, rows, words
 from wsapp.h5.forms import Form, save
+from wsapp.h5.known import ask_about, known
 from wsapp.h5.pages import show
 from wsapp.problems import Forbidden, Problem, Stale
 from wsapp.texts import _
@@ -108,17 +111,26 @@ def create(customer_id: str) -> Any:
 
     def act() -> str:
         customer = find_customer(customer_id, actor=g.member)
-        add_contact(customer, _values(form), actor=g.member)
+        values = _values(form)
+        _ask_about_numbers(form, values["phones"], customer.id)
+        add_contact(customer, values, actor=g.member)
         return url_for("customers.page", customer_id=customer_id)
 
     def again(problem: Problem | None) -> str:
-        return _show_form(find_customer(customer_id, actor=g.member), form)
+        return _show_form(find_customer(customer_id, actor=g.member), form, problem=problem)
 
     return save(form, act, again=again, words=_("联系人已保存"))
 
 
+def _ask_about_numbers(form: Form, numbers: Sequence[str], customer_id: str) -> None:
+    """Ask once before it saves where other customers have a number, too."""
+    if not form.typed["similar_ok"]:
+        clean = clean_contact({"phones": numbers}, whole=False)["phones"]
+        ask_about(reached_by(clean, actor=g.member, but=customer_id), _("其他客户已有这个电话，请先核对"))
+
+
 def _read() -> Form:
-    form = Form.read(TEXTS, LISTS)
+    form = Form.read((*TEXTS, "similar_ok"), LISTS)
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
     return form
 
@@ -133,7 +145,11 @@ def _values(form: Form) -> dict[str, Any]:
 
 
 def _show_form(
-    customer: Customer, form: Form, contact: Contact | None = None, conflict: dict[str, Any] | None = None
+    customer: Customer,
+    form: Form,
+    contact: Contact | None = None,
+    conflict: dict[str, Any] | None = None,
+    problem: Problem | None = None,
 ) -> str:
     return show(
         "contacts/form.html",
@@ -146,6 +162,7 @@ def _show_form(
         roles=[(key, words.CONTACT_ROLES[key]) for key in CONTACT_ROLES],
         known_tags=list(known_tags())[:MOST_TAGS_SHOWN],
         shows_phones=access(g.member, "phones") == "edit",
+        **known(problem),
     )
 
 
@@ -175,6 +192,8 @@ def change(contact_id: str) -> Any:
             values.pop("phones")
         else:
             values["phones"] = unmasked(values["phones"], contact.phones)
+            fresh = [one for one in values["phones"] if one not in contact.phones]
+            _ask_about_numbers(form, fresh, contact.customer_id)
         change_contact(contact, values, actor=g.member, version=form.version)
         return url_for("contacts.page", contact_id=contact_id)
 
@@ -185,7 +204,7 @@ def change(contact_id: str) -> Any:
             form.version = contact.version
             form.errors.pop("", None)
             conflict = _conflict(contact, problem)
-        return _show_form(customer, form, contact, conflict)
+        return _show_form(customer, form, contact, conflict, problem)
 
     return save(form, act, again=again, words=_("修改已保存"))
 

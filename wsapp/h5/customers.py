@@ -11,8 +11,7 @@ from flask import Blueprint, current_app, g, request, url_for
 from markupsafe import Markup
 
 from wsapp.crm.customers.actions import change_customer, create_customer
-from wsapp.crm.customers.dedupe import admitted, duplicate_of, find_duplicates
-from wsapp.crm.customers.dedupe_rules import BLOCK
+from wsapp.crm.customers.dedupe import find_duplicates
 from wsapp.crm.customers.leads import OPEN
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, may_do, phones_of
@@ -26,11 +25,12 @@ from wsapp.crm.fields.showing import change_shown, facts_of
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.search import filters
 from wsapp.db import db, first
-from wsapp.h5 import lists, panels, rows, timeline, words
+from wsapp.h5 import leaving, lists, panels, rows, timeline, words
 from wsapp.h5.forms import Form, save
+from wsapp.h5.known import ask_about, known
 from wsapp.h5.owners import may_part
 from wsapp.h5.pages import PAGE_SIZE, Query, arg, choice, cursor, here_with, is_partial, next_page, query_values, show
-from wsapp.problems import Duplicate, Forbidden, Problem, Stale
+from wsapp.problems import Forbidden, Problem, Stale
 from wsapp.texts import _, language
 from wsapp.web import require_member
 
@@ -184,6 +184,7 @@ def page(customer_id: str) -> str:
         badges=_badges(customer),
         facts=_facts(customer, owner),
         beside=lists.beside(customer, g.member),
+        leaving=leaving.on_record(customer),
     )
 
 
@@ -275,37 +276,14 @@ def create() -> Any:
     def act() -> str:
         values = _posted_values(form)
         if not form.typed["similar_ok"]:
-            _ask_about_similar(values)
+            ask_about(find_duplicates(values, actor=g.member), _("已有名称相同或相近的客户，请先核对"))
         return url_for("customers.page", customer_id=create_customer(values, actor=g.member).id)
 
     return save(form, act, again=lambda problem: _show_new(form, problem), words=_("客户已保存"))
 
 
-class Similar(Duplicate):
-    """Others are alike, of whom the rules only warn: saved all the same when it is said again."""
-
-
-def _ask_about_similar(values: dict[str, Any]) -> None:
-    hits = find_duplicates(values, actor=g.member)
-    if any(one.level == BLOCK for one in hits):
-        return  # refused by the save itself
-    hits = admitted(hits, actor=g.member)
-    if hits:
-        about = duplicate_of(hits)
-        text = _("已有名称相同或相近的客户，请先核对")
-        raise Similar(dict.fromkeys(about.fields, text), told=about.told, asked=about.asked)
-
-
 def _show_new(form: Form, problem: Problem | None = None) -> str:
-    similar = isinstance(problem, Similar)
-    return show("customers/new.html", counted=False, form=form, similar=similar, **_known(problem), **_choices(form))
-
-
-def _known(problem: Problem | None) -> dict[str, Any]:
-    """Who is known already, where that is what a save was refused for."""
-    if not isinstance(problem, Duplicate):
-        return {"told": [], "asked": []}
-    return {"told": problem.told, "asked": problem.asked}
+    return show("customers/new.html", counted=False, form=form, **known(problem), **_choices(form))
 
 
 def _read() -> Form:
@@ -406,7 +384,7 @@ def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -
         customer=customer,
         form=form,
         conflict=conflict,
-        **_known(problem),
+        **known(problem),
         **_choices(form),
     )
 

@@ -9,6 +9,7 @@ from flask import Blueprint, g, request, url_for
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.contacts import add_contact
+from wsapp.crm.customers.dedupe import find_duplicates
 from wsapp.crm.customers.leads import (
     INVALID_REASONS,
     SCORE_COLUMNS,
@@ -27,9 +28,10 @@ from wsapp.crm.org.queries import Viewer, is_actor, leads_others, viewer_of, vie
 from wsapp.db import db
 from wsapp.h5 import panels, words
 from wsapp.h5.forms import Form, save
+from wsapp.h5.known import ask_about, known
 from wsapp.h5.pages import PAGE_SIZE, choice, cursor, go, here_with, next_page, show
 from wsapp.paging import page
-from wsapp.problems import Duplicate, Invalid, Problem
+from wsapp.problems import Invalid, Problem
 from wsapp.texts import _
 from wsapp.web import require_member
 
@@ -113,11 +115,13 @@ def new() -> str:
 @bp.post("")
 def create() -> Any:
     """Save a new lead; a known phone number is refused, and the customer that has it can be opened instead."""
-    form = Form.read(TEXTS, ("phones",))
+    form = Form.read((*TEXTS, "similar_ok"), ("phones",))
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
 
     def act() -> str:
         values = {name: form.typed[name] for name in ("name", "source", "note", "phones")}
+        if not form.typed["similar_ok"]:
+            ask_about(find_duplicates(values, actor=g.member), _("已有名称相同或相近的客户，请先核对"))
         customer = create_customer(values, actor=g.member)
         start_lead(customer, actor=g.member)
         if form.typed["contact_name"]:
@@ -131,8 +135,7 @@ def create() -> Any:
 
 
 def _show_new(form: Form, problem: Problem | None = None) -> str:
-    known = problem.record_id if isinstance(problem, Duplicate) else ""
-    return show("leads/new.html", counted=False, form=form, known=known)
+    return show("leads/new.html", counted=False, form=form, **known(problem))
 
 
 # --- what becomes of one ------------------------------------------------------------------------------------------
