@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, flash, g, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from wsapp.admin import menu
 from wsapp.crm.org.access import first_run_waits
 from wsapp.crm.org.queries import admin_names
 from wsapp.db import db
@@ -37,32 +38,18 @@ def not_for_you() -> str:
 
 
 def show(template: str, here: str, **values: Any) -> str:
-    """Render a page of the console; `here` names its tab."""
-    return render_template(f"admin/{template}", tabs=_tabs(here), **values)
-
-
-def _tabs(here: str) -> list[tuple[str, str, bool, None]]:
-    found = (
-        ("/admin/", _("概览"), "console"),
-        ("/admin/corps", _("企业"), "corps"),
-        ("/admin/members", _("成员"), "members"),
-        ("/admin/roles", _("角色"), "roles"),
-        ("/admin/directory", _("通讯录"), "directory"),
-        ("/admin/work", _("后台任务"), "work"),
-        ("/admin/deliveries", _("消息"), "deliveries"),
-        ("/admin/notifications", _("通知"), "notifications"),
-        ("/admin/rules", _("业务规则"), "rules"),
-        ("/admin/pools", _("公海"), "pools"),
-        ("/admin/bin", _("回收站"), "bin"),
-        ("/admin/tags", _("标签"), "tags"),
-        ("/admin/fields", _("字段"), "fields"),
-        ("/admin/audit", _("操作日志"), "audit"),
-        ("/admin/robots", _("群机器人"), "robots"),
-        ("/admin/doctor", _("体检"), "doctor"),
-        ("/h5/imports", _("导入导出"), "imports"),
-        ("/admin/tokens", _("API 令牌"), "tokens"),
-    )
-    return [(url, text, name == here, None) for url, text, name in found]
+    """Render a page of the console; `here` names its place in the menu."""
+    place = menu.place(here)
+    is_below = place is not None and request.path != place.url
+    is_admin = g.member.is_admin  # an auditor has one page of the console, and no way to the others
+    console = {
+        "here": here,
+        "title": _("管理后台") if place is None else str(place.label),
+        "back": place.url if place and is_below else (menu.HOME if place and is_admin else "/h5/me"),
+        "groups": menu.GROUPS if is_admin else (),
+        "tabs": [(one.url, one.label, one.key == here, None) for one in menu.neighbours(here) if is_admin],
+    }
+    return render_template(f"admin/{template}", console=console, **values)
 
 
 def go(url: str, words: str = "") -> BaseResponse:

@@ -20,4 +20,6 @@ def page(customer_id: str) -> str:
         (str(words.DEEDS[name]), _("可以") if yes else _("不可以")) for name, yes in deeds(customer, g.member).items()
     ]
     found = [{"text": text, "icon": "info"} for text in reasons(customer, g.member)]
-    return show("customers/why.html", customer=customer, who=_("您能看到这位客户，因为："), reasons=found, deeds=done)
+    return show(
+        "customers/why.html", customer=customer, because=_("您能看到这位客户，因为："), reasons=found, deeds=done
+    )
