@@ -36,10 +36,10 @@ def _import(name: str, obj: str, doc: str) -> None:
     @click.option("--dry-run", is_flag=True, help="Write nothing; say what would happen.")
     @click.option(
         "--on-duplicate",
-        type=click.Choice(["skip", "fill", "update", "fail"]),
+        type=click.Choice(["skip", "fill", "update", "add", "fail"]),
         default="skip",
         show_default=True,
-        help="Rows that are there already: leave out, fill what is empty, overwrite, or count as failed.",
+        help="Rows that are there already: leave out, fill what is empty, overwrite, add another, or fail.",
     )
     @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write what became of it as JSON.")
     @with_settings
@@ -112,8 +112,9 @@ def _export(name: str, obj: str, doc: str) -> None:
     @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
     @CORP
     @USER
+    @click.option("--columns", default="", help="Keys in their order with commas between them; else all columns.")
     @with_settings
-    def run(settings: "Settings", file: Path, corp_id: str, userid: str) -> None:
+    def run(settings: "Settings", file: Path, corp_id: str, userid: str, columns: str) -> None:
         format = file.suffix.lower().lstrip(".")
         if format not in ("xlsx", "csv"):
             raise click.BadParameter("the name must end in .xlsx or .csv", param_hint="FILE")
@@ -123,7 +124,9 @@ def _export(name: str, obj: str, doc: str) -> None:
             from wsapp.problems import Problem
 
             try:
-                job = exports.request_export(actor=member, obj=obj, format=format, free=True)
+                job = exports.request_export(
+                    actor=member, obj=obj, format=format, columns=[key for key in columns.split(",") if key], free=True
+                )
             except Problem as problem:
                 raise Failed(str(problem)) from None
             exports.begin(job.id)

@@ -73,7 +73,7 @@ def test_what_cannot_be_taken_is_refused_at_once(rest: Rest, cast: Cast, ali: Me
         ({"file": (io.BytesIO(b""), "a.csv")}, "file"),
         ({}, "file"),
         ({"file": (io.BytesIO(csv_bytes(ROWS)), "a.csv"), "object": "member"}, "object"),
-        ({"file": (io.BytesIO(csv_bytes(ROWS)), "a.csv"), "on_duplicate": "add"}, "on_duplicate"),
+        ({"file": (io.BytesIO(csv_bytes(ROWS)), "a.csv"), "on_duplicate": "merge"}, "on_duplicate"),
         ({"file": (io.BytesIO(csv_bytes(ROWS)), "a.csv"), "dry_run": "maybe"}, "dry_run"),
         ({"file": (io.BytesIO(csv_bytes([["甲", "乙"], ["1", "2"]])), "a.csv")}, "mapping"),
     ):

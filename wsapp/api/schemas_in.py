@@ -368,6 +368,9 @@ class ExportNew(Body):
     object: Literal["customer", "follow_up"]
     format: Literal["xlsx", "csv"] = "xlsx"
     filter: ExportFilter | None = None
+    columns: list[str] = Field(
+        [], max_length=200, description="Keys in their order, custom fields as `custom.<key>`; none: all"
+    )
 
 
 class EventList(Page):
@@ -406,6 +409,8 @@ FieldType = Literal[
     "mail",
     "link",
     "address",
+    "image",
+    "file",
     "serial",
     "formula",
     "relation",

@@ -242,7 +242,10 @@ class File(Record):
 
 
 class Event(Record):
-    """Something that happened; `subject` is `<type>/<id>`, `changes` maps a field to [before, after]."""
+    """Something that happened; `subject` is `<type>/<id>`, `changes` maps a field to [before, after].
+
+    `via`: web, api, job, card, robot, callback or cli; `ip` is one's own, and everybody's for who reads the audit log.
+    """
 
     id: str
     kind: str
@@ -250,6 +253,9 @@ class Event(Record):
     customer: str | None
     actor: str | None
     at: Time
+    via: str
+    ip: str
+    reason: str
     changes: dict[str, list[Any]]
 
 
@@ -332,6 +338,7 @@ class Export(Record):
     object: str
     format: str
     state: Literal["queued", "running", "done", "failed"]
+    columns: list[str]
     approval: Literal["", "waiting", "given", "refused"]
     reason: str
     done: int

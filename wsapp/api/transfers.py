@@ -163,7 +163,9 @@ def start_export(body: ExportNew) -> Answer:
     chosen = body.filter.model_dump(exclude_defaults=True) if body.filter else {}
     if "updated_since" in chosen:
         chosen["updated_since"] = chosen["updated_since"].isoformat()
-    job = exports.request_export(actor=g.member, obj=body.object, format=body.format, filter=chosen)
+    job = exports.request_export(
+        actor=g.member, obj=body.object, format=body.format, filter=chosen, columns=body.columns
+    )
     return Answer(_export(job), 201, location=f"/api/v1/exports/{job.id}")
 
 
@@ -188,7 +190,10 @@ def _export(job: ExportJob) -> dict[str, Any]:
     states = {ASKING: QUEUED, REFUSED: FAILED, "expired": DONE}
     approval = {ASKING: "waiting", REFUSED: "refused"}.get(job.state, "given" if job.reason else "")
     return {
-        **{name: getattr(job, name) for name in ("id", "object", "format", "reason", "done", "total", "fault")},
+        **{
+            name: getattr(job, name)
+            for name in ("id", "object", "format", "columns", "reason", "done", "total", "fault")
+        },
         "state": states.get(job.state, job.state),
         "approval": approval,
         "errors": [],

@@ -1,5 +1,6 @@
 """Exports (导出): ask for a list, fetch the file, decide on what others ask for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, g, send_file, url_for
@@ -8,6 +9,7 @@ from wsapp.crm.customers.models import LEVELS, STAGES
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.org.rules import rule
 from wsapp.crm.transfer import exports
+from wsapp.crm.transfer.lists import table
 from wsapp.crm.transfer.models import ASKING, DONE, FAILED, FORMATS, OBJECTS, QUEUED, REFUSED, RUNNING, ExportJob
 from wsapp.db import db
 from wsapp.h5 import words
@@ -45,22 +47,46 @@ def index() -> str:
         "level": choice("level", LEVELS),
         "whose": choice("scope", ("mine", "team"), "mine") if leads_others(g.member) else "mine",
     }
-    return _index(Form(typed))
+    return _index(Form(typed), chosen=exports.last_columns(typed["object"], actor=g.member))
 
 
-def _index(form: Form) -> str:
+def _index(form: Form, *, order: Sequence[str] = (), chosen: Sequence[str] = (), is_open: bool = False) -> str:
+    """`order`: all columns as they stand in the form; `chosen`: those with a tick, none for all."""
+    objects = [key for key in OBJECTS if exports.may_export(g.member, key)]
+    here = form.typed["object"]
     return show(
         "exports/index.html",
         form=form,
-        objects=[(key, OBJECT_WORDS[key]) for key in OBJECTS if exports.may_export(g.member, key)],
+        objects=objects,
+        kinds=[(url_for("exports.index", object=key), OBJECT_WORDS[key], key == here, None) for key in objects],
         formats=[(one, one) for one in FORMATS],
         stages=list(words.STAGES.items()),
         levels=[(one, one) for one in LEVELS],
         whose=[("mine", _("我的")), ("team", _("团队的"))] if leads_others(g.member) else [],
+        columns=_columns(here, order or chosen, chosen),
+        is_open=is_open,
         jobs=[_row(job) for job in exports.exports_of(g.member)],
         asked=_asked(),
         daily=rule("export.daily_rows"),
     )
+
+
+def _columns(obj: str, order: Sequence[str], chosen: Sequence[str]) -> list[tuple[str, Any, bool]]:
+    """Return (key, heading, whether it goes out) of each column that the actor may see, in order."""
+    if obj not in OBJECTS:
+        return []
+    found = {column.key: column.title for column in table(obj, g.member)}
+    keys = dict.fromkeys([*(key for key in order if key in found), *found])
+    return [(key, found[key], not chosen or key in chosen) for key in keys]
+
+
+def _moved(order: list[str], move: str) -> list[str]:
+    """Return the keys with one of them a place further up or down (`move`: "up:<key>", "down:<key>")."""
+    way, _colon, key = move.partition(":")
+    if key in order:
+        at = order.index(key)
+        order.insert(max(at - 1, 0) if way == "up" else at + 1, order.pop(at))
+    return order
 
 
 def _row(job: ExportJob, who: str = "") -> dict[str, Any]:
@@ -85,15 +111,32 @@ def _asked() -> list[dict[str, Any]]:
 @bp.post("")
 def create() -> Any:
     """Ask for a list."""
-    form = Form.read(FIELDS)
+    form = Form.read((*FIELDS, "move"), ("order", "columns"))
+    order, chosen = form.typed.pop("order"), form.typed.pop("columns")
+    if form.typed["move"]:
+        return _index(form, order=_moved(order, form.typed["move"]), chosen=chosen or [""], is_open=True)
 
     def act() -> str:
+        if order and not chosen:
+            raise Invalid({"columns": _("请至少选择一列")})
         job = exports.request_export(
-            actor=g.member, obj=form.typed["object"], format=form.typed["format"], filter=_filter(form.typed)
+            actor=g.member,
+            obj=form.typed["object"],
+            format=form.typed["format"],
+            filter=_filter(form.typed),
+            columns=_all_or(chosen, form.typed["object"]),
         )
         return url_for("exports.page", export_id=job.id)
 
-    return save(form, act, again=lambda problem: _index(form), words="")
+    def again(problem: Problem | None) -> str:
+        return _index(form, order=order, chosen=chosen or [""], is_open="columns" in form.errors)
+
+    return save(form, act, again=again, words="")
+
+
+def _all_or(chosen: list[str], obj: str) -> list[str]:
+    """Return the chosen columns; none where they are all of them, as they stand: then new fields go out as well."""
+    return [] if obj in OBJECTS and chosen == [column.key for column in table(obj, g.member)] else chosen
 
 
 def _filter(typed: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +213,7 @@ def _facts(job: ExportJob) -> list[tuple[str, Any]]:
         (_("关键词"), chosen.get("q", "")),
         (_("阶段"), words.STAGES.get(chosen.get("stage", ""), "")),
         (_("级别"), chosen.get("level", "")),
+        (_("列"), _("、").join(str(column.title) for column in table(job.object, g.member, job.columns))),
         (_("需要审批的原因"), job.reason),
         (_("申请时间"), f"{local(job.created_at):%Y-%m-%d %H:%M}"),
     ]

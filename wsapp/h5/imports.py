@@ -39,6 +39,7 @@ ON_DUPLICATE = {
     "skip": lazy("跳过重复的行"),
     "fill": lazy("只补充空白的内容"),
     "update": lazy("用表格内容覆盖"),
+    "add": lazy("同名时也新建（电话、信用代码相同的仍跳过）"),
     "fail": lazy("当作错误"),
 }
 STATES = {

@@ -1,5 +1,6 @@
 """Custom fields in spreadsheets: what a cell of one means, and how its value is written into one."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +31,7 @@ from wsapp.texts import _
 PREFIX = "custom."
 NUMBERS = ("number", "money", "percent")
 CURRENCIES = ("CNY", "USD", "EUR", "HKD", "JPY", "¥", "￥", "$", "€", "元")
+OWN_SEPARATORS = re.compile("[；;、\\n]+")
 DAY = 86_400  # seconds
 
 Values = Mapping[str, Any]
@@ -142,9 +144,12 @@ def _number(text: str, field: Field) -> str:
 
 
 def _several(text: str, field: Field) -> list[str]:
-    if text in field.options:
-        return [text]
-    return [part.strip() for part in SEPARATORS.split(text) if part.strip()]
+    """Return the choices of a cell; a separator within an option is part of it."""
+    for pattern in (OWN_SEPARATORS, SEPARATORS):
+        found = [part.strip() for part in pattern.split(text) if part.strip()]
+        if all(part in field.options for part in found):
+            break
+    return found
 
 
 def _departments(name: str, actor: Member) -> Any:
@@ -171,11 +176,11 @@ def texts_of(obj: str, stored: Sequence[Values], keys: Sequence[str], *, actor: 
         return [{} for _values in stored]
     records = [with_results(fields, values or {}) for values in stored]
     names = {field.key: _names(field, [values.get(field.key) for values in records], actor) for field in wanted}
-    masked = {field.key for field in wanted if access(actor, field.name, obj) == MASKED}
+    masked = {field.name for field in wanted if access(actor, field.name, obj) == MASKED}
     found = []
     for values in records:
-        texts = {field: _text(field, values.get(field.key), names[field.key]) for field in wanted}
-        found.append({one.name: mask(one.name, text) if one.key in masked else text for one, text in texts.items()})
+        texts = {field.name: _text(field, values.get(field.key), names[field.key]) for field in wanted}
+        found.append({name: mask(name, text) if name in masked else text for name, text in texts.items()})
     return found
 
 

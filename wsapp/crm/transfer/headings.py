@@ -19,6 +19,8 @@ from wsapp.crm.transfer.models import ImportMapping
 from wsapp.db import db, first, rows
 from wsapp.texts import lazy, mark
 
+WITH_CUSTOM = ("customer",)
+NO_TEXT = ("sub_table", "image", "file")
 LOOK_DOWN = 5  # rows in which a heading may stand: some books begin with a title
 CONTACTS = 3  # of one row
 
@@ -148,10 +150,10 @@ def columns_for(obj: str, actor: Member, *, out: bool = False) -> list[Column]:
 
 
 def _custom_columns(obj: str) -> list[Column]:
-    """Return the corp's own fields as columns; what the program fills in only goes out."""
+    """Return the corp's own fields as columns; what the program fills in, and what is no text, only goes out."""
     return [
-        Column(field.name, field.label, "custom", comes_in=kind_of(field).given and field.type != "sub_table")
-        for field in fields_of(obj).values()
+        Column(field.name, field.label, "custom", comes_in=kind_of(field).given and field.type not in NO_TEXT)
+        for field in (fields_of(obj).values() if obj in WITH_CUSTOM else ())
         if field.type != "heading"
     ]
 

@@ -15,6 +15,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import people
 from wsapp.crm.org.rights import sight
 from wsapp.crm.search.queries import follow_ups_with, matching
+from wsapp.crm.transfer.custom import PREFIX, texts_of
 from wsapp.crm.transfer.headings import Column, columns_for
 from wsapp.db import db
 from wsapp.house import local
@@ -24,9 +25,10 @@ from wsapp.texts import _
 PAGE = 1_000  # rows that are read at once
 
 
-def table(obj: str, actor: Member) -> list[Column]:
-    """Return the columns of an export, as the actor may see them."""
-    return columns_for(obj, actor, out=True)
+def table(obj: str, actor: Member, chosen: Sequence[str] = ()) -> list[Column]:
+    """Return the columns of an export that the actor may see: those chosen, in their order, or all."""
+    allowed = {column.key: column for column in columns_for(obj, actor, out=True)}
+    return [allowed[key] for key in chosen if key in allowed] if chosen else list(allowed.values())
 
 
 def count_rows(obj: str, filter: Mapping[str, str], *, actor: Member) -> int:
@@ -90,11 +92,18 @@ def _draw_customers(found: Sequence[Any], columns: Sequence[Column], actor: Memb
     owners = people([row.owner_id for row in found])
     numbers = phones_of([row.id for row in found])
     how = {column.key: access(actor, column.key) for column in columns}
-    for row in found:
+    keys = [column.key.removeprefix(PREFIX) for column in columns if column.key.startswith(PREFIX)]
+    custom = texts_of("customer", [row.custom for row in found], keys, actor=actor)
+    for row, texts in zip(found, custom, strict=True):
         values = row._asdict()
         values["owner"] = _person(owners.get(row.owner_id))
         values["phones"] = numbers[row.id]
-        yield [_cell(column, values[column.key], how[column.key]) for column in columns]
+        yield [
+            texts.get(column.key, "")
+            if column.key.startswith(PREFIX)
+            else _cell(column, values[column.key], how[column.key])
+            for column in columns
+        ]
 
 
 def _person(found: tuple[str, str] | None) -> str:
