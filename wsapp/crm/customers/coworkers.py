@@ -30,9 +30,12 @@ def coworkers_of(customer_id: str) -> Sequence[Any]:
     return _OF_CUSTOMER.all(customer=customer_id)
 
 
-def add_coworker(customer: Customer, person: Member, *, may_edit: bool, actor: Member) -> Coworker:
+def add_coworker(
+    customer: Customer, person: Member, *, may_edit: bool, actor: Member, quietly: bool = False
+) -> Coworker:
     """Let somebody of the corp work on a customer (添加协作人), or change what a co-worker may.
 
+    `quietly`: they hear of it otherwise, as whoever asked for it does.
     Raises Forbidden unless the actor may edit the customer in their own right; Invalid for the owner, for whoever is
     not active, and beyond `MOST`.
     """
@@ -67,6 +70,7 @@ def add_coworker(customer: Customer, person: Member, *, may_edit: bool, actor: M
         name=person.name,
         may_edit=may_edit,
         before=before,
+        **({"together": True} if quietly else {}),
     )
     return there
 

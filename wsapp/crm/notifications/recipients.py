@@ -52,7 +52,7 @@ def on_event(event: Event) -> None:
             refresh_task_cards(_task(event))
         case "task.unlinked":
             _ask_about_deletion(event)
-        case "customer.shared" if event.data.get("before") is None:
+        case "customer.shared" if event.data.get("before") is None and not event.data.get("together"):
             _tell_coworker(event)
         case "lead.unanswered":
             _tell_of_waiting_lead(event)

@@ -200,7 +200,7 @@ def _grant(request: ShareRequest, customer: Customer, asker: Member, actor: Memb
     decider = actor if may(actor, "edit", customer.owner_id) else owner  # a manager stands in for the owner here
     try:
         if request.state in (READ, EDIT) and customer.owner_id != asker.id:
-            add_coworker(customer, asker, may_edit=request.state == EDIT, actor=decider)
+            add_coworker(customer, asker, may_edit=request.state == EDIT, actor=decider, quietly=True)
         if request.state == HANDED:
             assign_customer(customer, asker.id, actor=actor, beyond_team=True)
     except (Invalid, Conflict) as error:
