@@ -1,4 +1,5 @@
-"""Photos: checked, re-encoded (EXIF gone), stored under random names, handed out by signed links that end soon."""
+"""Stored files, first of all photos: checked, re-encoded (EXIF gone), stored under random names, handed out by signed
+links that end soon. Documents are in `wsapp.documents`."""
 
 import hashlib
 import hmac
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -31,12 +33,14 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 LINK_LIFE = timedelta(minutes=10)
 ORPHAN_AFTER = timedelta(hours=24)
 MAX_PER_RECORD = 9
+PHOTO = "image/jpeg"
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # twice this raises in Pillow; open_photo raises from one pixel above
 
 
 class StoredFile(CorpScoped, Base):
-    """A photo. `record_id` is what it belongs to, None until the form that uploaded it is saved.
+    """A photo, or a document (`name`). `record_id` is what it belongs to, None until the form that uploaded it is
+    saved; `part` is "" for the record's photos, else the custom field that holds it ("custom.<key>").
 
     `media_id` names a photo that still lies with the host; the worker fetches it and `state` becomes "ready".
     """
@@ -51,7 +55,9 @@ class StoredFile(CorpScoped, Base):
     record_id: Mapped[str | None] = mapped_column(sa.String(40))
     state: Mapped[str] = mapped_column(sa.String(10), default="ready")  # ready, waiting, failed
     media_id: Mapped[str | None] = mapped_column(sa.String(300))
-    content_type: Mapped[str] = mapped_column(sa.String(40), default="image/jpeg")
+    part: Mapped[str] = mapped_column(sa.String(60), default="")
+    name: Mapped[str] = mapped_column(sa.String(120), default="")  # of a document, as its owner called it
+    content_type: Mapped[str] = mapped_column(sa.String(100), default=PHOTO)
     size: Mapped[int] = mapped_column(default=0)  # bytes
     width: Mapped[int] = mapped_column(default=0)
     height: Mapped[int] = mapped_column(default=0)
@@ -135,6 +141,14 @@ def _fill(stored: StoredFile, photo: Photo) -> None:
     stored.size, stored.width, stored.height = len(photo.body), photo.width, photo.height
 
 
+def store(stored: StoredFile, body: bytes) -> None:
+    """Write the bytes of a file that is no photo."""
+    path = path_of(stored)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, body)
+    stored.size = len(body)
+
+
 def _write(path: Path, body: bytes) -> None:
     """Write whole or not at all."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
@@ -153,8 +167,10 @@ def _path(corp_id: int | None, file_id: str) -> Path:
 
 
 def path_of(stored: StoredFile, *, thumb: bool = False) -> Path:
-    """Return where a ready photo or its thumbnail lies."""
+    """Return where a ready file, or a photo's thumbnail, lies."""
     path = _path(stored.corp_id, stored.id)
+    if stored.content_type != PHOTO:
+        return path.with_suffix(".bin")
     return path.with_suffix(".thumb.jpg") if thumb else path
 
 
@@ -168,10 +184,16 @@ def attach(file_ids: Sequence[str], *, to: Any, owner_id: str, most: int = MAX_P
     found = {one.id: one for one in rows(sa.select(StoredFile).where(StoredFile.id.in_(wanted)))}
     for file_id in wanted:
         stored = found.get(file_id)
-        if stored is None or stored.owner_id != owner_id or stored.record_id not in (None, to.id):
+        if stored is None or not may_become_part(stored, to.id, owner_id=owner_id) or stored.content_type != PHOTO:
             raise Invalid({"photos": _("有照片已失效，请重新上传")})
         stored.record_id = to.id
     return wanted
+
+
+def may_become_part(stored: StoredFile, record_id: str | None, *, owner_id: str, part: str = "") -> bool:
+    """Say whether a file can be part of a record: its owner's upload that is nowhere yet, or there already."""
+    is_there = stored.record_id == record_id is not None and stored.part == part
+    return is_there or (stored.owner_id == owner_id and stored.record_id is None)
 
 
 def find_file(file_id: str) -> StoredFile:
@@ -182,11 +204,11 @@ def find_file(file_id: str) -> StoredFile:
     return stored
 
 
-_FILES = Kept(sa.select(*columns_of(StoredFile)).where(one_of(StoredFile.record_id, "ids")))
+_FILES = Kept(sa.select(*columns_of(StoredFile)).where(one_of(StoredFile.record_id, "ids"), StoredFile.part == ""))
 
 
 def files_of(record_ids: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the columns of the files of records by record id, oldest first, in one query."""
+    """Return the columns of the photos of records by record id, oldest first, in one query."""
     found: dict[str, list[Any]] = {one: [] for one in record_ids}
     if record_ids:
         # Sorted here: asked to sort by its key, SQLite reads through all files of the corp.
@@ -207,6 +229,12 @@ def remove_bytes(stored: StoredFile) -> None:
 
 
 # --- links --------------------------------------------------------------------------------------------------------
+
+
+def address(stored: Any, member: Any) -> str:
+    """Return the path of a link to a file (a row of `StoredFile`), good for ten minutes, for a member alone."""
+    query = link_query(stored.corp_id, stored.id, member.id, member.epoch)
+    return f"/files/{stored.id}?{urlencode(query)}"
 
 
 def link_query(corp_id: int, file_id: str, member_id: str, epoch: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Custom fields and forms."""
+"""Custom fields and forms; what they hold on contacts, follow-ups, visits and tasks; documents."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,7 @@ from sqlalchemy.dialects import postgresql
 MOMENT = sa.DateTime(timezone=True)
 SORTED = sa.String(160).with_variant(sa.String(160, collation="C"), "postgresql")
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+CARRIERS = ("contact", "follow_up", "visit", "task")
 
 revision = "0008"
 down_revision = "0007"
@@ -50,9 +51,28 @@ def upgrade() -> None:
     )
     op.create_index("ix_custom_value_found", "custom_value", ["corp_id", "field_id", "sort_key", "record_id"])
     op.create_index("ix_custom_value_record", "custom_value", ["corp_id", "record_id", "field_id"])
+    if op.get_bind().dialect.name == "postgresql":
+        # Which values are frequent depends on the field; without this the planner takes yes for a rare word.
+        op.execute("CREATE STATISTICS st_custom_value_found (mcv) ON corp_id, field_id, sort_key FROM custom_value")
+
+
+    with op.batch_alter_table("stored_file") as table:
+        table.add_column(sa.Column("part", sa.String(60), nullable=False, server_default=""))
+        table.add_column(sa.Column("name", sa.String(120), nullable=False, server_default=""))
+        table.alter_column("content_type", existing_type=sa.String(40), type_=sa.String(100), existing_nullable=False)
+    for carrier in CARRIERS:
+        op.add_column(carrier, sa.Column("custom", JSON, nullable=False, server_default="{}"))
 
 
 def downgrade() -> None:
+    for carrier in CARRIERS:
+        with op.batch_alter_table(carrier) as table:
+            table.drop_column("custom")
+    op.execute("UPDATE stored_file SET content_type = 'image/jpeg' WHERE length(content_type) > 40")
+    with op.batch_alter_table("stored_file") as table:
+        table.alter_column("content_type", existing_type=sa.String(100), type_=sa.String(40), existing_nullable=False)
+        table.drop_column("name")
+        table.drop_column("part")
     for table in ("custom_value", "custom_field"):
         op.drop_table(table)
 

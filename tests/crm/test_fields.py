@@ -5,8 +5,9 @@ import sqlalchemy as sa
 from flask import Flask
 
 from wsapp.crm.customers.actions import create_customer
-from wsapp.crm.customers.merge import merge_customers, undo_merge
+from wsapp.crm.customers.merge import merge_customers
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.unmerge import undo_merge
 from wsapp.crm.deletions.actions import Conflicting, delete, purge, restore
 from wsapp.crm.fields import numbers
 from wsapp.crm.fields.access import access

@@ -1,11 +1,14 @@
 """A corp's own fields on the phone: the form draws them, says what is wrong, and the record shows them."""
 
+import html
+import io
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 
 from tests.cast import Cast
 from wsapp import clock
@@ -14,7 +17,8 @@ from wsapp.crm.fields.definitions import add_field
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.roles import Role
 from wsapp.crm.org.standing import changed
-from wsapp.db import corp_scope, db, first, new_id
+from wsapp.db import corp_scope, db, first, new_id, rows
+from wsapp.files import StoredFile
 
 
 @pytest.fixture
@@ -174,3 +178,76 @@ def test_a_field_that_a_role_hides_is_nowhere(
     with app.app_context(), corp_scope(cast.corp_id):
         kept = first(sa.select(Customer.custom).where(Customer.name == "中山灯具厂二"))
         assert kept == {"margin": "9876.00", "brand": "红双喜"}
+
+
+def picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 40), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_photos_and_documents_are_attached_shown_and_let_go(
+    define: Any, phone: FlaskClient, app: Flask, cast: Cast, cha: Member, sign_in: Any
+) -> None:
+    define("front", "image", "门头照")
+    define("papers", "file", "合同附件")
+    paper = b"%PDF-1.7\nhello"
+    answer = post(
+        phone,
+        "/h5/customers",
+        {
+            "name": "佛山市华星家具有限公司",
+            "custom.front": "",
+            "custom.papers": "",
+            "custom.front.files": (io.BytesIO(picture()), "门头.png"),
+            "custom.papers.files": (io.BytesIO(paper), "2026 年度\u202e合同.pdf"),
+        },
+    )
+    assert answer.status_code == 303, answer.text
+    page = phone.get(answer.location).text
+    assert "门头照" in page
+    assert "2026 年度合同.pdf" in page
+    link = html.unescape(page.split('href="/files/')[-1].split('"')[0])
+    sent = phone.get(f"/files/{link}")
+    assert sent.data == paper
+    assert sent.headers["Content-Disposition"].startswith("attachment")
+    assert sent.headers["X-Content-Type-Options"] == "nosniff"
+    with app.app_context(), corp_scope(cast.corp_id):
+        custom = first(sa.select(Customer.custom).where(Customer.name == "佛山市华星家具有限公司"))
+        held = {one.part: one.record_id for one in rows(sa.select(StoredFile))}
+    assert held == {
+        "custom.front": answer.location.rpartition("/")[2],
+        "custom.papers": answer.location.rpartition("/")[2],
+    }
+    stolen = post(sign_in(cha), "/h5/customers", {"name": "别人的客户公司", "custom.papers": custom["papers"]})
+    assert stolen.status_code == 422
+    assert "有文件已失效" in stolen.text
+    assert "合同.pdf" not in stolen.text
+    let_go = {
+        "name": "佛山市华星家具有限公司",
+        "version": "1",
+        "custom.front": ["", *custom["front"]],
+        "custom.papers": "",
+    }
+    assert post(phone, answer.location, let_go).status_code == 303
+    page = phone.get(answer.location).text
+    assert "合同.pdf" not in page
+    assert "门头照" in page
+
+
+def test_a_file_that_is_not_what_it_says_is_refused_and_the_others_stay(define: Any, phone: FlaskClient) -> None:
+    define("front", "image", "门头照")
+    define("papers", "file", "合同附件")
+    answer = post(
+        phone,
+        "/h5/customers",
+        {
+            "name": "佛山市华星家具有限公司",
+            "custom.front.files": (io.BytesIO(picture()), "门头.png"),
+            "custom.papers.files": (io.BytesIO(b"MZ\x90\x00"), "合同.pdf"),
+        },
+    )
+    assert answer.status_code == 422
+    assert "内容应与扩展名一致" in answer.text
+    assert 'name="custom.front" value="' in answer.text
+    assert answer.text.count("thumb=1") == 1

@@ -18,14 +18,13 @@ from wsapp.crm.customers.queries import demand_right, find_customer, may_do, pho
 from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
-from wsapp.crm.fields import forms as own_fields
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.fields.conditions import FACTS
-from wsapp.crm.fields.showing import change_shown, facts_of
+from wsapp.crm.fields.showing import change_shown
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.search import filters
 from wsapp.db import db, first
-from wsapp.h5 import leaving, lists, panels, rows, timeline, words
+from wsapp.h5 import leaving, lists, ownfields, panels, rows, timeline, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.known import ask_about, known
 from wsapp.h5.owners import may_part
@@ -183,6 +182,7 @@ def page(customer_id: str) -> str:
         next_url=next_page(after),
         badges=_badges(customer),
         facts=_facts(customer, owner),
+        **ownfields.shown("customer", customer.custom, {name: getattr(customer, name) for name in FACTS["customer"]}),
         beside=lists.beside(customer, g.member),
         leaving=leaving.on_record(customer),
     )
@@ -255,9 +255,7 @@ def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
         "last_visited_at": _("上次拜访"),
         "last_deal_at": _("上次成交"),
     }
-    facts = [(str(labels[field]), value) for field, value in shown(g.member, values).items()]
-    own = {name: getattr(customer, name) for name in FACTS["customer"]}
-    return facts + facts_of("customer", customer.custom or {}, own, actor=g.member)
+    return [(str(labels[field]), value) for field, value in shown(g.member, values).items()]
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
@@ -289,7 +287,7 @@ def _show_new(form: Form, problem: Problem | None = None) -> str:
 def _read() -> Form:
     form = Form.read((*TEXTS, "similar_ok"), LISTS)
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
-    form.typed |= own_fields.typed("customer", _posted_custom(), actor=g.member)
+    ownfields.take(form, "customer")
     return form
 
 
@@ -304,16 +302,14 @@ def _split(text: str) -> list[str]:
     return text.split()
 
 
-def _choices(form: Form) -> dict[str, Any]:
+def _choices(form: Form, customer: Customer | None = None) -> dict[str, Any]:
     return {
+        "custom": ownfields.drawn("customer", form, customer.custom or {} if customer else None),
         "locked": locked(g.member, (*TEXTS, *LISTS)),
         "kinds": list(words.CUSTOMER_KINDS.items()),
         "levels": [(level, level) for level in LEVELS],
         "stages": list(words.STAGES.items()),
         "known_tags": _tags_in_use(),
-        "custom": own_fields.drawn(
-            "customer", form.typed, form.errors, actor=g.member, changes=form.version is not None
-        ),
     }
 
 
@@ -335,7 +331,7 @@ def edit(customer_id: str) -> str:
     demand_right(customer, "edit", actor=g.member)
     typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
     typed |= {"phones": phones_shown(customer, actor=g.member), "tags": list(customer.tags)}
-    typed = shown(g.member, typed) | own_fields.typed("customer", customer.custom or {}, actor=g.member)
+    typed = shown(g.member, typed) | ownfields.typed("customer", customer.custom or {})
     form = Form(typed, version=customer.version)
     return _show_edit(customer, form)
 
@@ -361,15 +357,11 @@ def change(customer_id: str) -> Any:
 
 def _posted_values(form: Form) -> dict[str, Any]:
     """Return the fields that the form really held, so that a shorter form changes only what it shows."""
+    form.demand_clean()
     posted = {name for name in request.form if name != "new_tags"}
     posted |= {"tags"} if "new_tags" in request.form else set()
     values = {name: value for name, value in _values(form).items() if name in posted}
-    custom = _posted_custom()
-    return values | ({"custom": custom} if custom else {})
-
-
-def _posted_custom() -> dict[str, Any]:
-    return own_fields.posted("customer", request.form, actor=g.member)
+    return values | ({"custom": form.custom} if form.custom else {})
 
 
 def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -> str:
@@ -385,7 +377,7 @@ def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -
         form=form,
         conflict=conflict,
         **known(problem),
-        **_choices(form),
+        **_choices(form, customer),
     )
 
 

@@ -22,12 +22,16 @@ NOT_CONTENT = frozenset({"csrf_token", "idempotency_key"})
 
 @dataclass
 class Form:
-    """What a person typed (`typed`: text, or lists of text); what is wrong with it (field → words, "": the whole)."""
+    """What a person typed (`typed`: text, or lists of text); what is wrong with it (field → words, "": the whole).
+
+    `custom` are the values of the corp's own fields that the form held, by key (see `ownfields.take`).
+    """
 
     typed: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     version: int | None = None
+    custom: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, fields: tuple[str, ...], lists: tuple[str, ...] = ()) -> "Form":

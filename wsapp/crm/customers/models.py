@@ -170,6 +170,7 @@ class Contact(CorpScoped, Base):
     tags: Mapped[list[str]] = mapped_column(Json, default=list)
     note: Mapped[str] = mapped_column(sa.String(500), default="")
     external_userid: Mapped[str] = mapped_column(sa.String(64), default="")
+    custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     creator_id: Mapped[str | None] = mapped_column(sa.String(40))
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)

@@ -16,7 +16,7 @@ DEFAULTS = {  # where a default may come from → for which types
     "user": ("person",),
     "department": ("department",),
     "today": ("date",),
-    "parent": tuple(key for key, kind in KINDS.items() if kind.given),
+    "parent": tuple(key for key, kind in KINDS.items() if kind.given and not kind.holds_files),
 }
 NUMBERS = {  # setting → (types, least, most)
     "decimals": (("number", "percent", "formula"), 0, 6),

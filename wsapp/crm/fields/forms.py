@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from wsapp.crm.fields.access import writes
+from wsapp.crm.fields.attached import Shown, files_shown, of_files
 from wsapp.crm.fields.conditions import RULES
 from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.models import Field
 from wsapp.crm.fields.records import records_of
-from wsapp.crm.fields.types import LINE, MAX_ROWS, STEP, TEXT, columns_of, show_value
+from wsapp.crm.fields.types import LINE, MAX_ROWS, STEP, TEXT, columns_of, kind_of, show_value
 from wsapp.crm.org.models import Department, Member
 from wsapp.crm.org.queries import assignable_members, names, visible_departments
 from wsapp.db import db
@@ -55,7 +56,7 @@ def posted(obj: str, sent: Sent, *, actor: Member) -> dict[str, Any]:
 
 def _posted_one(field: Field, sent: Sent) -> Any:
     text = _bare(sent[field.name])
-    if field.type == "multiple":
+    if field.type == "multiple" or kind_of(field).holds_files:
         return [_bare(one) for one in sent.getlist(field.name) if one]
     if field.type == "address":
         return {"text": text, **_place(_text(sent, f"{field.name}.at"))}
@@ -101,11 +102,15 @@ def typed(obj: str, values: Mapping[str, Any], *, actor: Member) -> dict[str, An
 
 
 def drawn(
-    obj: str, values: Mapping[str, Any], errors: Mapping[str, str], *, actor: Member, changes: bool = False
+    obj: str,
+    values: Mapping[str, Any],
+    errors: Mapping[str, str],
+    *,
+    actor: Member,
+    stored: Mapping[str, Any] | None = None,
 ) -> list[Drawn]:
-    """Return the parts of a form, see `draw_all`. `values`, `errors`: by the form's names; `changes`: it changes a
-    record that is there."""
-    return draw_all(writable(obj, actor), values, errors, actor=actor, changes=changes)
+    """Return the parts of a form, see `draw_all`. `values`, `errors`: by the form's names."""
+    return draw_all(writable(obj, actor), values, errors, actor=actor, stored=stored)
 
 
 def draw_all(
@@ -114,9 +119,13 @@ def draw_all(
     errors: Mapping[str, str],
     *,
     actor: Member,
-    changes: bool = False,
+    stored: Mapping[str, Any] | None = None,
 ) -> list[Drawn]:
-    """Return the parts of a form: title, and its fields as the template draws them. A heading begins a new part."""
+    """Return the parts of a form: title, and its fields as the template draws them. A heading begins a new part.
+
+    `stored` are the values of the record that the form changes, None where it makes a new one.
+    """
+    files = _files(fields, values, stored or {}, actor)
     parts: list[Drawn] = []
     for field in fields:
         if field.type == "heading" or not parts:
@@ -124,8 +133,22 @@ def draw_all(
         if field.type != "heading":
             value = values.get(field.name)
             one = draw(field, value, errors.get(field.name, ""), actor=actor)
-            parts[-1]["fields"].append(one | {"stored": changes and bool(value)})
+            one["files"] = [files[file_id] for file_id in _ids(value) if file_id in files]
+            parts[-1]["fields"].append(one | {"stored": stored is not None and bool(value)})
     return [part for part in parts if part["fields"]]
+
+
+def _files(
+    fields: Sequence[Field], values: Mapping[str, Any], stored: Mapping[str, Any], actor: Member
+) -> Mapping[str, Shown]:
+    """Return the files that the form holds by id: the record's, and what its user has uploaded meanwhile."""
+    wanted = [file_id for field in of_files(fields) for file_id in _ids(values.get(field.name))]
+    held = [file_id for field in of_files(fields) for file_id in _ids(stored.get(field.key))]
+    return files_shown(wanted, actor=actor, held=held)
+
+
+def _ids(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def draw(field: Field, value: Any, error: str, *, actor: Member) -> Drawn:

@@ -45,6 +45,16 @@ def narrowings(obj: str, *, actor: Member) -> list[Narrowing]:
     return [one for field in filterable(obj, actor=actor) for one in _of(field)]
 
 
+def asked(obj: str, chosen: Mapping[str, str], *, actor: Member) -> dict[str, dict[str, Any]]:
+    """Return what typed values (by the narrowings' names) ask for together, as `finding.matching` takes it."""
+    known = {one.name: one for one in narrowings(obj, actor=actor)}
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in chosen.items():
+        for key, tests in known[name].tests(value).items():
+            found.setdefault(key, {}).update(tests if isinstance(tests, Mapping) else {"eq": tests})
+    return found
+
+
 def _of(field: Field) -> list[Narrowing]:
     if field.type in RANGED:
         return _range(field)

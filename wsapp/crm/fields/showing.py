@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp.crm.fields.access import HIDDEN, access, mask, reads
+from wsapp.crm.fields.attached import Shown, files_shown, of_files
 from wsapp.crm.fields.conditions import is_shown
 from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.formulas import with_results
@@ -23,7 +24,8 @@ def readable(obj: str, actor: Member) -> Mapping[str, Field]:
 
 
 def facts_of(obj: str, values: Mapping[str, Any], own: Mapping[str, Any], *, actor: Member) -> list[tuple[str, str]]:
-    """Return a record's custom values in words, (label, text), in the order of the form; headings are left out.
+    """Return a record's custom values in words, (label, text), in the order of the form; headings are left out, and
+    files (see `albums_of`).
 
     `own` are the record's own fields that rules look at.
     """
@@ -33,9 +35,19 @@ def facts_of(obj: str, values: Mapping[str, Any], own: Mapping[str, Any], *, act
     values = with_results(fields, values)
     context = {**own, **values}
     seen = [one for one in fields.values() if access(actor, one.name, obj) != HIDDEN and is_shown(one, context)]
-    there = [(one, values[one.key]) for one in seen if values.get(one.key) is not None and one.type != "heading"]
+    seen = [one for one in seen if one.type != "heading" and not kind_of(one).holds_files]
+    there = [(one, values[one.key]) for one in seen if values.get(one.key) is not None]
     names = _names(there)
     return [(field.label, _words(field, value, names, actor)) for field, value in there]
+
+
+def albums_of(obj: str, values: Mapping[str, Any], *, actor: Member) -> list[tuple[str, list[Shown]]]:
+    """Return the files of a record that the actor sees, (label, files), field by field."""
+    fields = [one for one in of_files(fields_of(obj).values()) if reads(actor, one.name, obj) and values.get(one.key)]
+    held = [file_id for one in fields for file_id in values[one.key]]
+    found = files_shown(held, actor=actor, held=held)
+    albums = [(one.label, [found[file_id] for file_id in values[one.key] if file_id in found]) for one in fields]
+    return [album for album in albums if album[1]]
 
 
 def _words(field: Field, value: Any, names: Mapping[tuple[str, Any], str], actor: Member) -> str:

@@ -34,7 +34,7 @@ class Kind:
     """A type. `keys` gives the texts by which a record is found (empty: it cannot be indexed).
 
     `names`: whose names its values are shown by ("member", "department", "record"; "" for none). `widens_to`: the types
-    it may become without loss.
+    it may become without loss. `holds_files`: its values are ids of files, see `attached`.
     """
 
     key: str
@@ -47,6 +47,7 @@ class Kind:
     chooses: bool = False
     given: bool = True  # filled in by people; else by the program, or not at all
     names: str = ""
+    holds_files: bool = False
     widens_to: tuple[str, ...] = ()
 
 
@@ -234,6 +235,27 @@ def _show_address(field: Field, value: Any) -> str:
     return str(value["text"]) or f"{value['lat']:.5f}, {value['lng']:.5f}"
 
 
+# --- files --------------------------------------------------------------------------------------------------------
+
+MOST_FILES: Mapping[str, int] = {"image": 9, "file": 5}
+FILE_ID = re.compile(r"[0-9a-z]{20,40}")
+
+
+def _clean_files(field: Field, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(_("应为已上传文件的编号列表"))
+    found = list(dict.fromkeys(one for one in value if one))
+    if any(not FILE_ID.fullmatch(one) for one in found):
+        raise ValueError(_("有文件已失效，请重新上传"))
+    if len(found) > MOST_FILES[field.type]:
+        raise ValueError(_("最多 %(most)d 个文件", most=MOST_FILES[field.type]))
+    return found
+
+
+def _show_files(field: Field, value: Any) -> str:
+    return _("%(n)d 个文件", n=len(value))
+
+
 # --- what others fill in ------------------------------------------------------------------------------------------
 
 
@@ -356,6 +378,8 @@ KINDS: Mapping[str, Kind] = {
         Kind("mail", lazy("邮箱"), _clean_mail, _as_it_is, _text_keys, widens_to=("text", "long_text")),
         Kind("link", lazy("链接"), _clean_link, _as_it_is, _text_keys, widens_to=("long_text",)),
         Kind("address", lazy("地址（含位置）"), _clean_address, _show_address),
+        Kind("image", lazy("图片"), _clean_files, _show_files, holds_files=True),
+        Kind("file", lazy("文件"), _clean_files, _show_files, holds_files=True),
         Kind("serial", lazy("流水号"), _refuse_given, _as_it_is, _text_keys, given=False, widens_to=("text",)),
         Kind("formula", lazy("公式"), _refuse_given, _show_formula, _formula_keys, given=False),
         Kind("relation", lazy("关联记录"), _clean_id, _as_it_is, _text_keys, sortable=False, names="record"),

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from wsapp import clock
 from wsapp.crm.fields.access import HIDDEN, access, writes
+from wsapp.crm.fields.attached import check_files, hold_files
 from wsapp.crm.fields.conditions import is_read_only, is_required, is_shown
 from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.formulas import with_results
@@ -136,6 +137,9 @@ def _resolved(field: Field, value: Any, stored: Any, actor: Member) -> Any:
     """Return the id that a person, department or record is kept by. Raises ValueError for one that may not be named."""
     if value is None or value == stored:
         return value
+    if kind_of(field).holds_files:
+        check_files(field, value, stored, actor)
+        return value
     match kind_of(field).names:
         case "member":
             named = sa.or_(Member.id == value, Member.userid == value)
@@ -169,9 +173,12 @@ def _next_numbers(field: Field, most: int) -> list[str]:
 
 
 def keep_findable(obj: str, record_id: str, values: Values, before: Values | None = None) -> None:
-    """Write the index of a record whose values changed from `before`. Raises Duplicate for a unique value that another
-    record has, also one that was saved at the same moment."""
+    """Write the index of a saved record whose values changed from `before`, and make its files part of it.
+
+    Raises Duplicate for a unique value that another record has, also one that was saved at the same moment.
+    """
     fields = fields_of(obj)
+    hold_files(fields.values(), record_id, values, before or {})
     if not any(field.indexed or field.unique for field in fields.values()):
         return
     values, before = with_results(fields, values), with_results(fields, before or {})

@@ -1,11 +1,12 @@
 """The follow-up table."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wsapp.db import Base, CorpScoped, Moment, corp_key
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 KINDS = ("phone", "wechat", "visit", "mail", "meeting", "other")
 
@@ -32,5 +33,6 @@ class FollowUp(CorpScoped, Base):
     happened_at: Mapped[datetime] = mapped_column(Moment)
     next_at: Mapped[datetime | None] = mapped_column(Moment)
     next_action: Mapped[str] = mapped_column(sa.String(120), default="")
+    custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     created_at: Mapped[datetime] = mapped_column(Moment)
     version: Mapped[int] = mapped_column(default=1)

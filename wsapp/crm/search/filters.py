@@ -7,6 +7,7 @@ be narrowed by registers it with `register`; a corp's own fields come by themsel
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from wsapp.crm.customers.queries import tagged
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import reads
 from wsapp.crm.fields.finding import matching as with_custom
-from wsapp.crm.fields.narrowing import Narrowing, narrowings
+from wsapp.crm.fields.narrowing import asked, narrowings
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members
 from wsapp.crm.tasks.queries import start_of_today
@@ -56,14 +57,10 @@ def register(*found: Filter) -> None:
 def filters_for(actor: Member) -> list[Filter]:
     """Return the filters that the actor may use, the corp's own fields last."""
     own = [
-        Filter(one.name, one.label, one.field, _of_custom(one, actor), one.choices, one.input)
+        Filter(one.name, one.label, one.field, partial(_of_custom, one.name, actor), one.choices, one.input)
         for one in narrowings("customer", actor=actor)
     ]
     return [one for one in _registered.values() if all(reads(actor, field) for field in one.field.split())] + own
-
-
-def _of_custom(one: Narrowing, actor: Member) -> Callable[[str], sa.ColumnElement[bool]]:
-    return lambda value: sa.and_(*with_custom("customer", one.tests(value), actor=actor, id_column=Customer.id))
 
 
 def wanted(values: Mapping[str, str], *, actor: Member) -> dict[str, str]:
@@ -79,13 +76,29 @@ def conditions(chosen: Mapping[str, str], *, actor: Member) -> list[sa.ColumnEle
     if not chosen:
         return []
     known = {one.name: one for one in filters_for(actor)}
-    found = []
-    for name, value in chosen.items():
-        try:
-            found.append(known[name].condition(value))
-        except Invalid:
-            found.append(sa.false())
-    return found
+    found = [_condition(known[name], value) for name, value in chosen.items() if not name.startswith(CUSTOM)]
+    own = {name: value for name, value in chosen.items() if name.startswith(CUSTOM)}
+    return [*found, _of_all_custom(own, actor)] if own else found
+
+
+def _of_custom(name: str, actor: Member, value: str) -> sa.ColumnElement[bool]:
+    return _of_all_custom({name: value}, actor)
+
+
+def _of_all_custom(chosen: Mapping[str, str], actor: Member) -> sa.ColumnElement[bool]:
+    """Return one condition for all of the corp's own fields: from and to of one field are looked up together."""
+    try:
+        wanted = asked("customer", chosen, actor=actor)
+        return sa.and_(*with_custom("customer", wanted, actor=actor, id_column=Customer.id))
+    except Invalid:
+        return sa.false()
+
+
+def _condition(one: Filter, value: str) -> sa.ColumnElement[bool]:
+    try:
+        return one.condition(value)
+    except Invalid:
+        return sa.false()
 
 
 # --- what every corp has ------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Tasks and the reminders planned for them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -65,6 +66,7 @@ class Task(CorpScoped, Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     version: Mapped[int] = mapped_column(default=1)
+    custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
 
     @property
     def is_open(self) -> bool:

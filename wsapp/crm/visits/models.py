@@ -1,11 +1,12 @@
 """The visit table."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wsapp.db import Base, CorpScoped, Moment, corp_key
+from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 IN, DONE = "in", "done"
 STATES = ("planned", IN, DONE, "cancelled", "missed")
@@ -44,5 +45,6 @@ class Visit(CorpScoped, Base):
     trust: Mapped[str] = mapped_column(sa.String(10))
     no_fix_reason: Mapped[str] = mapped_column(sa.String(100), default="")
     next_at: Mapped[datetime | None] = mapped_column(Moment)
+    custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     created_at: Mapped[datetime] = mapped_column(Moment)
     version: Mapped[int] = mapped_column(default=1)
