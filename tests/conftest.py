@@ -204,8 +204,11 @@ def database_url(_template: str, tmp_path: Path, request: pytest.FixtureRequest)
 def app(database_url: str, tmp_path: Path, wecom: RunningEmulator, dingtalk: RunningEmulator) -> Iterator[Flask]:
     """The product, connected to both sample firms and to the cast's two corps."""
     from wsapp.app import create_app
+    from wsapp.crm.org import standing
     from wsapp.db import db
     from wsapp.doctor import rounds
+
+    standing._kept.clear()  # the corps of another test's database have the same numbers
 
     settings = settings_for(
         tmp_path / "data", url=database_url, public_url=PUBLIC_URL, wecom_base=wecom.url, dingtalk_base=dingtalk.url

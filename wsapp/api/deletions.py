@@ -14,7 +14,7 @@ from wsapp.api.schemas_in import CustomerPath, FollowUpPath, TaskPath, VisitPath
 from wsapp.crm.deletions.actions import delete, restore
 from wsapp.crm.deletions.kinds import KINDS
 from wsapp.crm.deletions.models import Deletion
-from wsapp.crm.deletions.queries import COLUMNS, SORTS, ends_at, find_deletion, visible_deletions
+from wsapp.crm.deletions.queries import COLUMNS, SORTS, ends_at, find_deletion, title_shown, titled, visible_deletions
 from wsapp.db import db
 from wsapp.problems import Invalid
 from wsapp.texts import _
@@ -69,7 +69,7 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
         {
             "id": row.id,
             "object": row.object,
-            "title": row.title,
+            "title": title_shown(g.member, row.object, row.title),
             "customer": row.customer_id,
             "deleted_by": row.deleted_by,
             "reason": row.reason,
@@ -129,7 +129,7 @@ def index(query: DeletionList) -> Answer:
     if query.object:
         statement = statement.where(Deletion.object == query.object)
     if query.q.strip():
-        statement = statement.where(Deletion.title.contains(query.q.strip(), autoescape=True))
+        statement = statement.where(titled(query.q.strip(), actor=g.member))
     return listed(statement, query, sorts=SORTS, default="-deleted_at", id_column=Deletion.id, show=_show)
 
 

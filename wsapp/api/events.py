@@ -21,6 +21,7 @@ COLUMNS = (Event.id, Event.kind, Event.subject_type, Event.subject_id, Event.cus
 SORTS = {"-at": (Event.at, True), "at": (Event.at, False)}
 # Fields of changes as the API calls them; those that hold members are answered as userids.
 NAMES = {"owner": "owner", "assignee_id": "assignee", "customer_id": "customer", "parent_id": "parent"}
+RULED_AS = {"contact": "customer"}  # a contact's numbers are seen as its customer's are
 PEOPLE = ("owner", "assignee_id")
 
 
@@ -39,7 +40,9 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
             "customer": row.customer_id,
             "actor": row.actor,
             "at": text_of(row.at),
-            "changes": _changes(changes_shown(g.member, row.changes, row.subject_type), people),
+            "changes": _changes(
+                changes_shown(g.member, row.changes, RULED_AS.get(row.subject_type, row.subject_type)), people
+            ),
         }
         for row in found
     ]

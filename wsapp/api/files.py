@@ -90,11 +90,15 @@ def _may_see(stored: StoredFile) -> bool:
         return bool(stored.owner_id == g.member.id)
     if stored.part:
         return _may_see_field(stored)
-    holders: tuple[tuple[Any, Any], ...] = (
-        (Visit.id, visible_visits(g.member)),
-        (FollowUp.id, visible_follow_ups(g.member)),
+    holders: tuple[tuple[str, Any, Any], ...] = (
+        ("visit", Visit.id, visible_visits(g.member)),
+        ("follow_up", FollowUp.id, visible_follow_ups(g.member)),
     )
-    return any(first(sa.select(column).where(column == stored.record_id, seen)) for column, seen in holders)
+    return any(
+        first(sa.select(column).where(column == stored.record_id, seen))
+        for obj, column, seen in holders
+        if reads_field(g.member, "photos", obj)
+    )
 
 
 def _may_see_field(stored: StoredFile) -> bool:

@@ -22,6 +22,7 @@ from wsapp.crm.customers.leads import (
     reject_lead,
     reopen_lead,
     score_of,
+    sees_score,
     start_lead,
 )
 from wsapp.crm.customers.models import Customer
@@ -63,7 +64,8 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
             g.member,
             {field: getattr(row, field) for field in PLAIN}
             | {field: text_of(getattr(row, field)) for field in MOMENTS}
-            | {"state": row.lead, "score": score_of(row._mapping, now).total},
+            | {"state": row.lead}
+            | ({"score": score_of(row._mapping, now).total} if sees_score(g.member) else {}),
         )
         for row in found
     ]

@@ -15,6 +15,7 @@ from wsapp.api.schemas_out import Pool as PoolRecord
 from wsapp.api.schemas_out import PooledPage, PoolPage
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, phones_of
+from wsapp.crm.fields.access import demand_readable
 from wsapp.crm.pools.actions import claim_customer, release_customer
 from wsapp.crm.pools.masking import SORTS, pooled, pooled_values
 from wsapp.crm.pools.models import Pool
@@ -83,6 +84,7 @@ def customers(path: PoolPath, query: PooledList) -> Answer:
     pool = pool_for(path.pool_id, actor=g.member)
     statement = pooled(pool)
     if query.level:
+        demand_readable(g.member, ["level"])
         statement = statement.where(Customer.level == query.level)
     if query.q.strip():
         statement = statement.where(named(query.q.strip()))

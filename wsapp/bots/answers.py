@@ -66,7 +66,7 @@ def find(name: str, *, actor: Member, alone: bool) -> Card:
     found = customers_called(name, actor=actor)
     if not found:
         return unknown_customer(name)
-    return _customer(found[0].id, actor=actor, alone=alone) if len(found) == 1 else _several(name, found)
+    return _customer(found[0].id, actor=actor, alone=alone) if len(found) == 1 else _several(name, found, actor)
 
 
 def unknown_customer(name: str) -> Card:
@@ -97,10 +97,10 @@ def _last(customer: Customer) -> str:
     return when(customer.last_followed_at) if customer.last_followed_at else _("还没有")
 
 
-def _several(name: str, found: Sequence[Any]) -> Card:
-    owners = names([one.owner_id for one in found])
+def _several(name: str, found: Sequence[Any], actor: Member) -> Card:
+    owners = names([one.owner_id for one in found]) if reads(actor, "owner") else None
     lines = [
-        (str(number), f"{one.name} · {owners.get(one.owner_id or '', '—')}")
+        (str(number), one.name if owners is None else f"{one.name} · {owners.get(one.owner_id or '', '—')}")
         for number, one in enumerate(found[:MOST], start=1)
     ]
     more = len(found) > MOST

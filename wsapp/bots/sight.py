@@ -41,12 +41,13 @@ def customers_called(name: str, *, actor: Member) -> Sequence[Any]:
 
 def customers_named_in(text: str, *, actor: Member) -> Sequence[Any]:
     """Return the visible customers that a sentence names, at most `MOST` + 1; none where it names nobody."""
+    shorts = reads(actor, "short_name")
     for words in names_in(text):
         statement = sa.select(*_COLUMNS).where(visible_customers(actor), matching(words[:2], actor=actor))
         near = db.session.execute(statement.order_by(Customer.updated_at.desc(), Customer.id).limit(MANY)).all()
         for length in range(len(words), 1, -1):  # the longest beginning that is somebody's name
             wanted = words[:length]
-            meant = [one for one in near if wanted in one.name or wanted in one.short_name]
+            meant = [one for one in near if wanted in one.name or (shorts and wanted in one.short_name)]
             if meant:
                 return meant[: MOST + 1]
     return []

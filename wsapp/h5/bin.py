@@ -8,7 +8,7 @@ from wsapp.crm.customers.queries import find_customers
 from wsapp.crm.deletions.actions import Conflicting, begin_run, delete, restore
 from wsapp.crm.deletions.kinds import KINDS
 from wsapp.crm.deletions.models import DONE, Deletion
-from wsapp.crm.deletions.queries import SORTS, ends_at, find_deletion, find_run, listed
+from wsapp.crm.deletions.queries import SORTS, ends_at, find_deletion, find_run, listed, title_shown
 from wsapp.crm.org.queries import names
 from wsapp.crm.org.rules import rule
 from wsapp.db import db
@@ -60,7 +60,7 @@ def index() -> str:
         {
             "url": url_for("bin.page", deletion_id=row.id),
             "icon": ICONS[row.object],
-            "text": row.title,
+            "text": title_shown(g.member, row.object, row.title),
             "sub": " · ".join(filter(None, (people.get(row.actor_id or "", ""), moment(row.deleted_at)))),
         }
         for row in found
@@ -89,6 +89,7 @@ def _show(deletion: Deletion, problem: Problem | None = None) -> str:
     return show(
         "bin/page.html",
         deletion=deletion,
+        title=title_shown(g.member, deletion.object, deletion.title),
         facts=facts,
         problem=problem.detail if problem else "",
         anyway=isinstance(problem, Conflicting),
@@ -149,7 +150,7 @@ def _ask(obj: str, record_id: str, form: Form) -> str:
         counted=False,
         form=form,
         action=url_for("bin.create", obj=obj, record_id=record_id),
-        title=kind.title(found),
+        title=title_shown(g.member, obj, kind.title(found)),
         kind=str(kind.label),
         back=back,
         days=rule("bin.days"),

@@ -18,6 +18,7 @@ from wsapp.crm.customers.leads import (
     reject_lead,
     reopen_lead,
     score_of,
+    sees_score,
     start_lead,
 )
 from wsapp.crm.customers.models import LEADS, Customer
@@ -85,8 +86,7 @@ def _leads(viewer: Viewer, mine: bool) -> Any:
 
 
 def _row(one: Any, with_owner: bool) -> dict[str, Any]:
-    sees_source = reads(g.member, "source")
-    score = score_of(one._asdict(), clock.now()) if sees_source else None
+    score = score_of(one._asdict(), clock.now()) if sees_score(g.member) else None
     return {
         "url": url_for("customers.page", customer_id=one.id),
         "text": one.name,
@@ -95,7 +95,7 @@ def _row(one: Any, with_owner: bool) -> dict[str, Any]:
                 None,
                 (
                     one.owner_name if with_owner and reads(g.member, "owner") else "",
-                    one.source if sees_source else "",
+                    one.source if reads(g.member, "source") else "",
                     panels.response_words(one),
                 ),
             )

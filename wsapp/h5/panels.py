@@ -9,7 +9,7 @@ from wsapp import clock
 from wsapp.crm.customers.contacts import contacts_of
 from wsapp.crm.customers.coworkers import coworkers_of
 from wsapp.crm.customers.families import relatives
-from wsapp.crm.customers.leads import INVALID, OPEN, Score, score_of
+from wsapp.crm.customers.leads import INVALID, OPEN, Score, score_of, sees_score
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.reveals import are_masked
 from wsapp.crm.customers.tags import known_tags
@@ -84,7 +84,7 @@ def _coworkers(customer: Customer) -> rows.Row:
 
 
 def _lead(customer: Customer, has_phone: bool, has_contact: bool) -> dict[str, Any]:
-    score = score_of(_facts(customer, has_phone, has_contact), clock.now()) if reads(g.member, "source") else None
+    score = score_of(_facts(customer, has_phone, has_contact), clock.now()) if sees_score(g.member) else None
     return {
         "state": str(words.LEADS[customer.lead]),
         "state_key": customer.lead,

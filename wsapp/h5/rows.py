@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from wsapp import clock
 from wsapp.crm.customers.reveals import are_masked, may_reveal
-from wsapp.crm.fields.access import is_ruled, row_shown
+from wsapp.crm.fields.access import is_ruled, reads, row_shown
 from wsapp.crm.tasks.models import DOING, OPEN
 from wsapp.h5 import words
 from wsapp.house import local, zone
@@ -121,16 +121,23 @@ def due_state(row: Any) -> str:
 
 def visit_rows(found: Iterable[Any], *, viewer_id: str) -> list[Row]:
     """Draw visits (see `lists.visit_list`) as links."""
+    places = reads(g.member, "location", "visit")
     return [
         {
             "url": url_for("visits.page", visit_id=row.id),
             "icon": "visit",
             "text": row.customer_name,
             "sub": _visit_line(row, viewer_id),
-            "badge": ("brand", words.VISIT_STATES["in"]) if row.state == "in" else (row.trust, words.TRUST[row.trust]),
+            "badge": _visit_badge(row, places),
         }
         for row in found
     ]
+
+
+def _visit_badge(row: Any, places: bool) -> tuple[str, Any] | None:
+    if row.state == "in":
+        return "brand", words.VISIT_STATES["in"]
+    return (row.trust, words.TRUST[row.trust]) if places else None
 
 
 def _visit_line(row: Any, viewer_id: str) -> str:

@@ -8,6 +8,7 @@ from flask import Blueprint, g, url_for
 
 from wsapp import clock
 from wsapp.crm.customers.queries import find_customer, names_of
+from wsapp.crm.fields.access import locked, reads, shown
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members, manager_of, names
 from wsapp.crm.tasks.actions import MAX_REMINDERS, OFFSETS, change_task, create_task
@@ -80,7 +81,7 @@ def edit(task_id: str) -> str:
         "repeat": task.repeat,
         "repeat_until": local(task.repeat_until).strftime("%Y-%m-%d") if task.repeat_until else "",
     }
-    return _show(Form(typed, version=task.version), task=task)
+    return _show(Form(shown(g.member, typed, "task"), version=task.version), task=task)
 
 
 @bp.post("/<key:task_id>")
@@ -95,6 +96,8 @@ def change(task_id: str) -> Any:
             del values["customer"]  # not the editor's to see, perhaps, and not changed either
         if values["assignee"] == task.assignee_id:
             del values["assignee"]
+        for name in locked(g.member, ("note",), "task"):
+            del values[name]
         change_task(task, values, actor=g.member, version=form.version)
         return url_for("tasks.page", task_id=task_id)
 
@@ -136,6 +139,7 @@ def _show(form: Form, *, task: Task | None = None, problem: Problem | None = Non
         form=form,
         task=task,
         conflict=conflict,
+        locked=locked(g.member, ("note",), "task") if task else (),
         customers=customers,
         kinds=list(words.TASK_KINDS.items()),
         people=[(one.id, one.name) for one in people],
@@ -167,7 +171,7 @@ def _conflict(task: Task, problem: Stale) -> dict[str, Any]:
     differing = [
         (str(words.TASK_FIELDS[field]), _as_text(field, mine, known), _as_text(field, theirs, known))
         for field, (theirs, mine) in problem.changes.items()
-        if field in words.TASK_FIELDS
+        if field in words.TASK_FIELDS and reads(g.member, field, "task")
     ]
     return {"rows": differing, "who": lists.last_actor(task.id) or _("系统"), "at": rows.moment(task.updated_at)}
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from flask import Blueprint, g, render_template, request, url_for
 
 from wsapp.crm.customers.queries import names_of
+from wsapp.crm.fields.access import shown
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.tasks.actions import assign_task, cancel_task, complete_task, snooze_moment, snooze_task
 from wsapp.crm.tasks.models import Task
@@ -78,6 +79,7 @@ def _show(task: Task, form: Form) -> str:
 
 
 def _facts(task: Task, people: dict[str, str]) -> list[tuple[str, str]]:
+    seen = shown(g.member, {"note": task.note, "done_note": task.done_note}, "task")
     reminders = [str(words.REMINDERS.get(minutes) or _("%(n)s 分钟前", n=minutes)) for minutes in task.reminders]
     ended = (
         _("%(who)s 于 %(at)s", who=people.get(task.done_by or "", "—"), at=rows.moment(task.done_at))
@@ -93,9 +95,9 @@ def _facts(task: Task, people: dict[str, str]) -> list[tuple[str, str]]:
         (_("优先级"), str(words.PRIORITIES["high"]) if task.priority == "high" else ""),
         (_("负责人"), people.get(task.assignee_id, "")),
         (_("创建人"), people.get(task.creator_id or "", "")),
-        (_("备注"), task.note),
+        (_("备注"), seen.get("note", "")),
         (_("完成") if task.state == "done" else _("取消"), ended),
-        (_("说明"), task.done_note),
+        (_("说明"), seen.get("done_note", "")),
     ]
 
 

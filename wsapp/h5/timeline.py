@@ -120,10 +120,12 @@ def _by_id(records: Kept, events: Sequence[Any], kind: str) -> dict[str, Any]:
 
 
 def _place(visit: Any) -> Item:
-    if visit is None or not reads(g.member, "location", "visit"):
+    if visit is None:
         return {}
-    distance = None if visit.distance is None else round(visit.distance)
-    return {"trust": visit.trust, "distance": distance, "place": visit.place_name}
+    place: Item = {"place": shown(g.member, {"place_name": visit.place_name}, "visit").get("place_name", "")}
+    if reads(g.member, "location", "visit"):
+        place |= {"trust": visit.trust, "distance": None if visit.distance is None else round(visit.distance)}
+    return place
 
 
 def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
@@ -157,6 +159,8 @@ def _what(event: Any, people: dict[str, str]) -> str:
         case "customer.changed":
             return _("%(who)s 修改了%(fields)s", who=who, fields=_fields(event, words.CUSTOMER_FIELDS))
         case "customer.assigned":
+            if not reads(g.member, "owner"):
+                return _("%(who)s 修改了%(fields)s", who=who, fields=words.CUSTOMER_FIELDS["owner"])
             return _("%(who)s 把负责人改为 %(name)s", who=who, name=people.get(data.get("owner", ""), "—"))
         case "customer.claimed":
             return _("%(who)s 从%(pool)s领取", who=who, pool=data.get("pool_name", ""))

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from wsapp import outbox
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, names_of
+from wsapp.crm.fields.access import reads, shown
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.models import IN, Visit
@@ -140,13 +141,16 @@ def page(visit_id: str) -> str:
 
 
 def _show(visit: Visit, form: Form) -> str:
-    pictures = files_of([visit.id])[visit.id]
+    pictures = files_of([visit.id])[visit.id] if reads(g.member, "photos", "visit") else []
+    places = reads(g.member, "location", "visit")
     return show(
         "visits/page.html",
         visit=visit,
         customer=names_of([visit.customer_id])[visit.customer_id],
         visitor=names([visit.member_id]).get(visit.member_id, ""),
-        facts=_facts(visit),
+        facts=_facts(visit, places),
+        places=places,
+        place_name=_seen(visit)["place_name"],
         distance=None if visit.distance is None else round(visit.distance),
         photos=photos.links(pictures),
         waiting=sum(1 for one in pictures if one.state == "waiting"),
@@ -156,18 +160,26 @@ def _show(visit: Visit, form: Form) -> str:
     )
 
 
-def _facts(visit: Visit) -> list[tuple[str, str]]:
+def _seen(visit: Visit) -> dict[str, str]:
+    """Return the texts of a visit as whoever looks may read them; hidden ones are empty."""
+    texts = {name: getattr(visit, name) for name in ("place_name", "note", "result")}
+    return dict.fromkeys(texts, "") | shown(g.member, texts, "visit")
+
+
+def _facts(visit: Visit, places: bool) -> list[tuple[str, str]]:
+    seen = _seen(visit)
+    accuracy = visit.accuracy if places else None
     out = rows.moment(visit.checked_out_at) if visit.checked_out_at else ""
     if visit.closed_by_system:
         out = _("%(at)s（忘记签退，系统自动签退）", at=out)
     return [
         (_("签到"), rows.moment(visit.checked_in_at) if visit.checked_in_at else ""),
         (_("签退"), out),
-        (_("地点"), visit.place_name),
-        (_("定位精度"), _("约 %(n)s 米", n=round(visit.accuracy)) if visit.accuracy is not None else ""),
-        (_("未定位原因"), visit.no_fix_reason),
-        (_("内容"), visit.note),
-        (_("结果"), visit.result),
+        (_("地点"), seen["place_name"]),
+        (_("定位精度"), _("约 %(n)s 米", n=round(accuracy)) if accuracy is not None else ""),
+        (_("未定位原因"), visit.no_fix_reason if places else ""),
+        (_("内容"), seen["note"]),
+        (_("结果"), seen["result"]),
         (_("下次跟进"), rows.moment(visit.next_at) if visit.next_at else ""),
     ]
 
@@ -178,7 +190,7 @@ def send_photos(visit_id: str) -> Any:
     """Send a visit's photos into one's own chat, from where they can be saved and passed on."""
     visit = find_visit(visit_id, actor=g.member)
     path = url_for("visits.page", visit_id=visit.id)
-    for one in files_of([visit.id])[visit.id]:
+    for one in files_of([visit.id])[visit.id] if reads(g.member, "photos", "visit") else ():
         if one.state == "ready":
             outbox.enqueue("photo.send", {"file": one.id, "member": g.member.id, "path": path})
     db.session.commit()

@@ -16,6 +16,7 @@ from wsapp.crm.customers.queries import demand_right
 from wsapp.crm.customers.rules import WorkingHours, response_time, score_weights, working_hours
 from wsapp.crm.customers.stages import move_stage
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import is_ruled, reads
 from wsapp.crm.org.models import Member
 from wsapp.db import db, first
 from wsapp.house import local
@@ -164,6 +165,7 @@ SCORE_COLUMNS = (  # what `score_of` looks at
     _HAS_PHONE.correlate(Customer).label("phone"),
     _HAS_CONTACT.correlate(Customer).label("contact"),
 )
+SCORED = ("phones", *(field for field in FILLED if field not in ("phone", "contact")), "last_followed_at")
 FRESH = ((3, 1.0), (7, 0.75), (14, 0.5), (30, 0.25))  # days since the last follow-up or visit → part of the points
 # Words in a source → part of the points, the first that fits; any other source, none at all.
 SOURCES = (
@@ -181,6 +183,11 @@ class Score:
 
     total: int
     parts: tuple[tuple[str, int, int], ...]
+
+
+def sees_score(actor: Member) -> bool:
+    """Say whether the actor reads all that a score is made of: it would tell of the rest."""
+    return not is_ruled(actor) or all(reads(actor, field) for field in SCORED)
 
 
 def score_of(lead: Mapping[str, Any], now: datetime) -> Score:

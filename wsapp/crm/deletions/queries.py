@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from wsapp.crm.deletions.kinds import KINDS
 from wsapp.crm.deletions.models import Deletion, DeletionRun
+from wsapp.crm.fields.access import HIDDEN, MASKED, access, mask, reads
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import sight
 from wsapp.crm.org.rules import rule
@@ -14,6 +15,8 @@ from wsapp.db import first
 from wsapp.problems import NotFound
 from wsapp.texts import _
 
+# Of what has no name of its own the title is the beginning of a text: object → the fields that it may come from.
+TITLES = {"follow_up": ("text",), "visit": ("note", "place_name")}
 SORTS = {"-deleted_at": (Deletion.deleted_at, True)}
 COLUMNS = (
     Deletion.id,
@@ -62,11 +65,25 @@ def ends_at(deleted_at: datetime) -> datetime:
     return deleted_at + timedelta(days=rule("bin.days"))
 
 
+def title_shown(actor: Member, obj: str, title: str) -> str:
+    """Return a record's title as the actor may read it: where it comes from a field in part or hidden, likewise."""
+    levels = {access(actor, field, obj) for field in TITLES.get(obj, ())}
+    if HIDDEN in levels:
+        return str(KINDS[obj].label)
+    return str(mask("text", title)) if MASKED in levels else title
+
+
+def titled(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
+    """Return the condition for words of the title; of titles that the actor does not read in full nothing is found."""
+    unread = [name for name, fields in TITLES.items() if not all(reads(actor, field, name) for field in fields)]
+    return sa.and_(Deletion.title.contains(text, autoescape=True), Deletion.object.not_in(unread))
+
+
 def listed(actor: Member, *, obj: str = "", text: str = "") -> sa.Select[*tuple[Any, ...]]:
     """Return the statement of the bin's list: `COLUMNS`, of one kind, with words of the title."""
     statement = sa.select(*COLUMNS).where(visible_deletions(actor))
     if obj:
         statement = statement.where(Deletion.object == obj)
     if text:
-        statement = statement.where(Deletion.title.contains(text, autoescape=True))
+        statement = statement.where(titled(text, actor=actor))
     return statement

@@ -11,7 +11,7 @@ from typing import Any
 from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.formulas import names_in
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.rights import field_access
+from wsapp.crm.org.rights import definitions, field_access
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -91,6 +91,12 @@ def is_ruled(actor: Member, obj: str = "customer") -> bool:
 def reads(actor: Member, field: str, obj: str = "customer") -> bool:
     """Say whether the actor reads a field in full, and may therefore search, sort, filter and count by it."""
     return access(actor, field, obj) in (READ, EDIT)
+
+
+def read_by_all(field: str, obj: str = "customer") -> bool:
+    """Say whether no role of the corp shows a field in part or not at all: what a group's members read along with."""
+    name = ALIASES.get(field, field)
+    return all(one.fields.get(obj, {}).get(name, EDIT) in (READ, EDIT) for one in definitions().values())
 
 
 def writes(actor: Member, field: str, obj: str = "customer") -> bool:

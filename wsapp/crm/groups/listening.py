@@ -25,7 +25,9 @@ def on_event(event: Event) -> None:
         case "task.overdue":
             task: Task | None = first(sa.select(Task).where(Task.id == event.subject_id))
             if task and task.is_open:
-                _tell(event, task.assignee_id, lambda: overdue_card(task, assignee=_name(task.assignee_id)))
+                _tell(
+                    event, task.assignee_id, lambda: overdue_card(task, assignee=_name(task.assignee_id), reader=None)
+                )
 
 
 def _tell(event: Event, person_id: str | None, card: Callable[[], Card]) -> None:
@@ -54,6 +56,7 @@ def _visit(event: Event) -> Card:
         text=event.data.get("text", ""),
         trust=event.data["trust"],
         distance=event.data.get("distance"),
+        reader=None,
     )
 
 

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import shown
 from wsapp.crm.mirrors.models import ASKING, ENTRY, GONE, LEAVING, TODO, TaskMirror
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import member
 from wsapp.crm.tasks.actions import change_task, complete_task
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.house import local
@@ -69,10 +71,16 @@ def wish(task: Task, mirror: TaskMirror) -> dict[str, Any]:
         "all_day": task.all_day,
         "minutes": had.minutes if had and had.minutes else usual,  # drawn longer at the host, it stays so
         "done": task.state == DONE,
-        "note": task.note,
+        "note": _note(task, mirror),
         "source": mirror.id,
         "host_id": mirror.host_id,
     }
+
+
+def _note(task: Task, mirror: TaskMirror) -> str:
+    """Return the note as the mirror's own person may read it."""
+    reader = member(mirror.member_id)
+    return str(shown(reader, {"note": task.note}, "task").get("note", "")) if reader else ""
 
 
 def is_as_wished(task: Task, mirror: TaskMirror, wished: Facts) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from wsapp import clock
 from wsapp.crm.customers.queries import names_of
+from wsapp.crm.fields.access import read_by_all, shown
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.db import current_corp, first
@@ -42,14 +43,17 @@ def when(moment: datetime, *, all_day: bool = False) -> str:
     return day if all_day else f"{day} {there:%H:%M}"
 
 
-def task_card(task: Task, *, kind: str) -> Card:
-    """Return the card that reminds of a task, or that shows its end. `kind` is the reminder's: due, snooze, overdue."""
+def task_card(task: Task, *, kind: str, reader: Member | None) -> Card:
+    """Return the card that reminds of a task, or that shows its end. `kind` is the reminder's: due, snooze, overdue.
+
+    `reader` sees the task's fields as their role says; None for a group, where nobody knows who reads along.
+    """
     customer = names_of([task.customer_id]).get(task.customer_id or "")
     lines = [[_("到期"), when(task.due_at, all_day=task.all_day)]]
     if customer:
         lines.insert(0, [_("客户"), customer])
-    if task.note:
-        lines.append([_("备注"), task.note])
+    if note := _told(reader, "note", task.note, "task"):
+        lines.append([_("备注"), note])
     heading = {"overdue": _("待办已逾期"), "snooze": _("稍后提醒"), "assigned": _("新的待办")}.get(kind, _("待办提醒"))
     return {
         "title": task.title,
@@ -60,6 +64,13 @@ def task_card(task: Task, *, kind: str) -> Card:
         "source": heading,
         "state": "",
     }
+
+
+def _told(reader: Member | None, field: str, value: Any, obj: str) -> Any:
+    """Return a field as a card may tell it: to its reader as their role says, to a group if no role hides it at all."""
+    if reader is None:
+        return value if read_by_all(field, obj) else None
+    return shown(reader, {field: value}, obj).get(field)
 
 
 def task_buttons() -> list[dict[str, str]]:
@@ -166,8 +177,17 @@ def allowance_card(meter: str, count: int, most: int, mark: int) -> Card:
     }
 
 
-def visit_card(visit: Any, *, author: str, customer: str, text: str, trust: str, distance: float | None) -> Card:
-    """Return the card that tells a manager of a visit."""
+def visit_card(
+    visit: Any,
+    *,
+    author: str,
+    customer: str,
+    text: str,
+    trust: str,
+    distance: float | None,
+    reader: Member | None,
+) -> Card:
+    """Return the card that tells a manager, or (`reader` None) a group, of a visit."""
     trusts = {
         "verified": _("已核实"),
         "near": _("附近"),
@@ -180,8 +200,8 @@ def visit_card(visit: Any, *, author: str, customer: str, text: str, trust: str,
         place = _("%(trust)s · 距客户 %(metres)d 米", trust=place, metres=distance)
     return {
         "title": _("%(author)s 拜访了 %(customer)s", author=author, customer=customer),
-        "text": text,
-        "lines": [[_("位置"), place]],
+        "text": _told(reader, "note", text, "visit") or "",
+        "lines": [[_("位置"), place]] if _told(reader, "trust", trust, "visit") else [],
         "url": link(f"/h5/visits/{visit}"),
         "buttons": [],
         "source": _("拜访动态"),
@@ -189,17 +209,17 @@ def visit_card(visit: Any, *, author: str, customer: str, text: str, trust: str,
     }
 
 
-def overdue_card(task: Task, *, assignee: str) -> Card:
-    """Return the card that tells a manager of overdue work."""
-    card = task_card(task, kind="overdue")
+def overdue_card(task: Task, *, assignee: str, reader: Member | None) -> Card:
+    """Return the card that tells a manager, or (`reader` None) a group, of overdue work."""
+    card = task_card(task, kind="overdue", reader=reader)
     card["title"] = _("%(assignee)s 的待办已逾期：%(title)s", assignee=assignee, title=task.title)[:120]
     card["buttons"] = []
     return card
 
 
-def handed_over_card(task: Task, *, giver: str, taker: str) -> Card:
+def handed_over_card(task: Task, *, giver: str, taker: str, reader: Member) -> Card:
     """Return the card that tells the former assignee that a task moved on."""
-    card = task_card(task, kind="assigned")
+    card = task_card(task, kind="assigned", reader=reader)
     card["title"] = _("%(giver)s 把待办转给了 %(taker)s：%(title)s", giver=giver, taker=taker, title=task.title)[:120]
     card["buttons"] = []
     card["source"] = _("待办转交")
@@ -242,9 +262,9 @@ def directory_card(kind: str, data: Mapping[str, Any]) -> Card:
     }
 
 
-def unlinked_card(task: Task, *, in_calendar: bool) -> Card:
+def unlinked_card(task: Task, *, in_calendar: bool, reader: Member) -> Card:
     """Return the card that asks what is to become of a task that was deleted in the host's own list."""
-    card = task_card(task, kind="unlinked")
+    card = task_card(task, kind="unlinked", reader=reader)
     card["text"] = (
         _("您在日程里删除了它，待办本身还在。点开可以重新放回日程，或不再同步这一条。")
         if in_calendar

@@ -98,6 +98,7 @@ def _tell_manager_of_visit(event: Event) -> None:
             text=event.data.get("text", ""),
             trust=event.data["trust"],
             distance=event.data.get("distance"),
+            reader=manager,
         )
     tell(manager, event.kind, card, key=f"event:{event.id}", subject_id=event.subject_id)
 
@@ -107,11 +108,11 @@ def _tell_both_of_assignment(event: Event) -> None:
     taker, giver, former = member(event.data["assignee"]), member(event.actor_id), member(event.data.get("before"))
     if taker and taker.id != event.actor_id and task.is_open and task.assignee_id == taker.id:
         with in_language_of(taker):
-            card = task_card(task, kind="assigned")
+            card = task_card(task, kind="assigned", reader=taker)
         tell(taker, event.kind, card, key=f"event:{event.id}", subject_id=task.id, task_ids=[task.id])
     if former and taker and giver and former.id not in (giver.id, taker.id):
         with in_language_of(former):
-            card = handed_over_card(task, giver=giver.name, taker=taker.name)
+            card = handed_over_card(task, giver=giver.name, taker=taker.name, reader=former)
         tell(former, event.kind, card, key=f"event:{event.id}:former", subject_id=task.id)
 
 
@@ -195,7 +196,7 @@ def _tell_manager_of_overdue(event: Event) -> None:
     if not assignee or not manager or not task.is_open:
         return
     with in_language_of(manager):
-        card = overdue_card(task, assignee=assignee.name)
+        card = overdue_card(task, assignee=assignee.name, reader=manager)
     # A kind of its own: "task.overdue" is the assignee's reminder, and goes to nobody else.
     tell(manager, "team.overdue", card, key=f"event:{event.id}", subject_id=task.id)
 
@@ -238,5 +239,5 @@ def _ask_about_deletion(event: Event) -> None:
     if reader is None or not task.is_open or task.assignee_id != reader.id:
         return
     with in_language_of(reader):
-        card = unlinked_card(task, in_calendar=event.data.get("list") == "entry")
+        card = unlinked_card(task, in_calendar=event.data.get("list") == "entry", reader=reader)
     tell(reader, event.kind, card, key=f"event:{event.id}", subject_id=task.id)

@@ -175,7 +175,7 @@ def _remind(task: Task, reminder: Reminder) -> None:
     if reader is None:
         return
     with in_language_of(reader):
-        card = task_card(task, kind=reminder.kind)
+        card = task_card(task, kind=reminder.kind, reader=reader)
     tell(
         reader,
         f"task.{reminder.kind}",
@@ -192,7 +192,7 @@ def _bundle(assignee_id: str, tasks: list[Task]) -> None:
     if reader is None:
         return
     with in_language_of(reader):
-        card = task_card(tasks[0], kind="due") if len(tasks) == 1 else bundle_card(tasks)
+        card = task_card(tasks[0], kind="due", reader=reader) if len(tasks) == 1 else bundle_card(tasks)
     kind = "task.due" if len(tasks) == 1 else "task.bundle"
     tell(
         reader,

@@ -152,7 +152,9 @@ register(
     Filter("owner", lazy("负责人"), "owner", _equals(Customer.owner_id), _members),
     Filter("tag", lazy("标签"), "tags", tagged, lambda actor: [(one, one) for one in known_tags()]),
     Filter("source", lazy("来源"), "source", _equals(Customer.source)),
-    Filter("region", lazy("地区"), "region", _contains(Customer.province, Customer.city, Customer.district)),
+    Filter(
+        "region", lazy("地区"), "province city district", _contains(Customer.province, Customer.city, Customer.district)
+    ),
     Filter("industry", lazy("行业"), "industry", _contains(Customer.industry)),
     Filter("next", lazy("下次跟进"), "next_follow_at", _next, lambda actor: NEXT),
     Filter("last", lazy("上次跟进"), "last_followed_at", _last, lambda actor: LAST),

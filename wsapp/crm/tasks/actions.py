@@ -11,6 +11,7 @@ from wsapp.crm.customers.clean import clean_line, clean_text
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import demand_writable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import manager_of, may_see_member, member
 from wsapp.crm.org.rights import demand, may
@@ -199,6 +200,7 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
     """Change the given fields of a task (修改待办) and plan its reminders anew. Raises Stale, Invalid, Forbidden."""
     _demand(task, actor)
     demand(actor, "edit", actor.id, obj="task")
+    demand_writable(actor, [field for field in ("note",) if field in values], "task")
     if "all_day" not in values and task.all_day and "due_at" in values:
         values = {**values, "all_day": task.all_day}
     if values.get("all_day") and "due_at" not in values:
