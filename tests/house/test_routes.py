@@ -42,7 +42,7 @@ from wsapp.crm.org.models import Corp, Department, LoginSession, Member
 from wsapp.crm.org.role_actions import copy_role
 from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
-from wsapp.crm.pools.models import Handover, Pool
+from wsapp.crm.pools.models import ExtensionRequest, Handover, Pool
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.actions import create_task
@@ -161,6 +161,15 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/<key:customer_id>/assignment": Route(MEMBER, form={"owner": "{member}"}),
     "GET /h5/customers/<key:customer_id>/release": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/release": Route(MEMBER, form={"reason": "busy"}),
+    "GET /h5/customers/leaving": Route(MEMBER, query={"scope": "team"}),
+    "GET /h5/customers/<key:customer_id>/clock": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/extension": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/lock": Route(MEMBER, form={"locked": "1"}),
+    "GET /h5/extensions": Route(MEMBER),
+    "GET /h5/extensions/<key:request_id>": Route(MEMBER, ids={"request": "{extension}"}),
+    "POST /h5/extensions/<key:request_id>/answer": Route(
+        MEMBER, form={"answer": "clock_grant"}, ids={"request": "{extension}"}
+    ),
     "GET /h5/pool": Route(MEMBER, query={"pool": "{pool}", "q": "华星"}),
     "GET /h5/pool/<key:customer_id>": Route(MEMBER, ids={"customer": "{pooled}"}),
     "POST /h5/pool/<key:customer_id>/claim": Route(MEMBER, ids={"customer": "{pooled}"}),
@@ -543,6 +552,8 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     other = create_customer({"name": "中山红木世家"}, actor=owner)
     shared = ShareRequest(customer_id=other.id, asker_id=boss.id, owner_id=owner.id, created_at=now)
     db.session.add(shared)
+    kept = ExtensionRequest(customer_id=other.id, owner_id=owner.id, leaves_on=now.date(), created_at=now)
+    db.session.add(kept)
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
     work.state, work.error = outbox.DEAD, "宿主返回 81013"
@@ -574,6 +585,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "other": other.id,
         "loser": other.id,
         "request": shared.id,
+        "extension": kept.id,
     }
 
 

@@ -198,6 +198,11 @@ def page_list_search(reader: Reader) -> Seen:
     return at(reader.built.customers, found)
 
 
+@surface("customer", "GET /h5/customers/leaving", part=True)
+def page_leaving(reader: Reader) -> Seen:
+    return at(reader.built.customers, linked(reader.page("/h5/customers/leaving?scope=team"), "customers"))
+
+
 @surface("customer", "GET /h5/customers/<key:customer_id>", few=FEW)
 def page_record(reader: Reader) -> Seen:
     return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.opens(f"/h5/customers/{one}")}

@@ -150,6 +150,8 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/customers/filter": PLAIN,
     "GET /h5/customers/new": PLAIN,
     "GET /h5/drafts/<key:draft_id>": OWN,
+    "GET /h5/extensions": OWN,
+    "GET /h5/extensions/<key:request_id>": OWN,
     "GET /h5/exports": OWN,
     "GET /h5/exports/<key:export_id>": OWN,
     "GET /h5/exports/<key:export_id>/decision": OWN,

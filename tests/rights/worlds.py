@@ -15,7 +15,7 @@ from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
-from wsapp.crm.org.models import ADMIN, SELLER, Corp, Department, Member, Membership
+from wsapp.crm.org.models import ADMIN, SELLER, Corp, CorpRule, Department, Member, Membership
 from wsapp.crm.org.roles import SCOPES, Delegation, Role
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.visits.models import Visit
@@ -144,6 +144,7 @@ def build(world: World, name: str) -> Built:
         _people(world, built, now)
         db.session.flush()
         _roles(world, built, now)
+        db.session.add(CorpRule(id="recycle.no_follow", value=3, updated_at=now))  # so that lists of what leaves fill
         for at, book in enumerate(world.books):
             _book(book, at, built, now)
         db.session.commit()

@@ -13,7 +13,8 @@ from wsapp.supervisor import die_with
 def main() -> int:
     role, *arguments = sys.argv[1:]
     die_with(os.getppid())
-    return {"emulator": emulator, "worker": worker, "scheduler": scheduler, "streams": streams}[role](*arguments)
+    roles = {"emulator": emulator, "worker": worker, "scheduler": scheduler, "streams": streams, "recycle": recycle}
+    return roles[role](*arguments)
 
 
 def emulator(host: str, org_file: str) -> int:
@@ -61,6 +62,15 @@ def streams(config: str, pace: str) -> int:
         told.wait()
         keeper.stop()
     return 0
+
+
+def recycle(config: str, corp: str, clock_file: str) -> int:
+    """Run `wsapp recycle` for a corp, at the time that the clock file says."""
+    from wsapp import clock
+    from wsapp.cli import run
+
+    clock.enable_control(Path(clock_file))
+    return run(["recycle", "--config", config, "--corp", corp])
 
 
 def _app(config: str) -> Any:

@@ -12,6 +12,7 @@ PAGES = (
     "today",
     "search",
     "customers",
+    "leaving",
     "reasons",
     "duplicates",
     "sharing",
