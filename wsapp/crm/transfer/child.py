@@ -37,6 +37,8 @@ CELLS = 2_000_000
 CELL_TEXT = 32_767  # characters, as in Excel
 SURE_DIGITS = 15  # of a number in a spreadsheet; what follows is made up
 PIECE = 256 * 1024
+LINES = 500_000  # of a csv file: cells may hold several
+LINE = 1_000_000  # characters
 
 WORKBOOK = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 DOCTYPE = re.compile(rb"<\x00?!\x00?(?:D\x00?O\x00?C\x00?T\x00?Y\x00?P\x00?E|E\x00?N\x00?T\x00?I\x00?T\x00?Y)")
@@ -262,10 +264,21 @@ def _csv(source: Path, encoding: str) -> Iterator[tuple[int, list[Any]]]:
         file.seek(0)
         delimiter = max(",;\t", key=first.count) if first else ","
         try:
-            for number, cells in enumerate(csv.reader(file, delimiter=delimiter), 1):
+            for number, cells in enumerate(csv.reader(_lines(file), delimiter=delimiter), 1):
+                if len(cells) > COLUMNS * 10:  # also of empty ones
+                    raise Refused("columns")
                 yield number, [cell[:CELL_TEXT] for cell in cells]
         except csv.Error:
             raise Refused("broken") from None
+
+
+def _lines(file: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(file):
+        if number == LINES:
+            raise Refused("rows")
+        if len(line) > LINE:
+            raise Refused("columns")
+        yield line
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def _follow_ups(filter: Mapping[str, str], actor: Member) -> list[sa.ColumnEleme
         found.append(FollowUp.customer_id == filter["customer"])
     if filter.get("q"):
         readable = reads(actor, "text", "follow_up")
-        found.append(follow_ups_with(filter["q"]) if readable else sa.false())
+        found.append(follow_ups_with(filter["q"], actor=actor) if readable else sa.false())
     return found
 
 
