@@ -16,6 +16,7 @@ from wsapp.texts import _
 
 Rows = sa.Select[*tuple[Any, ...]]
 Sorts = Mapping[str, tuple[Any, bool]]  # name → (column, descending)
+LARGEST = 2**31 - 1  # whole number that every database takes
 
 
 def page(
@@ -111,6 +112,10 @@ def _read_value(value: Any, kind: Any) -> Any:
         if moment.tzinfo is None:
             raise ValueError("a naive time")
         return moment.astimezone(UTC)
+    if kind.python_type is int:
+        if type(value) is not int or abs(value) > LARGEST:
+            raise TypeError("not of the column's type")
+        return value
     if not _is_plain(value) or kind.python_type is not str:
         raise TypeError("not of the column's type")
     return value

@@ -1,13 +1,17 @@
 """Contacts, co-workers, stages, groups and leads on the pages."""
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask
 
 from tests.cast import Cast
 from tests.h5.conftest import Book
+from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.leads import start_lead
 from wsapp.crm.customers.models import Contact, Coworker, Customer
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import set_rules
@@ -162,3 +166,36 @@ def test_a_lead_waits_in_its_list_until_somebody_answers(
     known = post(ali, "/h5/leads", lead)
     assert known.status_code == 409
     assert f"/h5/customers/{row.id}" in known.text
+
+
+def test_leads_are_put_in_order(
+    app: Flask, cast: Cast, ali: Member, see: See, post: Post, rows_of: RowsOf, sign_in: Any
+) -> None:
+    """By what is due first, by score, by source; each page goes on where the one before ended."""
+    full = {"phones": ["13900139000"], "address": "顺德区龙江镇", "industry": "家具", "source": "老客户转介绍"}
+    with app.app_context(), corp_scope(cast.corp_id):
+        own, now = db.session.merge(ali), clock.now()
+        for number in range(24):
+            values = full if number == 7 else {"source": "展会"} if number % 2 else {}
+            lead = create_customer({"name": f"第{number:02d}家工厂", **values}, actor=own)
+            start_lead(lead, actor=own)
+            lead.respond_by = now + timedelta(minutes=24 - number)
+        db.session.commit()
+
+    def order(query: str) -> list[str]:
+        first = see(ali, f"/h5/leads?{query}")
+        following = first.split('hx-get="')[-1].split('"')[0].replace("&amp;", "&")
+        second = sign_in(ali).get(following, headers={"HX-Request": "true"}).text
+        return re.findall(r"第\d\d家工厂", first + second)
+
+    everyone = sorted({f"第{number:02d}家工厂" for number in range(24)})
+    due, score, source = order("state=new"), order("sort=-score"), order("sort=source")
+    assert list(dict.fromkeys(due)) == everyone[::-1]
+    for found in (score, source):
+        assert sorted(set(found)) == everyone
+    assert score[0] == "第07家工厂"
+    totals = [int(text) for text in re.findall(r">(\d+) 分<", see(ali, "/h5/leads?sort=-score"))]
+    assert totals == sorted(totals, reverse=True)
+    assert totals[0] == 40
+    assert source[-1] == "第07家工厂"
+    assert sign_in(ali).get("/h5/leads?sort=nonsense").status_code == 200

@@ -12,6 +12,7 @@ from wsapp.api.lists import Named, Select, listed, one, text_of
 from wsapp.api.schemas_book import Lead as LeadRecord
 from wsapp.api.schemas_book import LeadEnd, LeadList, LeadNew, LeadPage, LeadPath
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.lead_order import LEAD_SORTS, column_of, demand_order, values_for
 from wsapp.crm.customers.leads import (
     CONVERTED,
     INVALID,
@@ -26,7 +27,7 @@ from wsapp.crm.customers.leads import (
     start_lead,
 )
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import SORTS, current_id, find_customer, visible_customers
+from wsapp.crm.customers.queries import current_id, find_customer, visible_customers
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.search.queries import matching
 from wsapp.problems import Invalid
@@ -88,7 +89,9 @@ def index(query: LeadList) -> Answer:
         statement = statement.where(OWNER.is_called(query.owner))
     if query.q.strip():
         statement = statement.where(matching(query.q.strip(), actor=g.member))
-    return listed(statement, query, sorts=SORTS, default="-updated_at", id_column=Customer.id, show=_show)
+    demand_order(g.member, query.sort)
+    statement = statement.add_columns(*column_of(query.sort)).params(values_for(query.sort, clock.now()))
+    return listed(statement, query, sorts=LEAD_SORTS, default="-updated_at", id_column=Customer.id, show=_show)
 
 
 @bp.get("/leads/<lead_id>", responses={200: LeadRecord})

@@ -87,7 +87,7 @@ class LeadNew(CustomerNew):
 
 
 class LeadList(Page):
-    """Filters of /leads; sorts: updated_at, created_at, name."""
+    """Filters of /leads; sorts: updated_at, created_at, name, respond_by, score, source."""
 
     state: LeadState | None = None
     owner: str = Field("", max_length=64, description="A userid")

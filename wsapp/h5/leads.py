@@ -10,6 +10,7 @@ from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.dedupe import find_duplicates
+from wsapp.crm.customers.lead_order import LEAD_SORTS, column_of, values_for
 from wsapp.crm.customers.leads import (
     INVALID_REASONS,
     SCORE_COLUMNS,
@@ -22,7 +23,7 @@ from wsapp.crm.customers.leads import (
     start_lead,
 )
 from wsapp.crm.customers.models import LEADS, Customer
-from wsapp.crm.customers.queries import SORTS, find_customer, visible_customers
+from wsapp.crm.customers.queries import find_customer, visible_customers
 from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import Viewer, is_actor, leads_others, viewer_of, viewer_values
@@ -54,18 +55,20 @@ COLUMNS = (
 
 @bp.get("")
 def index() -> str:
-    """The leads in one state, mine or the team's, last changed first."""
+    """The leads in one state, mine or the team's: new ones by when their response is due, others last changed first."""
     is_leader = leads_others(g.member)
     scope = choice("scope", ("mine", "team"), "mine") if is_leader else "mine"
     state = choice("state", LEADS, "new")
+    orders = _orders()
+    sort = choice("sort", orders, "respond_by" if state == "new" else "-updated_at")
     found, after = page(
-        _leads(viewer_of(g.member), scope == "mine"),
-        sorts=SORTS,
-        sort="-updated_at",
+        _leads(viewer_of(g.member), scope == "mine", sort),
+        sorts=LEAD_SORTS,
+        sort=sort,
         id_column=Customer.id,
         limit=PAGE_SIZE,
         cursor=cursor(),
-        values={**viewer_values(g.member), "state": state},
+        values={**viewer_values(g.member), "state": state, **values_for(sort, clock.now())},
     )
     scopes = (("mine", _("我负责的")), ("team", _("团队")))
     return show(
@@ -74,13 +77,22 @@ def index() -> str:
         next_url=next_page(after),
         states=[(here_with(state=key), str(words.LEADS[key]), key == state, None) for key in LEADS],
         scopes=[(here_with(scope=key), text, key == scope, None) for key, text in scopes] if is_leader else [],
+        order=str(orders[sort]),
+        orders=[{"text": str(text), "url": here_with(sort=key)} for key, text in orders.items()],
     )
 
 
+def _orders() -> dict[str, Any]:
+    """The orders that tell nothing of what the reader's role hides."""
+    hidden = set() if sees_score(g.member) else {"-score"}
+    hidden |= set() if reads(g.member, "source") else {"source"}
+    return {key: text for key, text in words.LEAD_ORDERS.items() if key not in hidden}
+
+
 @cache
-def _leads(viewer: Viewer, mine: bool) -> Any:
+def _leads(viewer: Viewer, mine: bool, sort: str) -> Any:
     owner = sa.and_(Member.corp_id == Customer.corp_id, Member.id == Customer.owner_id)
-    statement = sa.select(*COLUMNS).select_from(Customer).outerjoin(Member, owner)
+    statement = sa.select(*COLUMNS, *column_of(sort)).select_from(Customer).outerjoin(Member, owner)
     statement = statement.where(Customer.lead == sa.bindparam("state", type_=sa.String), visible_customers(viewer))
     return statement.where(is_actor(Customer.owner_id, viewer)) if mine else statement
 

@@ -119,6 +119,13 @@ INVALID_REASONS = {
     "repeated": lazy("重复线索"),
     "other": lazy("其他"),
 }
+LEAD_ORDERS = {
+    "respond_by": lazy("先响应的在前"),
+    "-score": lazy("评分高的在前"),
+    "source": lazy("按来源"),
+    "-updated_at": lazy("最近更新"),
+    "-created_at": lazy("最近新建"),
+}
 SCORE_PARTS = {"completeness": lazy("资料完整度"), "activity": lazy("近期互动"), "source": lazy("来源")}
 TASK_FIELDS = {
     "title": lazy("标题"),

@@ -150,8 +150,8 @@ def working_moment(start: datetime, length: timedelta, hours: WorkingHours) -> d
 # --- the score ----------------------------------------------------------------------------------------------------
 
 FILLED = ("phone", "contact", "address", "industry", "size", "website", "source", "level")
-_HAS_PHONE = sa.exists().where(CustomerPhone.corp_id == Customer.corp_id, CustomerPhone.customer_id == Customer.id)
-_HAS_CONTACT = sa.exists().where(
+HAS_PHONE = sa.exists().where(CustomerPhone.corp_id == Customer.corp_id, CustomerPhone.customer_id == Customer.id)
+HAS_CONTACT = sa.exists().where(
     Contact.corp_id == Customer.corp_id, Contact.customer_id == Customer.id, Contact.deleted_at.is_(None)
 )
 SCORE_COLUMNS = (  # what `score_of` looks at
@@ -162,8 +162,8 @@ SCORE_COLUMNS = (  # what `score_of` looks at
     Customer.source,
     Customer.level,
     Customer.last_followed_at,
-    _HAS_PHONE.correlate(Customer).label("phone"),
-    _HAS_CONTACT.correlate(Customer).label("contact"),
+    HAS_PHONE.correlate(Customer).label("phone"),
+    HAS_CONTACT.correlate(Customer).label("contact"),
 )
 SCORED = ("phones", *(field for field in FILLED if field not in ("phone", "contact")), "last_followed_at")
 FRESH = ((3, 1.0), (7, 0.75), (14, 0.5), (30, 0.25))  # days since the last follow-up or visit → part of the points
