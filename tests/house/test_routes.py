@@ -294,6 +294,7 @@ ROUTES: dict[str, Route] = {
     "GET /admin/work": Route(ADMIN, query={"state": "dead"}),
     "POST /admin/work/<int:work_id>/revival": Route(ADMIN),
     "GET /admin/deliveries": Route(ADMIN, query={"person": "{member}"}),
+    "GET /admin/recycling": Route(ADMIN),
     "GET /admin/pools": Route(ADMIN),
     "POST /admin/pools": Route(ADMIN, form={"name": "探", "departments": "77", "enabled": "1"}),
     "GET /admin/pools/<key:pool_id>": Route(ADMIN),

@@ -20,6 +20,7 @@ PAGES = (
     "bin",
     "audit",
     "pools",
+    "recycling",
     "fields",
     "robots",
     "doctor",

@@ -31,6 +31,7 @@ GROUPS: tuple[Group, ...] = (
             Place("fields", "/admin/fields", lazy("字段"), lazy("客户表单上的自定义字段，可预览手机效果")),
             Place("tags", "/admin/tags", lazy("标签"), lazy("标签的名称和颜色，改名、合并")),
             Place("pools", "/admin/pools", lazy("公海"), lazy("谁能领取、每天几个、退回后多久能再领")),
+            Place("recycling", "/admin/recycling", lazy("公海回收"), lazy("今晚会回收哪些客户，最近几晚的结果")),
             Place("rules", "/admin/rules", lazy("业务规则"), lazy("查重、跟进、线索、回收站等规则和默认值")),
             Place("imports", "/h5/imports", lazy("导入导出"), lazy("用 Excel 或 CSV 导入客户和跟进，导出名单")),
             Place("bin", "/admin/bin", lazy("回收站"), lazy("全公司删除的记录，可恢复或彻底删除")),

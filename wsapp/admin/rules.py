@@ -7,11 +7,13 @@ import sqlalchemy as sa
 from flask import g, request
 
 from wsapp.admin.gate import go, pages, show, storable
+from wsapp.admin.recycling import rehearsed
 from wsapp.crm.events.actions import record
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.models import CorpRule
 from wsapp.crm.org.queries import names
 from wsapp.crm.org.rules import Rule, declared, rule, set_rules
+from wsapp.crm.pools.clocks import terms
 from wsapp.db import db, rows
 from wsapp.house import local
 from wsapp.problems import Invalid
@@ -19,13 +21,20 @@ from wsapp.texts import _, lazy
 
 bp = pages("rules")
 
+REHEARSED = "recycle."  # rules that are shown at work before they are kept
+
 GROUPS = {
     "session": lazy("登录"),
     "task": lazy("待办与提醒"),
     "log": lazy("跟进与拜访记录"),
     "visit": lazy("拜访签到"),
     "customer": lazy("客户"),
+    "contacts": lazy("联系人"),
+    "phones": lazy("敏感信息"),
+    "tags": lazy("标签"),
+    "stages": lazy("客户阶段"),
     "lead": lazy("线索"),
+    "leads": lazy("线索"),
     "duplicate": lazy("查重"),
     "duplicates": lazy("查重"),
     "pool": lazy("公海"),
@@ -56,10 +65,21 @@ def save() -> Any:
         db.session.rollback()
         shown = {key: typed.get(key, _typed(one)) for key, one in declared().items()}
         return _show(shown, problem.fields), 422
+    if any(key.startswith(REHEARSED) for key in changes) and "rehearsed" not in request.form:
+        page = _rehearse(typed)
+        db.session.rollback()
+        return page
     for row in rows(sa.select(CorpRule).where(CorpRule.id.in_(changes))):
         record("rule.changed", row, actor=g.member, changes={row.id: changes[row.id]})
     db.session.commit()
     return go("/admin/rules", _("业务规则已保存") if changes else _("没有改动"))
+
+
+def _rehearse(typed: Mapping[str, str]) -> str:
+    """Show what the changed rules of recycling would take, before they hold; the session has them, and forgets them."""
+    kept = {key: value for key, value in typed.items() if declared()[key].kind != "switch" or value}
+    kept |= {f"{key}.there": "1" for key in typed if declared()[key].kind == "switch"}
+    return show("rules_rehearsed.html", "rules", kept={**kept, "rehearsed": "1"}, **rehearsed(terms()))
 
 
 def _is_unticked(one: Rule) -> bool:
