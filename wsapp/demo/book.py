@@ -22,11 +22,13 @@ from wsapp.crm.customers.leads import confirm_lead, convert_lead, reject_lead, s
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.tags import add_tag
 from wsapp.crm.deletions.actions import delete
+from wsapp.crm.events.actions import record
 from wsapp.crm.fields.definitions import add_field
 from wsapp.crm.followups.actions import log_follow_up
-from wsapp.crm.org.models import SELLER, Corp, Department, Member
+from wsapp.crm.org.models import SELLER, Corp, CorpRule, Department, Member
 from wsapp.crm.org.role_actions import copy_role, give_roles, name_deputy, save_role
 from wsapp.crm.org.roles import BUILT_IN
+from wsapp.crm.org.rules import set_rules
 from wsapp.crm.pools.actions import release_customer
 from wsapp.crm.pools.queries import all_pools, make_first_pool
 from wsapp.crm.pools.settings import make_pool
@@ -63,10 +65,12 @@ def fill_book(corp: Corp, people: People, town: str) -> None:
         book.set_up()
         book.describe_customers()
     with _days_ago(12):
-        book.import_a_list()
         book.give_back()
+    with _days_ago(4):
+        book.import_a_list()
         book.open_leads()
-    with _days_ago(2):
+        book.join_a_group()
+    with _days_ago(1):
         book.answer_leads()
         book.keep_two_alike()
         book.throw_away()
@@ -110,6 +114,7 @@ class Book:
             add_field(field, actor=admin)
         self._make_pools()
         self._make_roles()
+        self._make_rules()
         save_view("重点客户", {"tag": "重点", "scope": "team"}, shared=True, actor=self.people.manager)
         save_view("年度框架结算", {"custom.payment": "年度框架结算"}, shared=False, actor=self.people.seller)
         save_view("A 级客户", {"level": "A"}, shared=False, actor=self.people.seller)
@@ -138,10 +143,16 @@ class Book:
         senior = copy_role(SELLER, name="大客户销售", actor=admin)
         give_roles(self.people.colleague, [SELLER, senior], actor=admin)
 
+    def _make_rules(self) -> None:
+        """Customers are not taken away for want of a deal: this firm's take long."""
+        changes = set_rules({"recycle.no_deal": 0})
+        for row in rows(sa.select(CorpRule).where(CorpRule.id.in_(changes))):
+            record("rule.changed", row, actor=self.people.admin, changes={row.id: changes[row.id]})
+
     # --- what sellers keep
 
     def describe_customers(self) -> None:
-        """Contacts, values of the corp's own fields and a group for the customers that are there."""
+        """Contacts and values of the corp's own fields for the customers that are there."""
         for owner in (self.people.seller, self.people.colleague):
             mine = self._customers_of(owner)
             for customer, values in zip(mine[:WITH_VALUES], words.FILLED, strict=False):
@@ -149,7 +160,6 @@ class Book:
                 change_customer(customer, {"custom": values | {"contract_until": until}}, actor=owner)
             for number, customer in enumerate(mine[:WITH_CONTACTS]):
                 self._add_contacts(customer, owner, number)
-        self._make_group(self.people.seller)
 
     def _customers_of(self, owner: Member) -> Sequence[Customer]:
         found = sa.select(Customer).where(Customer.owner_id == owner.id, Customer.kind == "company")
@@ -171,7 +181,9 @@ class Book:
     def _named(self, name: str) -> str:
         return name.replace("%s", self.town)
 
-    def _make_group(self, owner: Member) -> None:
+    def join_a_group(self) -> None:
+        """A firm with two daughters, each a customer of its own."""
+        owner = self.people.seller
         head, parts = words.GROUP
         parent = self._new(head, owner, level="A", stage="dealt", tags=["重点", "年度框架"], industry="商务服务")
         for name in parts:

@@ -29,6 +29,7 @@ from wsapp.seeding_words import AREAS, TASKS
 CUSTOMERS = 30
 NEAR = 0.00045  # degrees, some fifty metres: a visit to the first customer verifies
 LIVELY = 9  # customers with whom something happened in the last day and a half
+NEGLECTED_EACH, NEGLECTED_DAYS = 6, 13  # every sixth of the others was followed up this long ago
 DAY = timedelta(days=1)
 # When the demo's open tasks fall due: days from today and hour, or hours from now.
 DUE_DAYS = ((-3, 10), (-1, 15), (-1, 9), (1, 9), (1, 14), (2, 10), (4, 16), (6, 11), (9, 10))
@@ -116,6 +117,12 @@ class DemoFirm(Firm):
         if len(self.customers) <= LIVELY:
             at = self.now - timedelta(minutes=self.chance.randrange(20, 36 * 60))
             (self._add_visit if len(self.customers) % 3 == 0 else self._add_follow_up)(customer, at)
+        else:
+            # Nobody loses the whole book while the clock is moved: a few leave for the pool within days, no more.
+            days = NEGLECTED_DAYS if len(self.customers) % NEGLECTED_EACH == 0 else self.chance.randrange(1, 6)
+            recent = self.now - DAY * days
+            if customer["last_followed_at"] is None or customer["last_followed_at"] < recent:
+                self._add_follow_up(customer, recent)
 
     def _add_task(self, customer: Row) -> None:
         if len(self.customers) % 2 == 0:

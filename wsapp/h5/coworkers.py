@@ -34,7 +34,7 @@ def _show(customer: Customer, form: Form) -> str:
     there = coworkers_of(customer.id)
     may_share = may(g.member, "edit", customer.owner_id)
     taken = {customer.owner_id, *(one.member_id for one in there)}
-    colleagues = [one for one in _colleagues() if one.id not in taken] if may_share and len(there) < MOST else []
+    colleagues = [one for one in colleagues_of_all() if one.id not in taken] if may_share and len(there) < MOST else []
     return show(
         "customers/coworkers.html",
         counted=False,
@@ -57,7 +57,7 @@ def _show(customer: Customer, form: Form) -> str:
     )
 
 
-def _colleagues() -> Any:
+def colleagues_of_all() -> Any:
     """Return the active people of the corp, by name: whom the host's own list shows to everybody as well."""
     found = sa.select(Member).where(Member.status == ACTIVE).order_by(Member.name, Member.id)
     return rows(found.limit(MOST_COLLEAGUES))
