@@ -109,15 +109,15 @@ def read(source: Path, target: Path) -> dict[str, Any]:
 
 def _xlsx(source: Path) -> Iterator[tuple[int, list[Any]]]:
     _look_into(source)
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     try:
         with CalamineWorkbook.from_path(str(source)) as book:
             for index, meta in enumerate(book.sheets_metadata):
-                if "Visible" not in str(meta.visible) or "WorkSheet" not in str(meta.typ):
+                if meta.visible != SheetVisibleEnum.Visible or meta.typ != SheetTypeEnum.WorkSheet:
                     continue
                 sheet = book.get_sheet_by_index(index)
-                if sheet.total_height:
+                if sheet.end is not None:
                     yield from _sheet(sheet)
                     return
     except CalamineError:
@@ -125,7 +125,7 @@ def _xlsx(source: Path) -> Iterator[tuple[int, list[Any]]]:
 
 
 def _sheet(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
-    if sheet.total_width > COLUMNS:
+    if sheet.end[1] >= COLUMNS:
         raise Refused("columns")
     filled, values_of = _merged(sheet), {}
     for index, values in enumerate(sheet.to_python(skip_empty_area=False)):
@@ -149,7 +149,7 @@ def _merged(sheet: Any) -> dict[int, dict[int, int]]:
         left_over -= bottom - top + 1
         if left_over < 0:
             raise Refused("too_large")
-        if left >= sheet.total_width or bottom == top:
+        if left > sheet.end[1] or bottom == top:
             continue
         for row in range(top, bottom + 1):
             found.setdefault(row, {})[left] = top
