@@ -9,6 +9,7 @@ from flask import g
 from wsapp.api.base import Answer, current_when_stale, reads, resource, wanted_version, writes
 from wsapp.api.followups import customer_named
 from wsapp.api.lists import listed, one, text_of
+from wsapp.api.ownfields import narrowed, with_custom
 from wsapp.api.schemas_book import (
     AllContacts,
     ContactChange,
@@ -37,7 +38,8 @@ def _select() -> Any:
 
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
-    return [_record_of(row[0]) for row in found]
+    contacts = [row[0] for row in found]
+    return with_custom("contact", [_record_of(one) for one in contacts], contacts)
 
 
 def _record_of(contact: Contact) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def _list(query: ContactList, customer_id: str) -> Answer:
         statement = statement.where(Contact.role == query.role)
     if query.q.strip():
         statement = statement.where(contacts_with(query.q.strip(), actor=g.member))
+    statement = narrowed(statement, query.custom, "contact", Contact.id)
     return listed(statement, query, sorts=SORTS, default="-updated_at", id_column=Contact.id, show=_show)
 
 

@@ -8,10 +8,10 @@ from flask import g
 
 from wsapp.api.base import Answer, current_when_stale, member_named, reads, resource, wanted_version, writes
 from wsapp.api.lists import Named, Select, listed, one, text_of
+from wsapp.api.ownfields import narrowed
 from wsapp.api.schemas_in import CustomerChange, CustomerFields, CustomerList, CustomerNew, CustomerOwner, CustomerPath
 from wsapp.api.schemas_out import Customer as CustomerRecord
 from wsapp.api.schemas_out import CustomerPage, CustomerWritten
-from wsapp.api.strict_json import BadJson, read_object
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.dedupe import warnings_of
 from wsapp.crm.customers.models import Customer
@@ -24,12 +24,11 @@ from wsapp.crm.customers.queries import (
     visible_customers,
 )
 from wsapp.crm.fields.access import demand_readable, shown
-from wsapp.crm.fields.finding import matching as matching_custom
 from wsapp.crm.fields.finding import ordered
 from wsapp.crm.fields.showing import outward
 from wsapp.crm.pools.actions import find_assignable, hand_to
 from wsapp.crm.search.queries import matching
-from wsapp.problems import Invalid, NotFound
+from wsapp.problems import NotFound
 
 bp = resource("customers", "Customers: who we sell to")
 
@@ -173,23 +172,12 @@ def index(query: CustomerList) -> Answer:
         statement = statement.where(Customer.updated_at >= query.updated_since)
     if query.q.strip():
         statement = statement.where(matching(query.q.strip(), actor=g.member))
-    for condition in matching_custom("customer", _wanted(query.custom), actor=g.member, id_column=Customer.id):
-        statement = statement.where(condition)
+    statement = narrowed(statement, query.custom, "customer", Customer.id)
     sorts = SORTS
     if query.sort.removeprefix("-").startswith("custom."):
         statement, how = ordered("customer", query.sort, actor=g.member, id_column=Customer.id, statement=statement)
         sorts = {query.sort: how}
     return listed(statement, query, sorts=sorts, default="-updated_at", id_column=Customer.id, show=_show)
-
-
-def _wanted(text: str) -> dict[str, Any]:
-    """Read the filter by custom fields: a JSON object."""
-    if not text:
-        return {}
-    try:
-        return read_object(text.encode())
-    except BadJson as error:
-        raise Invalid({"custom": str(error)}) from None
 
 
 @bp.get("/customers/<customer_id>", responses={200: CustomerRecord})

@@ -8,6 +8,7 @@ from flask import g
 
 from wsapp.api.base import Answer, reads, resource, writes
 from wsapp.api.lists import Named, Select, listed, one, photos_of, text_of
+from wsapp.api.ownfields import narrowed, with_custom
 from wsapp.api.schemas_in import (
     AllFollowUps,
     CustomerPath,
@@ -40,6 +41,7 @@ COLUMNS = (
     FollowUp.happened_at,
     FollowUp.next_at,
     FollowUp.next_action,
+    FollowUp.custom,
     FollowUp.created_at,
 )
 PLAIN = ("id", "version", "author", "kind", "text", "outcome", "next_action")
@@ -52,7 +54,8 @@ def _select(author: Named) -> Select:
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
     photos = photos_of([row.id for row in found])
-    return [shown(g.member, _record_of(row, photos[row.id]), "follow_up") for row in found]
+    records = [shown(g.member, _record_of(row, photos[row.id]), "follow_up") for row in found]
+    return with_custom("follow_up", records, found)
 
 
 def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +81,8 @@ def _list(query: FollowUpList, customer_id: str) -> Answer:
         statement = statement.where(author.is_called(query.author))
     if query.q.strip():
         demand_readable(g.member, ["text"], "follow_up")
-        statement = statement.where(follow_ups_with(query.q.strip()))
+        statement = statement.where(follow_ups_with(query.q.strip(), actor=g.member))
+    statement = narrowed(statement, query.custom, "follow_up", FollowUp.id)
     return listed(statement, query, sorts=SORTS, default="-happened_at", id_column=FollowUp.id, show=_show)
 
 

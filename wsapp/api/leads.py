@@ -30,8 +30,6 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer, visible_customers
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.search.queries import matching
-from wsapp.problems import Invalid
-from wsapp.texts import _
 
 bp = resource("leads", "Leads: customers in an early stage")
 
@@ -106,10 +104,8 @@ def show(path: LeadPath) -> Answer:
 def create(body: LeadNew) -> Answer:
     """Create a lead: a customer with all its fields. A phone number that another customer has answers 409."""
     values = body.model_dump(exclude_unset=True)
-    if values.get("custom"):
-        raise Invalid({"custom": _("线索转为客户后再填写自定义字段")})
     owner = member_named(values.pop("owner"), name="owner", in_team=True) if values.get("owner") else None
-    customer = create_customer(values, actor=g.member, owner=owner)
+    customer = create_customer(values, actor=g.member, owner=owner, as_lead=True)
     start_lead(customer, actor=g.member)
     return _answer(customer.id, 201)
 

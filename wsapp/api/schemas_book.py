@@ -1,11 +1,11 @@
 """What REST takes and answers of contacts, co-workers, leads and tags."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from wsapp.api.schemas import Body, Id, Page, Path, Record, Time
-from wsapp.api.schemas_in import CustomerNew
+from wsapp.api.schemas_in import CustomerNew, CustomList
 from wsapp.api.schemas_out import page_of
 
 Gender = Literal["", "male", "female"]
@@ -43,6 +43,7 @@ class ContactFields(Body):
     tags: list[str] = Field([], max_length=100)
     note: str = Field("", max_length=2000)
     external_userid: str = Field("", max_length=64)
+    custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
 
 
 class ContactOfCustomer(ContactFields):
@@ -63,7 +64,7 @@ class ContactChange(ContactFields):
     name: str = Field("", max_length=200)
 
 
-class ContactList(Page):
+class ContactList(CustomList):
     """Filters of a customer's contacts; sorts: updated_at, name."""
 
     role: ContactRole | None = None
@@ -121,6 +122,7 @@ class Contact(Record):
     tags: list[str]
     note: str
     external_userid: str
+    custom: dict[str, Any]
     created_at: Time
     updated_at: Time
 

@@ -158,16 +158,21 @@ class Nothing(Body):
     """No field at all."""
 
 
-class CustomerList(Page):
-    """Filters of /customers; sorts: updated_at, created_at, name, custom.<key> of an indexed field."""
+class CustomList(Page):
+    """A list of records that carry custom fields."""
 
-    sort: str = Field("", max_length=60, description="A field, with `-` before it for the other way round")
     custom: str = Field(
         "",
         max_length=4000,
         description="By indexed custom fields: a JSON object of values, or of {operator: value} with eq, in, gt, gte, "
         'lt, lte, starts, empty: `{"city": "上海", "budget": {"gte": 10000}}`',
     )
+
+
+class CustomerList(CustomList):
+    """Filters of /customers; sorts: updated_at, created_at, name, custom.<key> of an indexed field."""
+
+    sort: str = Field("", max_length=60, description="A field, with `-` before it for the other way round")
 
     owner: str = Field("", max_length=64, description="A userid")
     pool: str = Field("", max_length=64)
@@ -190,6 +195,7 @@ class FollowUpFields(Body):
     next_at: Moment | None = None
     next_action: str = Field("", max_length=500)
     contact: Id | None = Field(None, description="Whom of the customer's contacts it was with")
+    custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
     photos: list[Id] = Field([], max_length=20)
 
 
@@ -199,7 +205,7 @@ class FollowUpNew(FollowUpFields):
     customer: Id
 
 
-class FollowUpList(Page):
+class FollowUpList(CustomList):
     """Filters of follow-ups; sort: happened_at."""
 
     author: str = Field("", max_length=64, description="A userid")
@@ -231,6 +237,7 @@ class VisitFields(Body):
     set_place: bool = Field(False, description="Let this position become the customer's, when it has none")
     next_at: Moment | None = None
     next_action: str = Field("", max_length=500)
+    custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
     photos: list[Id] = Field([], max_length=20)
 
 
@@ -247,7 +254,7 @@ class VisitEnd(Body):
     note: str = Field("", max_length=20_000)
 
 
-class VisitList(Page):
+class VisitList(CustomList):
     """Filters of visits; sort: checked_in_at."""
 
     member: str = Field("", max_length=64, description="A userid")
@@ -274,6 +281,7 @@ class TaskFields(Body):
     assignee: Id | None = None
     priority: Priority = "normal"
     repeat: Repeat | None = None
+    custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
     repeat_until: Moment | None = None
 
 
@@ -315,7 +323,7 @@ class TaskCancel(Body):
     reason: str = Field("", max_length=2000)
 
 
-class TaskList(Page):
+class TaskList(CustomList):
     """Filters of /tasks; sorts: due_at, created_at, updated_at."""
 
     assignee: str = Field("", max_length=64, description="A userid")
@@ -390,7 +398,7 @@ class NotificationList(Page):
 
 # --- custom fields ------------------------------------------------------------------------------------------------
 
-FieldObject = Literal["customer"]
+FieldObject = Literal["customer", "contact", "follow_up", "visit", "task"]
 FieldType = Literal[
     "text",
     "long_text",

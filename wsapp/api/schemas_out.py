@@ -149,6 +149,7 @@ class FollowUp(Record):
     happened_at: Time
     next_at: Time | None
     next_action: str
+    custom: dict[str, Any]
     photos: list[str]
     photo_links: list[PhotoLink]
     created_at: Time
@@ -172,6 +173,7 @@ class Visit(Record):
     member: str
     state: VisitState
     note: str
+    custom: dict[str, Any]
     result: str
     checked_in_at: Time | None
     checked_out_at: Time | None
@@ -193,6 +195,7 @@ class Task(Record):
     version: int
     title: str
     note: str
+    custom: dict[str, Any]
     kind: TaskKind
     customer: str | None
     assignee: str

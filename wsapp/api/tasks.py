@@ -20,6 +20,7 @@ from wsapp.api.base import (
     writes,
 )
 from wsapp.api.lists import Named, Select, listed, one, text_of
+from wsapp.api.ownfields import narrowed, with_custom
 from wsapp.api.schemas_in import (
     TaskAssignee,
     TaskCancel,
@@ -61,6 +62,7 @@ COLUMNS = (
     Task.snoozed_until,
     Task.done_at,
     Task.done_note,
+    Task.custom,
     Task.created_at,
     Task.updated_at,
 )
@@ -90,7 +92,7 @@ def _select(assignee: Named) -> Select:
 
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
-    return [shown(g.member, _record_of(row), "task") for row in found]
+    return with_custom("task", [shown(g.member, _record_of(row), "task") for row in found], found)
 
 
 def _record_of(row: Any) -> dict[str, Any]:
@@ -122,6 +124,7 @@ def index(query: TaskList) -> Answer:
         statement = statement.where(Task.customer_id == current_id(query.customer))
     if query.q.strip():
         statement = statement.where(tasks_with(query.q.strip()))
+    statement = narrowed(statement, query.custom, "task", Task.id)
     return listed(statement, query, sorts=SORTS, default="due_at", id_column=Task.id, show=_show)
 
 

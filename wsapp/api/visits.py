@@ -9,6 +9,7 @@ from flask import g
 from wsapp.api.base import Answer, may_be_empty, reads, resource, writes
 from wsapp.api.followups import customer_named
 from wsapp.api.lists import Named, Select, listed, one, photos_of, text_of
+from wsapp.api.ownfields import narrowed, with_custom
 from wsapp.api.schemas_in import (
     AllVisits,
     CustomerPath,
@@ -47,6 +48,7 @@ COLUMNS = (
     Visit.trust,
     Visit.no_fix_reason,
     Visit.next_at,
+    Visit.custom,
     Visit.created_at,
 )
 PLAIN = ("id", "version", "member", "state", "note", "result", "place_name", "trust", "no_fix_reason")
@@ -59,7 +61,7 @@ def _select(member: Named) -> Select:
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
     photos = photos_of([row.id for row in found])
-    return [shown(g.member, _record_of(row, photos[row.id]), "visit") for row in found]
+    return with_custom("visit", [shown(g.member, _record_of(row, photos[row.id]), "visit") for row in found], found)
 
 
 def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,6 +100,7 @@ def _list(query: VisitList, customer_id: str) -> Answer:
     if query.q.strip():
         demand_readable(g.member, ["note"], "visit")
         statement = statement.where(Visit.note.contains(query.q.strip(), autoescape=True))
+    statement = narrowed(statement, query.custom, "visit", Visit.id)
     return listed(statement, query, sorts=SORTS, default="-checked_in_at", id_column=Visit.id, show=_show)
 
 

@@ -13,7 +13,7 @@ from wsapp.crm.customers.reveals import are_masked, may_reveal, reveal_phone, un
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone
 from wsapp.db import db
-from wsapp.h5 import panels, rows, words
+from wsapp.h5 import ownfields, panels, rows, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.known import ask_about, known
 from wsapp.h5.pages import show
@@ -41,6 +41,7 @@ def page(contact_id: str) -> str:
         may_edit=may_do(customer, "edit", actor=g.member),
         badges=_badges(contact),
         facts=_facts(contact),
+        **ownfields.shown("contact", contact.custom, {"role": contact.role, "gender": contact.gender}),
     )
 
 
@@ -132,15 +133,18 @@ def _ask_about_numbers(form: Form, numbers: Sequence[str], customer_id: str) -> 
 def _read() -> Form:
     form = Form.read((*TEXTS, "similar_ok"), LISTS)
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
+    ownfields.take(form, "contact")
     return form
 
 
 def _values(form: Form) -> dict[str, Any]:
+    form.demand_clean()
     typed = form.typed
     for mark in ",，;；、":
         typed["new_tags"] = typed["new_tags"].replace(mark, " ")
     values = {name: typed[name] for name in (*TEXTS, *LISTS) if name not in ("new_tags", "is_primary")}
     values["tags"] = [*typed["tags"], *typed["new_tags"].split()]
+    values |= {"custom": form.custom} if form.custom else {}
     return values | ({"is_primary": True} if typed["is_primary"] else {})
 
 
@@ -157,6 +161,7 @@ def _show_form(
         customer=customer,
         contact=contact,
         form=form,
+        custom=ownfields.drawn("contact", form, contact.custom or {} if contact else None),
         conflict=conflict,
         genders=[(key, words.GENDERS[key]) for key in GENDERS],
         roles=[(key, words.CONTACT_ROLES[key]) for key in CONTACT_ROLES],
@@ -177,6 +182,7 @@ def edit(contact_id: str) -> str:
     typed = {name: getattr(contact, name) for name in same} | {"birthday": contact.birthday or ""}
     phones = [masked_phone(one) for one in contact.phones] if are_masked(g.member) else contact.phones
     typed |= {"phones": phones, "tags": list(contact.tags), "is_primary": contact.is_primary}
+    typed |= ownfields.typed("contact", contact.custom or {})
     return _show_form(customer, Form(typed, version=contact.version), contact)
 
 

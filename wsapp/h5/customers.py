@@ -331,6 +331,7 @@ def edit(customer_id: str) -> str:
     demand_right(customer, "edit", actor=g.member)
     typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
     typed |= {"phones": phones_shown(customer, actor=g.member), "tags": list(customer.tags)}
+    typed["lead"] = customer.lead
     typed = shown(g.member, typed) | ownfields.typed("customer", customer.custom or {})
     form = Form(typed, version=customer.version)
     return _show_edit(customer, form)

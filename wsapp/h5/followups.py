@@ -9,7 +9,7 @@ from wsapp.crm.customers.contacts import contacts_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.followups.actions import log_follow_up
-from wsapp.h5 import photos, words
+from wsapp.h5 import ownfields, photos, words
 from wsapp.h5.forms import Form, input_value, save, soon
 from wsapp.h5.pages import arg, show
 from wsapp.problems import Problem
@@ -43,6 +43,7 @@ def create(customer_id: str) -> Any:
         return _show(find_customer(customer_id, actor=g.member), form)
 
     find_customer(customer_id, actor=g.member)
+    ownfields.take(form, "follow_up")
     if not photos.take(form):
         return again(None), 422
     return save(form, act, again=again, words=_("跟进已保存"))
@@ -50,7 +51,7 @@ def create(customer_id: str) -> Any:
 
 def _values(form: Form) -> dict[str, Any]:
     values = {name: form.typed[name] for name in ("kind", "contact", "text", "outcome", "next_action")}
-    values |= {"happened_at": form.moment("happened_at"), "next_at": form.moment("next_at")}
+    values |= {"happened_at": form.moment("happened_at"), "next_at": form.moment("next_at"), "custom": form.custom}
     form.demand_clean()
     return values
 
@@ -66,4 +67,5 @@ def _show(customer: Customer, form: Form) -> str:
         soon=soon(),
         latest=input_value(clock.now()),
         kept=photos.kept(form.typed["photos"]),
+        custom=ownfields.drawn("follow_up", form),
     )

@@ -28,7 +28,7 @@ from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import Viewer, is_actor, leads_others, viewer_of, viewer_values
 from wsapp.db import db
-from wsapp.h5 import panels, words
+from wsapp.h5 import ownfields, panels, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.known import ask_about, known
 from wsapp.h5.pages import PAGE_SIZE, choice, cursor, go, here_with, next_page, show
@@ -129,12 +129,14 @@ def create() -> Any:
     """Save a new lead; a known phone number is refused, and the customer that has it can be opened instead."""
     form = Form.read((*TEXTS, "similar_ok"), ("phones",))
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
+    ownfields.take(form, "customer")
 
     def act() -> str:
         values = {name: form.typed[name] for name in ("name", "source", "note", "phones")}
         if not form.typed["similar_ok"]:
             ask_about(find_duplicates(values, actor=g.member), _("已有名称相同或相近的客户，请先核对"))
-        customer = create_customer(values, actor=g.member)
+        form.demand_clean()
+        customer = create_customer({**values, "custom": form.custom}, actor=g.member, as_lead=True)
         start_lead(customer, actor=g.member)
         if form.typed["contact_name"]:
             try:
@@ -147,7 +149,8 @@ def create() -> Any:
 
 
 def _show_new(form: Form, problem: Problem | None = None) -> str:
-    return show("leads/new.html", counted=False, form=form, **known(problem))
+    own = ownfields.drawn("customer", form)
+    return show("leads/new.html", counted=False, form=form, custom=own, **known(problem))
 
 
 # --- what becomes of one ------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from wsapp.crm.tasks.actions import MAX_REMINDERS, OFFSETS, change_task, create_
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import find_task
 from wsapp.crm.tasks.rules import usual_reminders
-from wsapp.h5 import lists, rows, words
+from wsapp.h5 import lists, ownfields, rows, words
 from wsapp.h5.forms import Form, input_value, save, soon
 from wsapp.h5.pages import arg, show
 from wsapp.house import local, local_now
@@ -58,6 +58,7 @@ def new() -> str:
 def create() -> Any:
     """Save a new task."""
     form = Form.read(TEXTS, LISTS)
+    ownfields.take(form, "task")
 
     def act() -> str:
         return url_for("tasks.page", task_id=create_task(_values(form), actor=g.member).id)
@@ -81,13 +82,15 @@ def edit(task_id: str) -> str:
         "repeat": task.repeat,
         "repeat_until": local(task.repeat_until).strftime("%Y-%m-%d") if task.repeat_until else "",
     }
-    return _show(Form(shown(g.member, typed, "task"), version=task.version), task=task)
+    typed = shown(g.member, typed, "task") | ownfields.typed("task", task.custom or {})
+    return _show(Form(typed, version=task.version), task=task)
 
 
 @bp.post("/<key:task_id>")
 def change(task_id: str) -> Any:
     """Save a changed task. When somebody else saved meanwhile, the form comes back with the difference."""
     form = Form.read(TEXTS, LISTS)
+    ownfields.take(form, "task")
 
     def act() -> str:
         task = find_task(task_id, actor=g.member)
@@ -114,6 +117,8 @@ def _values(form: Form) -> dict[str, Any]:
     values["reminders"] = [
         int(one) for one in form.typed["reminders"] if one.isascii() and one.isdigit() and len(one) < 6
     ]
+    if form.custom:
+        values["custom"] = form.custom
     form.demand_clean()
     return values
 
@@ -142,6 +147,7 @@ def _show(form: Form, *, task: Task | None = None, problem: Problem | None = Non
         locked=locked(g.member, ("note",), "task") if task else (),
         customers=customers,
         kinds=list(words.TASK_KINDS.items()),
+        custom=ownfields.drawn("task", form, task.custom or {} if task else None),
         people=[(one.id, one.name) for one in people],
         userids=[one.userid for one in people],
         reminders=[(str(minutes), words.REMINDERS[minutes]) for minutes in OFFSETS],

@@ -12,7 +12,7 @@ from wsapp.crm.tasks.actions import assign_task, cancel_task, complete_task, sno
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import SORTS, find_task
 from wsapp.db import db
-from wsapp.h5 import lists, mirrors, rows, timeline, words
+from wsapp.h5 import lists, mirrors, ownfields, rows, timeline, words
 from wsapp.h5.forms import Form, once, save
 from wsapp.h5.pages import PAGE_SIZE, came_from, choice, cursor, go, here_with, is_partial, next_page, part, show
 from wsapp.h5.taskform import assignees
@@ -71,6 +71,7 @@ def _show(task: Task, form: Form) -> str:
         customer=customers.get(task.customer_id or "", ""),
         due_state=rows.due_state(task),
         facts=_facts(task, people),
+        **ownfields.shown("task", task.custom, {"kind": task.kind, "priority": task.priority}),
         people=[(one.id, one.name) for one in takers],
         userids=[one.userid for one in takers],
         history=timeline.of_task(task.id),

@@ -16,7 +16,7 @@ from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.queries import SORTS, find_visit
 from wsapp.db import db
 from wsapp.files import files_of
-from wsapp.h5 import lists, photos, rows, words
+from wsapp.h5 import lists, ownfields, photos, rows, words
 from wsapp.h5.forms import Form, save, soon
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
 from wsapp.paging import page as page_of
@@ -81,6 +81,7 @@ def create(customer_id: str) -> Any:
         return _show_new(find_customer(customer_id, actor=g.member), form)
 
     find_customer(customer_id, actor=g.member)
+    ownfields.take(form, "visit")
     if not photos.take(form):
         return again(None), 422
     return save(form, act, again=again, words=_("已签到"))
@@ -98,6 +99,7 @@ def _values(form: Form) -> dict[str, Any]:
         "location": location,
         "no_fix_reason": str(words.NO_FIX_REASONS.get(typed["no_fix_reason"], typed["no_fix_reason"])),
         "set_place": bool(typed["set_place"]),
+        "custom": form.custom,
     }
     form.demand_clean()
     return values
@@ -129,6 +131,7 @@ def _show_new(customer: Customer, form: Form) -> str:
         reasons=list(words.NO_FIX_REASONS.items()),
         soon=soon(),
         kept=photos.kept(form.typed["photos"]),
+        custom=ownfields.drawn("visit", form),
     )
 
 
@@ -149,6 +152,7 @@ def _show(visit: Visit, form: Form) -> str:
         customer=names_of([visit.customer_id])[visit.customer_id],
         visitor=names([visit.member_id]).get(visit.member_id, ""),
         facts=_facts(visit, places),
+        **ownfields.shown("visit", visit.custom, {}),
         places=places,
         place_name=_seen(visit)["place_name"],
         distance=None if visit.distance is None else round(visit.distance),

@@ -3,6 +3,8 @@
 (function () {
   "use strict";
 
+  const OPEN_LEADS = ["new", "working", "valid"];
+
   /* What a field of the form holds now: a text, or a list where several were chosen. */
   function held(form, name) {
     const inputs = form.querySelectorAll('[name="' + CSS.escape(name) + '"]');
@@ -64,7 +66,9 @@
     for (const box of form.querySelectorAll("[data-custom]")) {
       const rules = JSON.parse(box.dataset.rules);
       const kind = held(form, "kind");
-      const elsewhere = rules.kinds && kind && !rules.kinds.includes(kind);
+      const isLead = OPEN_LEADS.includes(held(form, "lead"));
+      const kinds = rules.kinds || [];
+      const elsewhere = rules.kinds && kind && !kinds.includes(kind) && !(isLead && kinds.includes("lead"));
       box.hidden = Boolean(elsewhere) || all(form, rules.show_if) === false;
       if (rules.require_if) box.toggleAttribute("data-required", all(form, rules.require_if));
       if (rules.readonly_if && box.querySelector(".weui-input, .weui-textarea")) {

@@ -143,8 +143,10 @@ def _clean_location(values: Mapping[str, Any], clean: dict[str, Any], errors: di
     clean |= {"lat": lat, "lng": lng, "place_source": "manual"}
 
 
-def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member | None = None) -> Customer:
-    """Create a customer (新建客户) owned by the actor, or by somebody of their team.
+def create_customer(
+    values: Mapping[str, Any], *, actor: Member, owner: Member | None = None, as_lead: bool = False
+) -> Customer:
+    """Create a customer (新建客户) owned by the actor, or by somebody of their team. `as_lead`: as a lead.
 
     Raises Invalid; Duplicate when a phone number is taken, also by a save at the same moment.
     """
@@ -159,7 +161,8 @@ def create_customer(values: Mapping[str, Any], *, actor: Member, owner: Member |
     alike = _refuse_known({**clean, "phones": phones}, actor=actor)
     now = clock.now()
     parent_id = _parent(values, actor=actor)
-    custom = custom_of_new(values.get("custom"), clean, parent_id, actor=actor)
+    facts = {**clean, "lead": "new" if as_lead else ""}
+    custom = custom_of_new(values.get("custom"), facts, parent_id, actor=actor)
     customer = Customer(
         **clean,
         custom=custom,

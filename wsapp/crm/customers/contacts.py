@@ -15,6 +15,9 @@ from wsapp.crm.customers.models import CONTACT_ROLES, GENDERS, Contact, Customer
 from wsapp.crm.customers.queries import demand_right, visible_customers
 from wsapp.crm.customers.tags import keep_new_tags, tidy_tags
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.carriers import custom_after, custom_of_new, differences
+from wsapp.crm.fields.records import Records, carry, is_seen
+from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.org.models import Member
 from wsapp.db import db, first, new_id, rows
 from wsapp.kept import Kept, one_of
@@ -55,6 +58,8 @@ def find_contact(contact_id: str, *, actor: Member) -> Contact:
         raise NotFound(_("联系人不存在或无权查看"))
     return found
 
+
+carry("contact", Records(Contact, is_seen(Contact, visible_contacts)))
 
 _OF_CUSTOMER = Kept(
     sa.select(Contact.id, Contact.name, Contact.title, Contact.role, Contact.phones, Contact.is_primary)
@@ -101,6 +106,7 @@ def add_contact(customer: Customer, values: Mapping[str, Any], *, actor: Member)
     demand_right(customer, "edit", actor=actor)
     clean = clean_contact(values, whole=True)
     keep_new_tags(clean.get("tags", ()), actor=actor)
+    custom = custom_of_new("contact", values, clean, actor=actor)
     alike = _refuse_reached(clean.get("phones", ()), customer.id, actor)
     _hold(customer.id)
     there = contacts_of(customer.id)
@@ -109,12 +115,20 @@ def add_contact(customer: Customer, values: Mapping[str, Any], *, actor: Member)
     is_primary = clean.pop("is_primary", False) or not there
     now = clock.now()
     contact = Contact(
-        **clean, id=new_id(), customer_id=customer.id, creator_id=actor.id, created_at=now, updated_at=now, version=1
+        **clean,
+        custom=custom,
+        id=new_id(),
+        customer_id=customer.id,
+        creator_id=actor.id,
+        created_at=now,
+        updated_at=now,
+        version=1,
     )
     if is_primary:
         _make_primary(contact)
     db.session.add(contact)
     db.session.flush()
+    keep_findable("contact", contact.id, custom)
     if contact.phones:
         file_contacts(customer.id)
     remember(contact, alike)
@@ -134,6 +148,8 @@ def change_contact(
     keep_new_tags(clean.get("tags", ()), actor=actor, had=contact.tags)
     changes = {field: [getattr(contact, field), value] for field, value in clean.items()}
     changes = {field: both for field, both in changes.items() if both[0] != both[1]}
+    had, custom = custom_after("contact", contact, values, clean, actor=actor)
+    changes |= differences(had, custom)
     _refuse_stale(contact, changes, version)
     if not changes:
         return contact
@@ -141,12 +157,14 @@ def change_contact(
     alike = _refuse_reached(fresh, contact.customer_id, actor)
     _hold(contact.customer_id)
     _take_version(contact, changes)
-    for field, (_before, value) in changes.items():
+    for field, value in clean.items():
         setattr(contact, field, value)
+    contact.custom = custom
     if clean.get("is_primary"):
         _make_primary(contact)
     contact.updated_at = clock.now()
     db.session.flush()
+    keep_findable("contact", contact.id, custom, had)
     if "phones" in changes:
         file_contacts(contact.customer_id)
     remember(contact, alike)

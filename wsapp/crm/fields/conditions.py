@@ -11,7 +11,15 @@ from wsapp.crm.fields.models import Field
 
 RULES = ("show_if", "require_if", "readonly_if")
 OPERATORS = ("eq", "ne", "gte", "lte", "filled", "empty")
-FACTS: Mapping[str, tuple[str, ...]] = {"customer": ("kind", "stage", "level", "source", "industry")}
+# Fields of the record itself that rules may look at.
+FACTS: Mapping[str, tuple[str, ...]] = {
+    "customer": ("kind", "stage", "level", "source", "industry", "lead"),
+    "contact": ("role", "gender"),
+    "follow_up": ("kind",),
+    "visit": (),
+    "task": ("kind", "priority"),
+}
+LEAD, OPEN_LEADS = "lead", ("new", "working", "valid")  # as `customers` has them, which stands above
 MAX_CONDITIONS = 5
 
 
@@ -63,7 +71,8 @@ def _compare(value: Any, wanted: Any) -> int:
 def is_shown(field: Field, values: Mapping[str, Any]) -> bool:
     """Say whether a form shows the field: it belongs to this kind of customer, and its rule holds."""
     kinds = field.settings.get("kinds")
-    if kinds and values.get("kind") and values["kind"] not in kinds:
+    is_lead = LEAD in (kinds or ()) and values.get("lead") in OPEN_LEADS
+    if kinds and values.get("kind") and values["kind"] not in kinds and not is_lead:
         return False
     return holds(field, "show_if", values) is not False
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wsapp.crm.fields.conditions import FACTS, MAX_CONDITIONS, OPERATORS, RULES
+from wsapp.crm.fields.conditions import FACTS, LEAD, MAX_CONDITIONS, OPERATORS, RULES
 from wsapp.crm.fields.formulas import USABLE, names_in
 from wsapp.crm.fields.models import MAX_OPTIONS, Field
 from wsapp.crm.fields.text import clean_line
@@ -11,7 +11,7 @@ from wsapp.crm.fields.types import COLUMN_TYPES, KINDS, MAX_COLUMNS, STEP, TRUE,
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
-CUSTOMER_KINDS = ("company", "person")  # as `customers` has them, which stands above
+CUSTOMER_KINDS = ("company", "person", LEAD)  # a lead is a company or person, too
 DEFAULTS = {  # where a default may come from → for which types
     "user": ("person",),
     "department": ("department",),
@@ -90,7 +90,7 @@ def _settings(
             settings[name] = text[:most]
     _numbers(values, kind, settings, errors)
     kinds = [one for one in CUSTOMER_KINDS if one in (values.get("kinds") or ())]
-    if obj == "customer" and len(kinds) == 1:
+    if obj == "customer" and 0 < len(kinds) < len(CUSTOMER_KINDS):
         settings["kinds"] = kinds
     if kind.key == "money" and values.get("currency"):
         settings["currency"] = values["currency"]

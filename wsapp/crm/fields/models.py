@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
-OBJECTS = ("customer",)
+OBJECTS = ("customer", "contact", "follow_up", "visit", "task")
 MAX_FIELDS, MAX_OPTIONS, MAX_INDEXED = 100, 200, 10  # of an object; of a field; of an object
 LONGEST_KEY = 160  # characters of a value by which records are found and ordered
 # Compared code point by code point in both databases, so that a beginning is a range of the index.

@@ -14,12 +14,12 @@ from wsapp.texts import _
 @dataclass(frozen=True)
 class Records:
     """An object's records. `model` has `id` and `custom`; `is_visible(id, actor)`; `names` of records by id;
-    `choices(actor)` are (id, name) of some that the actor may name."""
+    `choices(actor)` are (id, name) of some that the actor may name (both only for what can be related to)."""
 
     model: Any
     is_visible: Callable[[str, Member], bool]
-    names: Callable[[Sequence[str | None]], Mapping[str, str]]
-    choices: Callable[[Member], Sequence[tuple[str, str]]]
+    names: Callable[[Sequence[str | None]], Mapping[str, str]] = lambda ids: {}
+    choices: Callable[[Member], Sequence[tuple[str, str]]] = lambda actor: ()
 
 
 _records: dict[str, Records] = {}
@@ -28,6 +28,11 @@ _records: dict[str, Records] = {}
 def carry(obj: str, records: Records) -> None:
     """Say that an object carries custom fields: its slice calls this once, when it is loaded."""
     _records[obj] = records
+
+
+def is_seen(model: Any, visible: Callable[[Member], Any]) -> Callable[[str, Member], bool]:
+    """Return what says whether an actor sees a record, made of the condition of sight of its object's lists."""
+    return lambda record_id, actor: first(sa.select(model.id).where(model.id == record_id, visible(actor))) is not None
 
 
 def records_of(obj: str) -> Records | None:

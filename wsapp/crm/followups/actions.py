@@ -13,6 +13,8 @@ from wsapp.crm.customers.contacts import contact_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.stages import move_stage
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.carriers import custom_of_new
+from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.followups import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.followups.models import KINDS, FollowUp
 from wsapp.crm.org.models import Member
@@ -39,8 +41,10 @@ def log_follow_up(
     demand(actor, "create", actor.id, obj="follow_up")
     clean = _clean(values)
     counts = resets_clock(customer, clean["text"], actor=actor)
+    custom = custom_of_new("follow_up", values, clean, actor=actor)
     follow_up = FollowUp(
         **clean,
+        custom=custom,
         contact_id=contact_of(customer, values.get("contact")),
         id=new_id(),
         customer_id=customer.id,
@@ -50,6 +54,7 @@ def log_follow_up(
     )
     db.session.add(follow_up)
     db.session.flush()
+    keep_findable("follow_up", follow_up.id, custom)
     attach(photos, to=follow_up, owner_id=actor.id, most=rule("log.photos"))
     note_contact(customer, at=follow_up.happened_at, counts=counts)
     if customer.stage == "new":

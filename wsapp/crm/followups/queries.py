@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
+from wsapp.crm.fields.records import Records, carry, is_seen
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import within_team
@@ -27,6 +28,9 @@ def visible_follow_ups(actor: Member) -> sa.ColumnElement[bool]:
         Customer.corp_id == FollowUp.corp_id, Customer.id == FollowUp.customer_id, visible_customers(actor)
     )
     return sa.or_(own, about_theirs)
+
+
+carry("follow_up", Records(FollowUp, is_seen(FollowUp, visible_follow_ups)))
 
 
 def find_follow_up(follow_up_id: str, *, actor: Member) -> FollowUp:

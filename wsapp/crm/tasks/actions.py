@@ -12,6 +12,9 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.access import demand_writable
+from wsapp.crm.fields.carriers import carried_on, custom_after, custom_of_new, differences
+from wsapp.crm.fields.indexing import reindex
+from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import manager_of, may_see_member, member
 from wsapp.crm.org.rights import demand, may
@@ -116,9 +119,12 @@ def create_task(
     clean = clean_task(values, whole=True)
     customer = _customer(values, actor=actor)
     assignee = _assignee(values.get("assignee"), actor=actor) or actor
+    # What the program makes (a next date, a repeat) has no form in which the corp's own fields could be filled in.
+    custom = custom_of_new("task", values, clean, actor=actor) if source == "manual" else {}
     now = clock.now()
     task = Task(
         **clean,
+        custom=custom,
         id=new_id(),
         customer_id=customer.id if customer else None,
         assignee_id=assignee.id,
@@ -134,6 +140,7 @@ def create_task(
         task.series_id = task.id
     db.session.add(task)
     db.session.flush()
+    keep_findable("task", task.id, custom)
     plan_reminders(task)
     _move_next_date(task, customer)
     record("task.created", task, actor=actor, customer_id=task.customer_id, title=task.title)
@@ -213,6 +220,8 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
     if values.get("assignee"):
         clean["assignee_id"] = (_assignee(values["assignee"], actor=actor) or actor).id
     changes = {field: [getattr(task, field), value] for field, value in clean.items() if getattr(task, field) != value}
+    had, custom = custom_after("task", task, values, clean, actor=actor)
+    changes |= differences(had, custom)
     if version is not None and version != task.version:
         raise Stale(
             _("该待办刚被他人修改，请核对后再保存"),
@@ -224,6 +233,8 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
     _take_version(task, changes)
     for field, value in clean.items():
         setattr(task, field, value)
+    task.custom = custom
+    keep_findable("task", task.id, custom, had)
     if task.repeat and not task.series_id:
         task.series_id = task.id
     if "due_at" in changes:
@@ -264,9 +275,14 @@ def _take_version(task: Task, changes: dict[str, list[Any]]) -> None:
         raise Stale(
             _("该待办刚被他人修改，请核对后再保存"),
             record=task,
-            changes={field: (getattr(task, field), after) for field, (_before, after) in changes.items()},
+            changes={field: (_value_now(task, field), after) for field, (_before, after) in changes.items()},
         )
     db.session.refresh(task, ["version"])
+
+
+def _value_now(task: Task, field: str) -> Any:
+    section, _dot, key = field.partition(".")
+    return (task.custom or {}).get(key) if key else getattr(task, section)
 
 
 def assign_task(task: Task, assignee_id: str, *, actor: Member) -> Task:
@@ -392,6 +408,7 @@ def _make_next(task: Task, *, actor: Member) -> None:
     now = clock.now()
     copied = ("title", "note", "customer_id", "kind", "all_day", "reminders", "assignee_id", "creator_id", "priority")
     values = {field: getattr(task, field) for field in copied} | {
+        "custom": carried_on("task", task.custom or {}),
         "corp_id": task.corp_id,
         "id": new_id(),
         "due_at": due_at,
@@ -409,4 +426,5 @@ def _make_next(task: Task, *, actor: Member) -> None:
     if insert_unless_there(Task, values):
         following = first(sa.select(Task).where(Task.id == values["id"]))
         plan_reminders(following)
+        reindex("task", [following.id])
         record("task.created", following, actor=actor, customer_id=following.customer_id, title=following.title)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.fields.records import Records, carry, is_seen
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import Viewer, is_actor, within_team
 from wsapp.crm.tasks.models import DOING, OPEN, Task
@@ -49,6 +50,9 @@ def are_overdue(now: Any = None, today: Any = None) -> sa.ColumnElement[bool]:
 def visible_tasks(actor: Member | Viewer) -> sa.ColumnElement[bool]:
     """Return the condition for the tasks that the actor may see: theirs, those they gave, those of their team."""
     return sa.or_(within_team(Task.assignee_id, actor, "task"), is_actor(Task.creator_id, actor))
+
+
+carry("task", Records(Task, is_seen(Task, visible_tasks)))
 
 
 def find_task(task_id: str, *, actor: Member) -> Task:

@@ -13,6 +13,8 @@ from wsapp.crm.customers.clean import clean_line, clean_text
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.stages import move_stage
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.carriers import custom_of_new
+from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.followups.actions import plan_next
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import demand
@@ -75,6 +77,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         errors["next_at"] = _("下次跟进时间应在将来")
     if errors:
         raise Invalid(errors)
+    custom = custom_of_new("visit", values, {}, actor=actor)
     if fix and values.get("set_place"):
         _learn_place(customer, fix)
     now = clock.now()
@@ -95,11 +98,13 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         trust=trust_of(fix, distance=distance, now=now, limits=limits()),
         no_fix_reason="" if fix else reason,
         next_at=next_at,
+        custom=custom,
         created_at=now,
         version=1,
     )
     db.session.add(visit)
     db.session.flush()
+    keep_findable("visit", visit.id, custom)
     attach(photos, to=visit, owner_id=actor.id, most=rule("log.photos"))
     note_contact(customer, at=now, visited=True)
     if customer.stage == "new":

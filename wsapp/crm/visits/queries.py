@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
+from wsapp.crm.fields.records import Records, carry, is_seen
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import within_team
 from wsapp.crm.org.rights import sight
@@ -29,6 +30,9 @@ def visible_visits(actor: Member) -> sa.ColumnElement[bool]:
         Customer.corp_id == Visit.corp_id, Customer.id == Visit.customer_id, visible_customers(actor)
     )
     return sa.or_(own, to_theirs)
+
+
+carry("visit", Records(Visit, is_seen(Visit, visible_visits)))
 
 
 def find_visit(visit_id: str, *, actor: Member) -> Visit:
