@@ -7,25 +7,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from flask import Response, g, request
+from flask import Blueprint, Response, g, request
 
-from wsapp.admin.gate import PAGE_SIZE, next_url, pages, show, storable
-from wsapp.crm.audit.queries import SORTS, Wanted, entries
+from wsapp.admin.audit_words import field_word, object_word, people_in, value_word
+from wsapp.admin.gate import PAGE_SIZE, next_url, not_for_you, show, storable
+from wsapp.crm.audit.queries import SORTS, Wanted, entries, was_noted
 from wsapp.crm.events.actions import record
 from wsapp.crm.events.kinds import KINDS
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.queries import names
-from wsapp.db import db
+from wsapp.crm.org.rights import reads_audit
+from wsapp.db import db, writing
 from wsapp.house import local, zone
 from wsapp.paging import page
 from wsapp.problems import NotFound
 from wsapp.texts import _, lazy
+from wsapp.web import require_member
 
-bp = pages("audit")
+bp = Blueprint("admin_audit", __name__, url_prefix="/admin")
 
 FILTERS = ("who", "q", "kind", "via", "from", "to")
 MOST_ROWS = 20_000
 LOT = 1_000
+QUIET = timedelta(hours=1)
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
 WAYS = {
     "web": lazy("页面"),
@@ -38,9 +42,22 @@ WAYS = {
 }
 
 
+@bp.before_request
+def require_reader() -> Any:
+    """Let administrators and auditors through: of the whole console, this is what an auditor reads."""
+    answer = require_member()
+    if answer is not None or reads_audit(g.member):
+        return answer
+    db.session.rollback()
+    return not_for_you(), 403
+
+
 @bp.get("/audit")
 def index() -> str:
-    """The log, newest first, narrowed by person, record, kind, way and days."""
+    """The log, newest first, narrowed by person, record, kind, way and days. Who reads it is in it, once an hour."""
+    if not was_noted("audit.read", g.member, within=QUIET):
+        with writing():
+            record("audit.read", g.member, actor=g.member)
     typed = _typed(request.args)
     found, cursor = page(
         entries(_wanted(typed)),
@@ -103,10 +120,10 @@ def _who(row: Any, people: Mapping[str, str]) -> str:
 
 def _what(row: Any) -> str:
     """Return what the event is about in words: a name or title that it carries, else type and id."""
-    for field in ("name", "title", "route"):
+    for field in ("name", "title", "label", "file", "route"):
         if row.data.get(field):
-            return str(row.data[field])[:60]
-    return f"{row.subject_type}/{row.subject_id}"
+            return f"{object_word(row.subject_type)} {str(row.data[field])[:60]}"
+    return f"{object_word(row.subject_type)} {row.subject_id}"
 
 
 @bp.get("/audit/<key:event_id>")
@@ -115,19 +132,27 @@ def one(event_id: str) -> str:
     found = db.session.execute(entries(Wanted()).where(Event.id == event_id)).first()
     if found is None:
         raise NotFound(_("没有这条操作记录"))
+    people = names([found.actor_id, *people_in(found.changes, found.data)])
     facts = [
         (_("操作"), f"{KINDS.get(found.kind, found.kind)}（{found.kind}）"),
-        (_("操作人"), _who(found, names([found.actor_id]))),
+        (_("操作人"), _who(found, people)),
         (_("时间"), f"{local(found.at):%Y-%m-%d %H:%M:%S}"),
         (_("方式"), str(WAYS.get(found.via, found.via))),
         (_("IP 地址"), found.ip),
-        (_("对象"), f"{found.subject_type}/{found.subject_id}"),
+        (_("对象"), f"{_what(found)}（{found.subject_type}/{found.subject_id}）"),
         (_("原因"), found.reason),
         (_("请求编号"), found.request_id),
         (_("序号"), str(found.seq) if found.seq and found.seq > 0 else _("等待封存")),
     ]
-    changes = [(field, *(_text(value) for value in _pair(pair))) for field, pair in sorted(found.changes.items())]
-    more = [(name, _text(value)) for name, value in sorted(found.data.items()) if name != "reason"]
+    changes = [
+        (field_word(field), *(_text(value_word(field, value, people)) for value in _pair(pair)))
+        for field, pair in sorted(found.changes.items())
+    ]
+    more = [
+        (field_word(name), _text(value_word(name, value, people)))
+        for name, value in sorted(found.data.items())
+        if name != "reason"
+    ]
     return show("audit_one.html", "audit", facts=facts, changes=changes, more=more)
 
 

@@ -112,7 +112,7 @@ def copy() -> Any:
     except Problem as problem:
         db.session.rollback()
         return _show_all(problem.detail), status_of(problem)
-    _note(key)
+    _note(key, {})
     db.session.commit()
     return go(f"/admin/roles/{key}", _("已复制，请调整权限"))
 
@@ -196,6 +196,7 @@ def change(key: str) -> Any:
         obj: {name: request.form.get(f"field.{obj}.{name}", "edit") for name in names} for obj, names in RULED.items()
     }
     name = storable(request.form.get("name", ""))
+    before = _rights_of(key)
     try:
         save_role(key, name=name, grants=grants, fields=fields, actor=g.member)
     except NotFound:
@@ -203,7 +204,7 @@ def change(key: str) -> Any:
     except Problem as problem:
         db.session.rollback()
         return _show_one(key, problem.detail), status_of(problem)
-    _note(key)
+    _note(key, before)
     db.session.commit()
     return go("/admin/roles", _("角色权限已保存，立即生效"))
 
@@ -218,6 +219,7 @@ def remove(key: str) -> Any:
     """Remove a role of the corp's own, or set a built-in one back to what it was."""
     key = storable(key)
     row = first(sa.select(Role).where(Role.key == key))
+    before = _rights_of(key)
     try:
         remove_role(key, actor=g.member)
     except NotFound:
@@ -225,7 +227,7 @@ def remove(key: str) -> Any:
     except Problem as problem:
         db.session.rollback()
         return _show_one(key, problem.detail), status_of(problem)
-    record("role.changed", row, actor=g.member, role=key, removed=True)
+    record("role.changed", row, actor=g.member, changes=_changes(before, _rights_of(key)), name=key, removed=True)
     db.session.commit()
     return go("/admin/roles", _("已恢复默认") if key in BUILT_IN else _("角色已删除"))
 
@@ -256,6 +258,24 @@ def why() -> str:
     return show("why.html", "roles", **values)
 
 
-def _note(key: str) -> None:
+def _note(key: str, before: dict[str, Any]) -> None:
+    db.session.flush()
     row = first(sa.select(Role).where(Role.key == key))
-    record("role.changed", row, actor=g.member, role=key, grants=row.grants, fields=row.fields)
+    name = str(definitions()[key].name)
+    record("role.changed", row, actor=g.member, changes=_changes(before, _rights_of(key)), name=name)
+
+
+def _rights_of(key: str) -> dict[str, Any]:
+    """Return all that a role says, flat: `customer.see` → scope, `customer.phones` → access."""
+    found = definitions().get(key)
+    if found is None:
+        return {}
+    rights: dict[str, Any] = {"name": str(found.name)}
+    for told in (found.grants, found.fields):
+        rights |= {f"{obj}.{name}": how for obj, ruled in told.items() for name, how in ruled.items()}
+    return rights
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    names = sorted({*before, *after})
+    return {name: [before.get(name), after.get(name)] for name in names if before.get(name) != after.get(name)}

@@ -14,10 +14,22 @@ from wsapp.api.schemas_out import EventPage
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import changes_shown
 from wsapp.crm.notifications.queries import visible_events
+from wsapp.crm.org.rights import reads_audit
 
 bp = resource("events", "Events: timeline and audit log")
 
-COLUMNS = (Event.id, Event.kind, Event.subject_type, Event.subject_id, Event.customer_id, Event.at, Event.changes)
+COLUMNS = (
+    Event.id,
+    Event.kind,
+    Event.subject_type,
+    Event.subject_id,
+    Event.customer_id,
+    Event.at,
+    Event.changes,
+    Event.via,
+    Event.ip,
+    Event.reason,
+)
 SORTS = {"-at": (Event.at, True), "at": (Event.at, False)}
 # Fields of changes as the API calls them; those that hold members are answered as userids.
 NAMES = {"owner": "owner", "assignee_id": "assignee", "customer_id": "customer", "parent_id": "parent"}
@@ -31,6 +43,8 @@ def _select() -> Select:
 
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
+    """Where a colleague was when they did something (`ip`) is for those alone who read the audit log."""
+    audits = reads_audit(g.member)
     people = userids([one for row in found for field in PEOPLE for one in row.changes.get(field, ())])
     return [
         {
@@ -40,6 +54,9 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
             "customer": row.customer_id,
             "actor": row.actor,
             "at": text_of(row.at),
+            "via": row.via,
+            "ip": row.ip if audits or row.actor == g.member.userid else "",
+            "reason": row.reason,
             "changes": _changes(
                 changes_shown(g.member, row.changes, RULED_AS.get(row.subject_type, row.subject_type)), people
             ),

@@ -12,6 +12,7 @@ from wsapp.crm.org.access import end_session, sessions_of
 from wsapp.crm.org.actions import preferences
 from wsapp.crm.org.models import LoginSession
 from wsapp.crm.org.queries import department_names, leads_others
+from wsapp.crm.org.rights import reads_audit
 from wsapp.db import db
 from wsapp.h5 import lists, rows, stories, words
 from wsapp.h5.forms import Form, save
@@ -40,6 +41,7 @@ def _show(form: Form) -> str:
         languages=list(words.LANGUAGES.items()),
         devices=[_device(one) for one in sessions_of(g.member)],
         leads=leads_others(g.member),
+        audits=reads_audit(g.member),
         others=[(one.corp.host_corp_id, one.corp_name, one.name) for one in sessions.others()],
         may_add=len(hosts.enabled_corps()) > 1,
     )

@@ -1,13 +1,15 @@
 """Searching the audit log: by person, object, kind, time."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from wsapp import clock
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.models import Member
+from wsapp.db import first
 
 SORTS = {"-at": (Event.at, True)}
 COLUMNS = (
@@ -54,3 +56,9 @@ def entries(wanted: Wanted) -> sa.Select[*tuple[Any, ...]]:
     if wanted.until:
         statement = statement.where(Event.at < wanted.until)
     return statement
+
+
+def was_noted(kind: str, actor: Member, *, within: timedelta) -> bool:
+    """Say whether an event of this kind by the actor was recorded a short while ago."""
+    recent = sa.select(Event.id).where(Event.actor_id == actor.id, Event.kind == kind, Event.at > clock.now() - within)
+    return first(recent.limit(1)) is not None

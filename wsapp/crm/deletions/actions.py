@@ -82,7 +82,7 @@ def delete(obj: str, record_id: str, *, actor: Member, reason: str = "") -> Dele
         f"{obj}.deleted",
         found,
         actor=actor,
-        customer_id=deletion.customer_id if obj == "customer" else None,
+        customer_id=deletion.customer_id,
         title=deletion.title,
         reason=deletion.reason,
         counts=counts,

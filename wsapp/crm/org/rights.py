@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from wsapp import clock
 from wsapp.crm.org.models import ADMIN, SELLER, Department, Member, Membership
-from wsapp.crm.org.roles import ACCESS, BUILT_IN, DENIED, MANAGER, Definition, Delegation, Role
+from wsapp.crm.org.roles import ACCESS, AUDITOR, BUILT_IN, DENIED, MANAGER, Definition, Delegation, Role
 from wsapp.crm.org.standing import standing
 from wsapp.db import db, rows
 from wsapp.kept import Kept, one_of
@@ -55,6 +55,11 @@ def roles_of(actor: Member) -> tuple[Definition, ...]:
     if MANAGER not in keys and _led(actor):
         keys.append(MANAGER)
     return tuple(known[key] for key in keys)
+
+
+def reads_audit(actor: Member) -> bool:
+    """Say whether the actor may read the audit log: administrators and auditors."""
+    return actor.is_admin or any(role.key == AUDITOR for role in roles_of(actor))
 
 
 # --- whose records ------------------------------------------------------------------------------------------------
