@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +19,8 @@ from wsapp.cli import run
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.role_actions import give_roles
+from wsapp.crm.pools.queries import make_first_pool
 from wsapp.db import corp_scope, db
 from wsapp.house import house
 
@@ -121,3 +124,43 @@ def test_the_command_says_that_the_chain_holds_and_where_it_does_not(
     forged.write_text(json.dumps({**mine, "seq": 1}))
     assert run([*command, "--anchors", str(forged)]) == 1
     assert "not signed here" in capsys.readouterr().err
+
+
+def test_an_auditor_reads_the_log_and_nothing_else_of_the_console(
+    app: Flask, cast: Cast, sign_in: Callable[..., FlaskClient], cha: Member, guan: Member, customer_id: str
+) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        give_roles(db.session.merge(cha), ["auditor"], actor=db.session.merge(guan))
+        db.session.commit()
+    client = sign_in(cha)
+    assert 'href="/admin/audit"' in client.get("/h5/me").get_data(as_text=True)
+    page = client.get("/admin/audit?kind=customer.changed").get_data(as_text=True)
+    assert "修改客户" in page
+    assert 'href="/admin/' not in re.sub(r'href="/admin/audit[^"]*"', "", page)
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/admin") and not rule.arguments and "GET" in (rule.methods or ()):
+            status = client.get(rule.rule).status_code
+            if rule.rule not in ("/admin/audit", "/admin/first-run"):
+                assert status == 403, rule.rule
+    assert client.post("/admin/rules", data={"csrf_token": csrf_of(client, "/h5/me")}).status_code == 403
+    with app.app_context(), corp_scope(cast.corp_id):
+        assert len(db.session.scalars(sa.select(Event).where(Event.kind == "audit.read")).all()) == 1
+
+
+def test_rest_says_from_where_and_why_and_an_address_only_to_who_may_know(
+    app: Flask, cast: Cast, customer_id: str, ali: Member, bob: Member, guan: Member
+) -> None:
+    def told(member: Member) -> dict[str, object]:
+        headers = {"Authorization": f"Bearer {cast.token(member)}"}
+        answer = client.get("/api/v1/events?kind=customer.released", headers=headers)
+        (event,) = answer.get_json()["items"]
+        assert (event["via"], event["reason"]) == ("api", "没有需求")
+        return dict(event)
+
+    client = app.test_client()
+    with app.app_context(), corp_scope(cast.corp_id):
+        make_first_pool()
+        db.session.commit()
+    release = {"json": {"reason": "没有需求"}, "headers": {"Authorization": f"Bearer {cast.token(ali)}"}}
+    assert client.post(f"/api/v1/customers/{customer_id}/release", **release).status_code == 200
+    assert [told(one)["ip"] for one in (ali, bob, guan)] == ["127.0.0.1", "", "127.0.0.1"]
