@@ -69,6 +69,32 @@ def _one_of_array(element: Any, compiler: Any, **more: Any) -> str:
     return f"{column} = ANY ({texts})"
 
 
+class one_of_rows(FunctionElement[bool]):
+    """The condition that a column is one of those of a short select of one column: `one_of_rows(Customer.id, shared)`.
+
+    As IN. But of IN in an OR, PostgreSQL believes that half of all rows are meant, and reads all of them.
+    """
+
+    type = sa.Boolean()
+    inherit_cache = True
+    _is_implicitly_boolean = True
+
+    def __init__(self, column: Any, rows: sa.Select[*tuple[Any, ...]]) -> None:
+        super().__init__(column, rows.scalar_subquery())
+
+
+@compiles(one_of_rows, "sqlite")
+def _one_of_rows_in(element: Any, compiler: Any, **more: Any) -> str:
+    column, rows = (compiler.process(one, **more) for one in element.clauses)
+    return f"{column} IN {rows}"
+
+
+@compiles(one_of_rows, "postgresql")
+def _one_of_rows_array(element: Any, compiler: Any, **more: Any) -> str:
+    column, rows = (compiler.process(one, **more) for one in element.clauses)
+    return f"{column} = ANY (ARRAY{rows})"
+
+
 class Kept:
     """A select of columns with named parameters (`sa.bindparam`), for the current corp alone.
 

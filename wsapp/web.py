@@ -3,7 +3,7 @@
 import gzip
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, g, redirect, request, session, url_for
+from flask.templating import Environment
 from flask_babel import Babel
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
@@ -362,6 +363,16 @@ def _teardown(error: BaseException | None) -> None:
 # --- assembly -----------------------------------------------------------------------------------------------------
 
 
+class Pages(Environment):
+    """Jinja's environment with its globals copied into each template when it is loaded.
+
+    Jinja keeps them as a chain of two dicts, which every page walks through once for each import: a tenth of a list.
+    """
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        return {**self.globals, **(d or {})}
+
+
 def install(app: Flask) -> None:
     """Add what every web door shares to the app."""
     settings = house().settings
@@ -382,6 +393,7 @@ def install(app: Flask) -> None:
         RATELIMIT_HEADERS_ENABLED=False,
         CONTENT_SECURITY_POLICY=content_security_policy(house().origins),
     )
+    app.jinja_environment = Pages
     app.before_request(_before)
     app.before_request(_check_origin)
     babel.init_app(app, locale_selector=choose_locale, timezone_selector=lambda: settings.notifications.timezone)

@@ -63,13 +63,17 @@ def asked(kind: str, name: str, phone: str) -> str:
 
 
 def measure(actor: Member) -> dict[str, tuple[float, float, float]]:
-    """Return, for each kind of query, the recall, the median and the slowest time of the first page in seconds."""
+    """Return, for each kind of query, the recall, the median and the slowest time of the first page in seconds.
+
+    Asked for are customers that the actor sees.
+    """
     sample = db.session.execute(
         sa.select(Customer.id, Customer.name, CustomerPhone.number)
         .join(
             CustomerPhone, sa.and_(CustomerPhone.customer_id == Customer.id, CustomerPhone.corp_id == Customer.corp_id)
         )
         .where(CustomerPhone.position == 0, sa.func.length(Customer.name) > 2)  # of two, one amiss leaves nothing
+        .where(visible_customers(actor))
         .order_by(Customer.name, CustomerPhone.number)
     ).all()
     chosen = random.Random(7).sample(list(sample), SAMPLES)
@@ -81,7 +85,7 @@ def measure(actor: Member) -> dict[str, tuple[float, float, float]]:
             started = time.perf_counter()
             condition = first_page(text, actor)
             times.append(time.perf_counter() - started)
-            statement = sa.select(Customer.id).where(condition, Customer.id == customer_id)
+            statement = sa.select(Customer.id).where(condition, Customer.id == customer_id, visible_customers(actor))
             hits += db.session.scalar(statement) is not None
         found[kind] = (hits / SAMPLES, statistics.median(times), max(times))
     return found

@@ -1,6 +1,7 @@
 """Company groups (集团): customers under a parent customer, as a tree of those that the actor may see."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,7 +9,9 @@ import sqlalchemy as sa
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import Viewer, viewer_of, viewer_values
 from wsapp.db import db, first
+from wsapp.kept import Kept
 
 DEEPEST = 20
 MOST = 500  # members of a group that are shown
@@ -36,12 +39,19 @@ def would_turn_in_circles(customer_id: str, parent_id: str) -> bool:
 
 
 def relatives(customer: Customer, *, actor: Member) -> tuple[Any | None, int]:
-    """Return the parent as (id, name), where the actor sees it, and how many customers stand right under this one."""
-    near = sa.or_(Customer.id == customer.parent_id, Customer.parent_id == customer.id)
-    statement = sa.select(Customer.id, Customer.name).where(near, visible_customers(actor)).limit(MOST)
-    found = db.session.execute(statement).all()
-    parent = next((one for one in found if one.id == customer.parent_id), None)
-    return parent, len(found) - (1 if parent else 0)
+    """Return the parent as (id, name), where the actor sees it, and how many customers stand right under this one.
+
+    Two statements and not one with OR, which would read all customers where there is no parent.
+    """
+    viewer, values = viewer_of(actor), viewer_values(actor)
+    parent = _seen(viewer, "id").first(wanted=customer.parent_id, **values) if customer.parent_id else None
+    return parent, len(_seen(viewer, "parent_id").all(wanted=customer.id, **values))
+
+
+@cache
+def _seen(viewer: Viewer, column: str) -> Kept:
+    wanted = getattr(Customer, column) == sa.bindparam("wanted", type_=sa.String)
+    return Kept(sa.select(Customer.id, Customer.name).where(wanted, visible_customers(viewer)).limit(MOST))
 
 
 def family_of(customer: Customer, *, actor: Member) -> list[tuple[int, Any]]:

@@ -14,7 +14,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import VIEWER_SHARED, Viewer, is_actor, viewer_of, viewer_values, within_team
 from wsapp.crm.org.rights import may, sight
 from wsapp.db import as_loaded, db, first, is_postgresql, rows
-from wsapp.kept import Kept, columns_of, one_of
+from wsapp.kept import Kept, columns_of, one_of, one_of_rows
 from wsapp.problems import Forbidden, NotFound
 from wsapp.texts import _
 
@@ -77,7 +77,7 @@ def is_shared_with(actor: Member | Viewer, *, may_edit: bool = False) -> sa.Colu
         shared = shared.where(is_actor(Coworker.member_id, actor))
     if may_edit:
         shared = shared.where(Coworker.may_edit)
-    return Customer.id.in_(shared)
+    return one_of_rows(Customer.id, shared)
 
 
 def may_do(customer: Customer, action: str, *, actor: Member) -> bool:

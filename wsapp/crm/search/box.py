@@ -14,8 +14,9 @@ from wsapp.crm.fields.access import reads
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import visible_follow_ups
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.rights import sight
 from wsapp.crm.search.grams import squeeze
-from wsapp.crm.search.queries import contacts_with, fields_of, follow_ups_with, terms_of
+from wsapp.crm.search.queries import contacts_with, fields_of, follow_ups_with, part_seen, terms_of
 from wsapp.crm.search.typos import nearly_matching
 from wsapp.db import db
 
@@ -24,7 +25,7 @@ AROUND = 30  # characters shown before and behind what was found in a long text
 
 def nearly(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
     """Return the condition that a customer is what a mistyped query may have meant."""
-    return nearly_matching(text, fields_of(actor), Customer.id)
+    return nearly_matching(text, fields_of(actor), Customer.id, seen=part_seen(actor))
 
 
 def contacts(text: str, *, actor: Member, limit: int) -> Sequence[Any]:
@@ -40,16 +41,15 @@ def follow_ups(text: str, *, actor: Member, limit: int) -> Sequence[Any]:
     """Return (id, text, happened_at, customer_id, customer_name) of follow-ups, newest first."""
     if not reads(actor, "text", "follow_up"):
         return []
-    columns = (FollowUp.id, FollowUp.text, FollowUp.happened_at, FollowUp.customer_id)
-    about = aliased(Customer)
-    same = sa.and_(about.corp_id == FollowUp.corp_id, about.id == FollowUp.customer_id)
-    its_customer = sa.exists().where(
-        Customer.corp_id == FollowUp.corp_id, Customer.id == FollowUp.customer_id, visible_customers(actor)
-    )
+    covered = sight(actor, "follow_up")
+    # Whoever sees all, or what is about their customers, sees every one that is about a customer they see.
+    theirs = sa.true() if covered.people is None or covered.shared else visible_follow_ups(actor)
+    same = sa.and_(Customer.corp_id == FollowUp.corp_id, Customer.id == FollowUp.customer_id)
     found = (
-        sa.select(*columns, about.name.label("customer_name"))
-        .join(about, same)
-        .where(follow_ups_with(text), visible_follow_ups(actor), its_customer)
+        sa.select(FollowUp.id, FollowUp.text, FollowUp.happened_at, FollowUp.customer_id)
+        .add_columns(Customer.name.label("customer_name"))
+        .join(Customer, same)
+        .where(follow_ups_with(text, actor=actor), theirs, visible_customers(actor))
         .order_by(FollowUp.happened_at.desc(), FollowUp.id.desc())
         .limit(limit)
     )

@@ -1,32 +1,42 @@
 """What a query finds. The index names a few candidates; where there are many, whatever is walked is looked at anyway.
 
 A fragment that few records have comes from the index: those few are then the condition. One that many have would make
-a long list; there the newest records are walked until the page is full, which is soon, as many have it. Both ways cost
-about the same for ten thousand customers and for a million, and neither reads more postings than `MANY`, however few
-of the records the actor may see.
+a long list; there the newest records are walked until the page is full, which is soon, as many have it. Who sees a part
+of the firm only would walk past everybody else's: there all about their own few customers is looked at, or up to `WIDE`
+candidates. All ways cost about the same for ten thousand customers and for a million.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Contact, Customer
+from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.fields.access import reads
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.rights import sight
 from wsapp.crm.search import store
 from wsapp.crm.search.grams import asked_phones, asked_sounds, asked_words, fold_sounds, is_latin, squeeze
 from wsapp.crm.search.models import CONTACT, CUSTOMER, FOLLOW_UP, TASK, SearchEntry
 from wsapp.crm.tasks.models import Task
-from wsapp.db import is_postgresql
+from wsapp.db import db, is_postgresql
 from wsapp.kept import one_of
 
 MANY = 1_000  # candidates; more than that, and walking is quicker
+SMALL = 3_000  # customers that somebody sees: all about them is looked at
+WIDE = 10_000  # candidates, for somebody who sees more than that, but not all
 MOST_TERMS = 5
 MOST_GRAMS = 40  # of a long term: the rest is left to the second look
 MIN_DIGITS = 3
+# kind → its records' ids, and whom they are about
+ABOUT: Mapping[str, tuple[Any, Any]] = {
+    CUSTOMER: (Customer.id, Customer.id),
+    CONTACT: (Contact.id, Contact.customer_id),
+    FOLLOW_UP: (FollowUp.id, FollowUp.customer_id),
+}
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,13 @@ class Way:
     """One way in which a term can be meant: the grams that the index is asked for, and what then has to be there."""
 
     part: Any  # the entry's column
-    needle: str
+    needle: str  # `_` in it stands for any one character
     grams: tuple[str, ...]
+
+    def fits(self) -> sa.ColumnElement[bool]:
+        """Return the condition on an entry that it holds the needle, which has letters and digits alone."""
+        found: sa.ColumnElement[bool] = self.part.like(f"%{self.needle}%")
+        return found
 
 
 Term = Sequence[Way]
@@ -91,33 +106,69 @@ def _first_name() -> sa.ColumnElement[str]:
 
 def fits(terms: Sequence[Term]) -> sa.ColumnElement[bool]:
     """Return the condition on an entry that it has all terms, each in one of its ways."""
-    return sa.and_(
-        sa.true(),
-        *(sa.or_(sa.false(), *(way.part.contains(way.needle, autoescape=True) for way in term)) for term in terms),
-    )
+    return sa.and_(sa.true(), *(sa.or_(sa.false(), *(way.fits() for way in term)) for term in terms))
 
 
-def candidates(kind: str, terms: Sequence[Term]) -> list[str] | None:
-    """Return the ids of the entries that have all terms; None where there are too many, or the index cannot say."""
-    asked = [[way.grams[:MOST_GRAMS] for way in term] for term in terms if term and all(way.grams for way in term)]
-    if not asked:
+def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | None = None) -> list[str] | None:
+    """Return the ids of the entries that have all terms; None where there are too many, or the index cannot say.
+
+    With `seen`, a condition on customers, there may be more of them: then only those about such customers.
+    """
+    asked = [
+        list(dict.fromkeys(way.grams[:MOST_GRAMS] for way in term))
+        for term in terms
+        if term and all(way.grams for way in term)
+    ]
+    if asked:
+        found = store.find(kind, asked, fits(terms), MANY + 1)
+        if len(found) <= MANY:
+            return [row.id for row in found if row.fits]
+    if seen is None or kind not in ABOUT:
         return None
-    found = store.find(kind, asked, fits(terms), MANY + 1)
-    return None if len(found) > MANY else [row.id for row in found if row.fits]
+    theirs = db.session.scalars(sa.select(Customer.id).where(seen).limit(SMALL + 1)).all()
+    if len(theirs) <= SMALL:
+        return _of_those(kind, terms, theirs)
+    if not asked or store.count(kind, asked, WIDE + 1) > WIDE:
+        return None
+    id_column, customer_id = ABOUT[kind]
+    its_customer = _entry_of(id_column) & (Customer.corp_id == SearchEntry.corp_id) & (Customer.id == customer_id)
+    about_theirs = sa.and_(fits(terms), sa.exists().where(its_customer, seen))
+    return [row.id for row in store.find(kind, asked, about_theirs, WIDE) if row.fits]
 
 
-def condition(kind: str, id_column: Any, terms: Sequence[Term]) -> sa.ColumnElement[bool]:
-    """Return the condition on a table of records of `kind` that they have all terms. Asks the index at once."""
+def _of_those(kind: str, terms: Sequence[Term], customer_ids: Sequence[str]) -> list[str]:
+    """Return the ids of what has all terms among everything about a few customers."""
+    if not customer_ids:
+        return []
+    id_column, customer_id = ABOUT[kind]
+    found = sa.select(SearchEntry.id).join(id_column.class_, _entry_of(id_column))
+    return list(db.session.scalars(found.where(among(customer_id, customer_ids), fits(terms))))
+
+
+def _entry_of(id_column: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(SearchEntry.corp_id == id_column.class_.corp_id, SearchEntry.id == id_column)
+
+
+def condition(
+    kind: str, id_column: Any, terms: Sequence[Term], seen: sa.ColumnElement[bool] | None = None
+) -> sa.ColumnElement[bool]:
+    """Return the condition on a table of records of `kind` that they have all terms. Asks the index at once.
+
+    `seen`: on customers, where the asker sees a part of them. Whether they see a record is asked besides.
+    """
     if not terms or not all(terms):
         return sa.false()
-    few = candidates(kind, terms)
+    few = candidates(kind, terms, seen)
     if few is not None:
         return among(id_column, few)
-    return sa.exists().where(SearchEntry.corp_id == id_column.class_.corp_id, SearchEntry.id == id_column, fits(terms))
+    # Not EXISTS: PostgreSQL would turn it round, and read the whole index before the first of the newest records.
+    return sa.select(fits(terms)).where(_entry_of(id_column)).scalar_subquery().is_(sa.true())
 
 
 def among(id_column: Any, ids: Sequence[str]) -> sa.ColumnElement[bool]:
     """Return the condition that an id is one of a list of any length."""
+    if not ids:
+        return sa.false()
     chosen: sa.ColumnElement[bool] = one_of(id_column, "found").params(found=list(ids))
     return chosen
 
@@ -127,7 +178,13 @@ def matching(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
     or of a phone number, as far as the actor may see these. Which customers they may see is asked besides.
     """
     fields = fields_of(actor)
-    return condition(CUSTOMER, Customer.id, [ways(term, fields) for term in _with_numbers_whole(text)])
+    terms = [ways(term, fields) for term in _with_numbers_whole(text)]
+    return condition(CUSTOMER, Customer.id, terms, part_seen(actor))
+
+
+def part_seen(actor: Member) -> sa.ColumnElement[bool] | None:
+    """Return the condition for the customers that the actor sees; None where it is all of them."""
+    return None if sight(actor, "customer", "see").people is None else visible_customers(actor)
 
 
 def named(text: str) -> sa.ColumnElement[bool]:
@@ -141,12 +198,14 @@ def contacts_with(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
     fields = fields_of(actor)
     if not fields.others:
         return sa.false()
-    return condition(CONTACT, Contact.id, [ways(term, fields, kind=CONTACT) for term in _with_numbers_whole(text)])
+    terms = [ways(term, fields, kind=CONTACT) for term in _with_numbers_whole(text)]
+    return condition(CONTACT, Contact.id, terms, part_seen(actor))
 
 
-def follow_ups_with(text: str) -> sa.ColumnElement[bool]:
+def follow_ups_with(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
     """Return the condition that a follow-up's text has all parts of a query; only for those who read the text."""
-    return condition(FOLLOW_UP, FollowUp.id, [ways(term, kind=FOLLOW_UP) for term in terms_of(text)])
+    terms = [ways(term, kind=FOLLOW_UP) for term in terms_of(text)]
+    return condition(FOLLOW_UP, FollowUp.id, terms, part_seen(actor))
 
 
 def tasks_with(text: str) -> sa.ColumnElement[bool]:

@@ -155,16 +155,25 @@ def find(kind: str, terms: Terms, fits: sa.ColumnElement[bool], most: int) -> li
     if is_postgresql():
         statement = sa.select(*columns).where(SearchEntry.kind == kind, _has_grams(kind, terms)).limit(most)
     else:
-        # Newest first costs nothing here: the table is read backwards.
-        newest = (
-            sa.select(FULL_TEXT.c.rowid)
-            .where(FULL_TEXT.c.fts_search.op("MATCH")(_expression(kind, terms)))
-            .order_by(FULL_TEXT.c.rowid.desc())
-            .limit(most)
-            .subquery()
-        )
+        newest = _numbers(kind, terms, most)
         statement = sa.select(*columns).select_from(newest).join(SearchEntry, SearchEntry.number == newest.c.rowid)
     return list(db.session.execute(statement).all())
+
+
+def count(kind: str, terms: Terms, most: int) -> int:
+    """Return how many entries have the grams, but not more than `most`."""
+    if is_postgresql():
+        found: Any = sa.select(SearchEntry.id).where(SearchEntry.kind == kind, _has_grams(kind, terms)).limit(most)
+        found = found.subquery()
+    else:
+        found = _numbers(kind, terms, most)
+    return db.session.scalar(sa.select(sa.func.count()).select_from(found)) or 0
+
+
+def _numbers(kind: str, terms: Terms, most: int) -> Any:
+    """Return entries' numbers on SQLite. Newest first costs nothing here: the table is read backwards."""
+    newest = sa.select(FULL_TEXT.c.rowid).where(FULL_TEXT.c.fts_search.op("MATCH")(_expression(kind, terms)))
+    return newest.order_by(FULL_TEXT.c.rowid.desc()).limit(most).subquery()
 
 
 def _has_grams(kind: str, terms: Terms) -> sa.ColumnElement[bool]:

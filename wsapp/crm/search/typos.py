@@ -1,40 +1,59 @@
 """What somebody meant who typed it wrong: the same sound in other characters, or one character amiss.
 
-Asked only when nothing is found as written. Few candidates are compared, so that it stays as quick as a hit.
+Asked only when nothing is found as written. A mistake is one more way to mean a term, with a gap in what has to be
+there: so it is found as a hit is, by the index first and in the same time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp.crm.search import store
+from wsapp.crm.customers.models import Customer
 from wsapp.crm.search.grams import asked_sounds, asked_words, fold_sounds, is_latin, squeeze
 from wsapp.crm.search.models import CUSTOMER, SearchEntry, SearchReading
-from wsapp.crm.search.queries import Fields, Way, candidates, condition
+from wsapp.crm.search.queries import Fields, Way, among, candidates, condition
 from wsapp.db import db
 
-COMPARED = 1_000  # candidates, the newest
 SHORTEST = 3  # of fewer characters, with one amiss, too little is left
 SHORTEST_LATIN = 5
-LONGEST = 24
+LONGEST = 16  # of more, the beginning
+ANY = "_"
 MOST_SPOKEN = 8  # ways to say one term
 NOTHING = sa.false()
 
 
-def nearly_matching(text: str, fields: Fields, id_column: Any, *, kind: str = CUSTOMER) -> sa.ColumnElement[bool]:
-    """Return the condition that a customer or contact is what a mistyped query may have meant."""
+def nearly_matching(
+    text: str,
+    fields: Fields,
+    id_column: Any,
+    *,
+    kind: str = CUSTOMER,
+    seen: sa.ColumnElement[bool] | None = None,
+) -> sa.ColumnElement[bool]:
+    """Return the condition that a customer or contact is what a mistyped query may have meant.
+
+    `seen`: on customers, where the asker sees a part of them.
+    """
     term = squeeze(text)[:LONGEST]
     if not fields.others or term.isdigit():
         return NOTHING
     heard = _by_ear(term)
     if heard:
-        found = candidates(kind, [heard])
-        if found is None or found:
-            return condition(kind, id_column, [heard])
-    close = _one_amiss(kind, term)
-    return id_column.in_(close) if close else NOTHING
+        found = candidates(kind, [heard], seen)
+        if found is None or _any_seen(found, seen):
+            return condition(kind, id_column, [heard], seen)
+    close = _one_amiss(term)
+    return condition(kind, id_column, [close], seen) if close else NOTHING
+
+
+def _any_seen(ids: Sequence[str], seen: sa.ColumnElement[bool] | None) -> bool:
+    """Say whether somebody sees any of some customers."""
+    if seen is None or not ids:
+        return bool(ids)
+    statement = sa.select(Customer.id).where(among(Customer.id, ids), seen)
+    return db.session.scalar(statement.limit(1)) is not None
 
 
 def _by_ear(term: str) -> list[Way]:
@@ -55,37 +74,25 @@ def _by_ear(term: str) -> list[Way]:
     return [Way(SearchEntry.sounds, one, tuple(asked_sounds(one))) for one in spoken]
 
 
-def _one_amiss(kind: str, term: str) -> list[str]:
-    """Return the ids of candidates one of whose names, or its sounds, has the term but for one character."""
+def _one_amiss(term: str) -> list[Way]:
+    """Return the ways to mean a term that has one character wrong, missing, too many, or exchanged with the next."""
     latin = is_latin(term)
     if len(term) < (SHORTEST_LATIN if latin else SHORTEST):
         return []
-    typed = fold_sounds(term) if latin else term
-    asked = list(dict.fromkeys(_with_gaps(term, asked_words)))
+    found = list(_amiss(term, SearchEntry.words, asked_words))
     if latin:
-        asked += dict.fromkeys(_with_gaps(typed, asked_sounds))
-    asked = [grams for grams in asked if grams]
-    if not asked:
-        return []
-    column = SearchEntry.sounds if latin else SearchEntry.words
-    near = [row.id for row in store.find(kind, [asked], sa.true(), COMPARED)]
-    found = db.session.execute(
-        sa.select(SearchEntry.id, SearchEntry.words, column.label("said")).where(SearchEntry.id.in_(near))
-    )
-    return [row.id for row in found if _is_close(term, row.words) or (latin and _is_close(typed, row.said or ""))]
+        found += _amiss(fold_sounds(term), SearchEntry.sounds, asked_sounds)
+    return [way for way in found if way.grams]
 
 
-def _with_gaps(term: str, ask: Any) -> Iterator[tuple[str, ...]]:
-    """Return what to ask for when any one character is wrong: the grams of what is left and right of it."""
-    for gap in range(len(term)):
-        for wide in (1, 2):  # two neighbours: they were swapped
-            left, right = term[:gap], term[gap + wide :]
-            if len(left) + len(right) >= 2:
-                yield tuple(gram for part in (left, right) if part for gram in ask(part))
-
-
-def _is_close(term: str, lines: str) -> bool:
-    from rapidfuzz import fuzz  # here: most processes never need it
-
-    least = 100 * (len(term) - 1) / len(term) - 0.01
-    return any(fuzz.partial_ratio(term, line) >= least for line in lines.split("\n") if len(line) >= len(term) - 1)
+def _amiss(term: str, part: Any, ask: Callable[[str], list[str]]) -> Iterator[Way]:
+    for at in range(len(term)):
+        left, right = term[:at], term[at + 1 :]
+        grams = tuple(gram for piece in (left, right) if piece for gram in ask(piece))
+        yield Way(part, left + right, grams)  # one too many, or wrong at an end
+        if left and right:
+            yield Way(part, left + ANY + right, grams)
+            yield Way(part, left + ANY + term[at:], grams)
+        if right and term[at] != right[0]:
+            swapped = left + right[0] + term[at] + right[1:]
+            yield Way(part, swapped, tuple(ask(swapped)))
