@@ -12,6 +12,7 @@ from tests.crm.transfer.conftest import csv_bytes, run_import, xlsx_bytes
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
@@ -166,9 +167,11 @@ def test_a_colleagues_customer_is_never_changed(bring: Bring, ali: Member, cha: 
 
 
 def test_a_rehearsal_tells_the_same_and_writes_nothing(bring: Bring, ali: Member) -> None:
-    rows = [HEADING, *([f"第{n % 700}家公司", ""] for n in range(1_200)), ["", ""], ["x", "123"]]
+    rows = [HEADING, *([f"第{n % 700}家公司", "", "A", "", "新标签"] for n in range(1_200)), ["", ""], ["x", "123"]]
+    untouched = snapshot()
     rehearsed = bring(ali, csv_bytes(rows), dry_run=True)
     assert not customers()
+    assert snapshot() == untouched
     taken = bring(ali, csv_bytes(rows))
     assert counts(rehearsed) == counts(taken) == (700, 0, 500, 1)
     for outcomes in (("failed",), ("skipped",)):
@@ -244,6 +247,7 @@ def snapshot() -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of the book's tables, as the database holds them."""
     db.session.commit()
     names = ("customer", "customer_phone", "contact", "follow_up", "coworker", "visit", "task", "member")
+    names += ("customer_key", "custom_value", "stage_change", "search_entry", "tag")
     with db.engine.connect() as connection:
         return {
             name: sorted(map(repr, connection.execute(sa.select(Base.metadata.tables[name])).all())) for name in names
@@ -262,7 +266,9 @@ def test_taking_an_import_back_leaves_the_tables_as_they_were(bring: Bring, ali:
     job = bring(ali, csv_bytes(rows), on_duplicate="update")
     assert counts(job) == (700, 40, 0, 0)
     assert snapshot() != before
+    assert "新" in known_tags()
     undone = undo(job, ali)
+    assert "新" not in known_tags()
     assert (undone.state, undone.undone, undone.kept) == ("undone", 740, 0)
     assert snapshot() == before
 

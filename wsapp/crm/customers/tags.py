@@ -54,12 +54,30 @@ def keep_new_tags(tags: Sequence[str], *, actor: Member, had: Sequence[str] = ()
 
     Raises Invalid where the actor may not add any.
     """
+    fresh = new_among(tags, actor=actor, had=had)
+    if fresh and len(known_tags()) + len(fresh) <= MOST_KNOWN:
+        _keep(fresh)
+
+
+def new_among(tags: Sequence[str], *, actor: Member, had: Sequence[str] = ()) -> list[str]:
+    """Return those that are not on the corp's list. Raises Invalid where the actor may not add any."""
     known = known_tags() if tags else {}
     fresh = [tag for tag in tags if tag not in known and tag not in had]
     if fresh and not may_add(actor):
         raise Invalid({"tags": _("标签“%(tag)s”不在标签库中，请从列表中选择", tag=fresh[0])})
-    if len(known) + len(fresh) <= MOST_KNOWN:
-        _keep(fresh)
+    return fresh
+
+
+def forget_unused(names: Sequence[str]) -> None:
+    """Take tags off the list that no record has (what brought them was taken back)."""
+    used = {
+        name
+        for name in names
+        if any(first(sa.select(model.id).where(_has_tag(model.tags, name)).limit(1)) for model in (Customer, Contact))
+    }
+    gone = sa.delete(Tag).where(Tag.name.in_([name for name in names if name not in used]))
+    db.session.execute(gone.execution_options(synchronize_session=False))
+    changed()
 
 
 def _keep(names: Sequence[str], colour: str = "grey") -> None:

@@ -10,7 +10,7 @@ from wsapp.crm.customers.clean import clean_line, normal_phone
 from wsapp.crm.customers.related import custom_of_new
 from wsapp.crm.customers.stages import refuse_step
 from wsapp.crm.customers.tags import MOST as MOST_TAGS
-from wsapp.crm.customers.tags import keep_new_tags
+from wsapp.crm.customers.tags import keep_new_tags, new_among
 from wsapp.crm.fields.conditions import FACTS
 from wsapp.crm.fields.values import changed_values
 from wsapp.crm.org.models import Member
@@ -65,9 +65,18 @@ class CustomerLots:
             return
         fresh = [line for line in lines if line.outcome == CREATED]
         changed = [line for line in lines if line.outcome == UPDATED]
+        self._keep_tags([*fresh, *changed])
         departments = self.people.department
         write_new(fresh, self.job, actor=self.actor, departments=departments, custom=self.custom, now=self.now)
         write_changes(changed, self.job, actor=self.actor, now=self.now)
+
+    def _keep_tags(self, lines: Sequence[Line]) -> None:
+        """Put new tags on the corp's list; the first row remembers them, for when it is taken back."""
+        tags = list(dict.fromkeys(tag for line in lines for tag in line.values.get("tags", ())))
+        fresh = new_among(tags, actor=self.actor)
+        if fresh:
+            keep_new_tags(fresh, actor=self.actor)
+            lines[0].new_tags = fresh
 
     def forget(self, lines: Sequence[Line]) -> None:
         """Forget rows that were decided and could not be written."""
@@ -92,7 +101,7 @@ class CustomerLots:
             own = {key: typed[key] for key in typed if key not in NOT_OF_CUSTOMER and not key.startswith(PREFIX)}
             clean = clean_customer(own, whole=True)
             if clean.get("tags"):
-                keep_new_tags(clean["tags"], actor=self.actor)
+                new_among(clean["tags"], actor=self.actor)  # may they? They are kept with the rows that are taken
         except Invalid as problem:
             for field, words in problem.fields.items():
                 line.fail(field, words)

@@ -24,6 +24,7 @@ class Line:
     record_id: str = ""
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    new_tags: Sequence[str] = ()  # that this lot put on the corp's list
     since: datetime | None = None  # when the customer whom it changes was created
 
     def fail(self, field_: str, words: str) -> None:
@@ -46,6 +47,8 @@ class Line:
             found["id"] = self.record_id
         if self.errors:
             found["errors"] = [[name, words] for name, words in self.errors.items()]
+        if self.new_tags:
+            found["tags"] = list(self.new_tags)
         if self.before is not None:
             found["before"], found["after"] = frozen(self.before), frozen(self.after)
         return found

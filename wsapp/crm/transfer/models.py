@@ -58,7 +58,7 @@ class ImportBatch(CorpScoped, Base):
     """What became of some rows of an import, in one row: what tells them, and what undoes them.
 
     `entries`: `{"row", "outcome": created|updated|skipped|failed, "id"?, "errors"?: [[field, message]], "before"?,
-    "after"?, "kept"?: why it stays}`.
+    "after"?, "tags"?: that are new to the corp, "kept"?: why it stays}`.
     """
 
     __tablename__ = "import_batch"

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone, StageChange
+from wsapp.crm.customers.tags import forget_unused
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.indexing import reindex
 from wsapp.crm.fields.values import forget
@@ -31,6 +32,8 @@ def undo_batch(job: ImportJob, batch: ImportBatch) -> tuple[int, int]:
         _undo_customers(job, made, changed, batch.at)
     else:
         _undo_follow_ups(made)
+    if tags := [tag for one in entries for tag in one.get("tags", ())]:
+        forget_unused(tags)
     kept = sum("kept" in one for one in entries)
     batch.entries, batch.undone = entries, True
     return len(made) + len(changed) - kept, kept
