@@ -10,14 +10,17 @@ from flask import Flask
 from wsapp import clock, outbox
 from wsapp.crm.customers.actions import change_customer, create_customer, note_contact
 from wsapp.crm.customers.contacts import add_contact, change_contact
-from wsapp.crm.customers.leads import remind_of_lead, score_of, start_lead, working_moment
+from wsapp.crm.customers.leads import convert_lead, remind_of_lead, score_of, start_lead, working_moment
 from wsapp.crm.customers.models import Contact, Customer, Tag
-from wsapp.crm.customers.rules import WorkingHours
+from wsapp.crm.customers.rules import WorkingHours, working_hours
+from wsapp.crm.customers.stages import stage_history
 from wsapp.crm.customers.tags import change_tag, find_tag, known_tags, remove_tag, replace_tag
 from wsapp.crm.notifications.birthdays import remind_of_birthdays
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import set_rules
+from wsapp.crm.pools.actions import claim_customer, release_customer
+from wsapp.crm.pools.settings import make_pool
 from wsapp.db import db, rows
 from wsapp.jobs import dispatcher
 from wsapp.outbox import Outbox
@@ -56,6 +59,25 @@ def test_working_time_leaves_out_nights_and_weekends(here: Flask, start: str, mi
     assert found == datetime.fromisoformat(end).replace(tzinfo=zone())
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "end_without"),
+    [
+        ("2026-09-30T17:45", "2026-10-08T09:15", "2026-10-01T09:15"),  # over National Day
+        ("2026-02-14T10:00", "2026-02-14T10:30", "2026-02-16T09:30"),  # a Saturday worked in lieu
+        ("2031-10-01T10:00", "2031-10-01T10:30", "2031-10-01T10:30"),  # no notice is out yet
+    ],
+)
+def test_public_holidays_are_no_working_time(here: Flask, start: str, end: str, end_without: str) -> None:
+    from wsapp.house import zone
+
+    begins, half = datetime.fromisoformat(start).replace(tzinfo=zone()), timedelta(minutes=30)
+    assert working_hours().holidays
+    assert working_moment(begins, half, working_hours()) == datetime.fromisoformat(end).replace(tzinfo=zone())
+    set_rules({"leads.holidays": False})
+    found = working_moment(begins, half, working_hours())
+    assert found == datetime.fromisoformat(end_without).replace(tzinfo=zone())
+
+
 def lead(ali: Member) -> Customer:
     customer = create_customer({"name": "东莞市明辉五金"}, actor=ali)
     start_lead(customer, actor=ali)
@@ -89,6 +111,25 @@ def test_a_corp_may_do_without_the_timer(here: Flask, ali: Member) -> None:
     set_rules({"leads.response_minutes": 0})
     assert lead(ali).respond_by is None
     assert rows(sa.select(Outbox).where(Outbox.kind == "lead.remind")) == []
+
+
+def test_leads_have_a_pool_of_their_own_and_the_timer_runs_anew_for_who_claims(
+    here: Flask, ali: Member, bob: Member, guan: Member
+) -> None:
+    pool = make_pool({"name": "华南线索公海", "kind": "lead", "is_default": True, "enabled": True}, actor=guan)
+    known = create_customer({"name": "佛山市华星家具有限公司"}, actor=ali)
+    with pytest.raises(Invalid):
+        release_customer(known, actor=ali, reason="客户太多", pool_id=pool.id)
+    assert release_customer(known, actor=ali, reason="客户太多").kind == "customer"
+    fresh = lead(ali)
+    assert release_customer(fresh, actor=ali, reason="联系不上").id == pool.id
+    assert fresh.respond_by is None
+    claim_customer(fresh.id, actor=bob)
+    assert fresh.respond_by is not None
+    assert fresh.respond_by > clock.now()
+    convert_lead(fresh, actor=bob)
+    assert release_customer(fresh, actor=bob, reason="客户太多").kind == "customer"
+    assert [one.after for one in stage_history(fresh.id)] == ["intent"]
 
 
 def test_a_score_says_what_it_is_made_of(here: Flask) -> None:

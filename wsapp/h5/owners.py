@@ -10,7 +10,8 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members, may_see_member, names
 from wsapp.crm.org.rights import may
 from wsapp.crm.pools.actions import REASONS, find_assignable, hand_to, release_customer
-from wsapp.crm.pools.queries import pools_of
+from wsapp.crm.pools.models import LEADS
+from wsapp.crm.pools.queries import kind_of, pools_of
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import show
 from wsapp.problems import Problem
@@ -77,7 +78,7 @@ def leave(customer_id: str) -> str:
 
 
 def _show_release(customer: Customer, form: Form) -> str:
-    pools = pools_of(g.member)
+    pools = [one for one in pools_of(g.member) if one.kind != LEADS or kind_of(customer.lead) == LEADS]
     return show(
         "owners/release.html",
         counted=False,

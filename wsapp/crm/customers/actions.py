@@ -13,7 +13,7 @@ from wsapp.crm.customers.clean import clean_line, clean_text, name_key, normal_p
 from wsapp.crm.customers.dedupe import KEYED, Hit, refuse_known, remember, write_keys
 from wsapp.crm.customers.dedupe_rules import COMPOSITES
 from wsapp.crm.customers.families import would_turn_in_circles
-from wsapp.crm.customers.leads import respond
+from wsapp.crm.customers.leads import await_response, respond
 from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer
 from wsapp.crm.customers.phones import phone_rows, set_phones
 from wsapp.crm.customers.queries import demand_right, find_customer
@@ -362,6 +362,7 @@ def give_owner(customer: Customer, owner: Member | None, *, pool_id: str | None 
     if moved.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict({"owner": _("该客户刚被他人领取或转移，请刷新后再试")})
     db.session.refresh(customer)
+    await_response(customer)
 
 
 def note_contact(

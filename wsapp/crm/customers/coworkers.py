@@ -70,7 +70,7 @@ def add_coworker(
         name=person.name,
         may_edit=may_edit,
         before=before,
-        **({"together": True} if quietly else {}),
+        together=quietly,
     )
     return there
 

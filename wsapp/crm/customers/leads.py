@@ -35,12 +35,19 @@ OWNER, MANAGER = "owner", "manager"  # who hears that nobody responded, one afte
 def start_lead(customer: Customer, *, actor: Member) -> None:
     """Make a customer that was just created a lead (线索); its first response is due in working time from now."""
     customer.lead = NEW
-    limit = response_time()
-    if limit and customer.owner_id:
-        customer.respond_by = working_moment(clock.now(), limit, working_hours())
-        _remind_at(customer, OWNER, customer.respond_by)
-    db.session.flush()
+    await_response(customer)
     record("lead.opened", customer, actor=actor, customer_id=customer.id, name=customer.name)
+
+
+def await_response(customer: Customer) -> None:
+    """Let the time for the first response run from now: a lead is new, or has got another owner."""
+    if customer.lead != NEW or customer.responded_at is not None:
+        return
+    limit = response_time()
+    customer.respond_by = working_moment(clock.now(), limit, working_hours()) if limit and customer.owner_id else None
+    db.session.flush()
+    if customer.respond_by:
+        _remind_at(customer, OWNER, customer.respond_by)
 
 
 def respond(customer: Customer, *, at: datetime) -> None:
@@ -137,7 +144,7 @@ def working_moment(start: datetime, length: timedelta, hours: WorkingHours) -> d
     left = length
     day = there.replace(hour=0, minute=0, second=0, microsecond=0)
     while True:
-        if day.isoweekday() in hours.days:
+        if hours.is_workday(day.date()):
             opens = max(there, day + timedelta(hours=hours.starts))
             closes = day + timedelta(hours=hours.ends)
             if opens < closes:

@@ -1,8 +1,9 @@
 """What a corp decides about its customers: tags, lifecycle, leads, birthdays."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
+from wsapp.crm.org.holidays import is_off
 from wsapp.crm.org.rules import Rule, declare, rule
 from wsapp.texts import lazy
 
@@ -49,6 +50,13 @@ declare(
         most=7,
         hint=lazy("1 为周一，7 为周日"),
     ),
+    Rule(
+        "leads.holidays",
+        "switch",
+        True,
+        lazy("法定节假日不算工作时间"),
+        hint=lazy("调休上班的周末算工作日"),
+    ),
     Rule("leads.weight_completeness", "number", 40, lazy("线索评分：资料完整度"), least=0, most=100, unit=lazy("分")),
     Rule("leads.weight_activity", "number", 40, lazy("线索评分：近期互动"), least=0, most=100, unit=lazy("分")),
     Rule("leads.weight_source", "number", 20, lazy("线索评分：来源"), least=0, most=100, unit=lazy("分")),
@@ -77,18 +85,28 @@ def response_time() -> timedelta:
 
 @dataclass(frozen=True)
 class WorkingHours:
-    """When people work: on `days` (1 is Monday) from the hour `starts` to the hour `ends`, on the wall clock here."""
+    """When people work: on `days` (1 is Monday) from the hour `starts` to the hour `ends`, on the wall clock here.
+
+    With `holidays`, public holidays and the days worked in lieu of them count as such.
+    """
 
     days: frozenset[int]
     starts: int
     ends: int
+    holidays: bool = False
+
+    def is_workday(self, day: date) -> bool:
+        """Say whether people work on a day."""
+        off = is_off(day) if self.holidays else None
+        return day.isoweekday() in self.days if off is None else not off
 
 
 def working_hours() -> WorkingHours:
     """Return when the corp's people work; hours that end before they start count as the whole day."""
     starts, ends = rule("leads.work_starts"), rule("leads.work_ends")
     days = frozenset(rule("leads.workdays")) or frozenset(range(1, 8))
-    return WorkingHours(days, starts, ends) if starts < ends else WorkingHours(days, 0, 24)
+    starts, ends = (starts, ends) if starts < ends else (0, 24)
+    return WorkingHours(days, starts, ends, holidays=rule("leads.holidays"))
 
 
 def score_weights() -> dict[str, int]:

@@ -15,7 +15,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
 from wsapp.crm.org.rights import demand, may
 from wsapp.crm.org.rules import rule
-from wsapp.crm.pools.models import ASSIGNED, RELEASED, Ownership, PoolDay, PoolView
+from wsapp.crm.pools.models import ASSIGNED, LEADS, RELEASED, Ownership, PoolDay, PoolView
 from wsapp.crm.pools.queries import (
     PoolFacts,
     all_pools,
@@ -25,6 +25,7 @@ from wsapp.crm.pools.queries import (
     find_pooled,
     holding,
     is_for,
+    kind_of,
     make_first_pool,
     manages,
     ripe_at,
@@ -182,16 +183,19 @@ def release_customer(customer: Customer, *, actor: Member, reason: str, pool_id:
         raise Invalid({"reason": _("请填写退回原因，不超过 200 个字")})
     make_first_pool()
     owner = member(customer.owner_id)
-    pool = _wanted_pool(pool_id, owner=owner, actor=actor) if pool_id else default_pool(owner)
+    kind = kind_of(customer.lead)
+    pool = _wanted_pool(pool_id, kind, owner=owner, actor=actor) if pool_id else default_pool(owner, kind)
     if pool is None:
         raise Invalid({"pool": _("没有可用的公海，请联系管理员启用")})
     to_pool(customer, pool, actor=actor, kind="customer.released", ending=RELEASED, reason=words)
     return pool
 
 
-def _wanted_pool(pool_id: str, *, owner: Member | None, actor: Member) -> PoolFacts:
+def _wanted_pool(pool_id: str, kind: str, *, owner: Member | None, actor: Member) -> PoolFacts:
     for pool in all_pools():
         if pool.id == pool_id and pool.enabled:
+            if pool.kind == LEADS != kind:
+                raise Invalid({"pool": _("线索公海只收未转化的线索")})
             if manages(pool, actor) or any(is_for(pool, one) for one in (actor, owner) if one):
                 return pool
             break

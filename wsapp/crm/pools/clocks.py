@@ -212,6 +212,7 @@ COLUMNS = (
     Customer.id,
     Customer.name,
     Customer.level,
+    Customer.lead,
     Customer.owner_id,
     Customer.created_at,
     Customer.owned_since,

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
-POOL_KINDS = ("customer", "lead")
+CUSTOMERS, LEADS = "customer", "lead"
+POOL_KINDS = (CUSTOMERS, LEADS)
 # Fields of a customer that a pool may hide until it is claimed; phones are masked, the others left out.
 HIDEABLE = ("phones", "address", "website", "note", "source", "industry", "tags")
 HIDDEN_AT_FIRST = ["phones", "address", "website", "note"]

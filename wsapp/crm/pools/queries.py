@@ -8,12 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock
+from wsapp.crm.customers.leads import CONVERTED
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.models import ADMIN, Department, Member, Membership
 from wsapp.crm.org.rights import sight
 from wsapp.crm.org.rules import rule
 from wsapp.crm.org.standing import changed, standing
-from wsapp.crm.pools.models import HIDDEN_AT_FIRST, Ownership, Pool, PoolDay
+from wsapp.crm.pools.models import CUSTOMERS, HIDDEN_AT_FIRST, LEADS, Ownership, Pool, PoolDay
 from wsapp.db import current_corp, db, first, insert_unless_there, rows
 from wsapp.house import local, local_now
 from wsapp.problems import NotFound
@@ -78,15 +79,15 @@ def _read_pools() -> Sequence[PoolFacts]:
 
 
 def make_first_pool() -> None:
-    """Give a corp that has no pool the one for everybody; nothing happens where there is one."""
-    if all_pools():
+    """Give a corp that has no pool of customers the one for everybody; nothing happens where there is one."""
+    if any(one.kind == CUSTOMERS for one in all_pools()):
         return
     now = clock.now()
     values = {
         "corp_id": current_corp(),
         "id": FIRST_POOL,
         "name": _("公司公海"),
-        "kind": "customer",
+        "kind": CUSTOMERS,
         "departments": [],
         "people": [],
         "managers": [],
@@ -127,14 +128,23 @@ def manages(pool: PoolFacts, actor: Member) -> bool:
     return actor.role == ADMIN or actor.id in pool.managers or sight(actor, "customer", "transfer").people is None
 
 
-def default_pool(person: Member | None) -> PoolFacts | None:
-    """Return where a person's customers go: the default pool nearest to their department, else the corp's."""
-    wanted = [one for one in all_pools() if one.enabled and one.is_default]
+def default_pool(person: Member | None, kind: str = CUSTOMERS) -> PoolFacts | None:
+    """Return where a person's customers go: the default pool nearest to their department, else the corp's.
+
+    Leads (`kind`) go to a pool of leads, and to one of customers where there is none.
+    """
+    defaults = [one for one in all_pools() if one.enabled and one.is_default]
+    wanted = [one for one in defaults if one.kind == kind] or [one for one in defaults if one.kind == CUSTOMERS]
     for department_id in reversed(_path_of(person.main_department_id) if person else []):
         for one in wanted:
             if department_id in one.departments:
                 return one
     return next((one for one in wanted if not one.departments), wanted[0] if wanted else None)
+
+
+def kind_of(lead: str) -> str:
+    """Return of which kind a customer's pool is, by its column `lead`."""
+    return LEADS if lead and lead != CONVERTED else CUSTOMERS
 
 
 def _path_of(department_id: str | None) -> list[str]:
