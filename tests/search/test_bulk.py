@@ -124,3 +124,18 @@ def test_the_pages_choose_begin_and_show_the_progress(
         db.session.commit()
     assert "3/3" in see(ali, address)
     assert post(ali, f"{address}/undo", {}).status_code == 303
+
+
+def test_deleting_many_asks_in_the_bin(
+    app: Flask, ali: Member, see: Callable[..., str], post: Callable[..., Any]
+) -> None:
+    with app.app_context(), corp_scope(ali.corp_id):
+        owner = db.session.merge(ali)
+        ids = [create_customer({"name": f"第{number}家"}, actor=owner).id for number in range(2)]
+        db.session.commit()
+    asked = post(ali, "/h5/customers/bulk", {"action": "delete", "ids": ids})
+    assert asked.status_code == 303
+    page = see(ali, asked.headers["Location"])
+    assert "删除 2 条" in page
+    assert all(one in page for one in ids)
+    assert post(ali, "/h5/customers/bulk", {"action": "delete"}, htmx=True).status_code == 422

@@ -12,6 +12,7 @@ from wsapp.crm.customers.queries import find_customers
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import reads, writes
 from wsapp.crm.org.queries import assignable_members, leads_others, names
+from wsapp.crm.org.rights import sight
 from wsapp.crm.search import filters
 from wsapp.db import db
 from wsapp.h5 import lists, words
@@ -27,6 +28,7 @@ bp.before_request(require_member)
 
 PAGE = 100
 SHOWN_FAILURES = 20
+DELETE = "delete"  # asked for here, done by the bin after its own question
 FIELDS = {OWNER: "owner", TAG: "tags", LEVEL: "level", STAGE: "stage"}
 
 
@@ -58,7 +60,7 @@ def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) 
         customers=[{"id": one.id, "name": one.name, "ticked": one.id in ticked} for one in found],
         next_url=next_page(after),
         here=here,
-        actions=[(key, text) for key, text in actions.items() if writes(g.member, FIELDS[key])],
+        actions=[(key, text) for key, text in actions.items() if writes(g.member, FIELDS[key])] + _deleting(),
         owners=[(one.id, one.name) for one in assignable_members(g.member)],
         tags=[(one, one) for one in known_tags()],
         levels=[(one, one) for one in LEVELS],
@@ -67,18 +69,26 @@ def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) 
     )
 
 
+def _deleting() -> list[tuple[str, str]]:
+    covered = sight(g.member, "customer", "delete")
+    return [(DELETE, _("删除"))] if covered.people is None or covered.people else []
+
+
 @bp.post("/customers/bulk")
 def begin() -> Any:
-    """Begin the change; it goes on in the background."""
+    """Begin the change; it goes on in the background. Who wants to delete is asked once more."""
     form = Form.read(("action", "owner", "tag", "level", "stage"), ("ids",))
     action = form.typed["action"]
+    said = "" if action == DELETE else _("已开始处理")
 
     def act() -> str:
+        if action == DELETE and form.typed["ids"]:
+            return url_for("bin.new_run", ids=form.typed["ids"])
         value = clean_line(form.typed.get(action, "") if action in FIELDS else "")
         run = begin_bulk(form.typed["ids"], action, value, actor=g.member)
         return url_for("bulk.page", bulk_id=run.id)
 
-    return save(form, act, again=lambda problem: _show_choice(form, form.typed["ids"], problem), words=_("已开始处理"))
+    return save(form, act, again=lambda problem: _show_choice(form, form.typed["ids"], problem), words=said)
 
 
 @bp.get("/bulk/<key:bulk_id>")
