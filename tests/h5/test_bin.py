@@ -1,5 +1,6 @@
 """The recycle bin on the phone and in the console."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.admin.test_console import post
 from tests.cast import Cast
 from tests.jobs.conftest import run_due
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.coworkers import add_coworker
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.deletions.models import Deletion
 from wsapp.crm.events.models import Event
@@ -37,8 +39,6 @@ def customer_id(app: Flask, cast: Cast, ali: Member) -> str:
 
 def submit(client: FlaskClient, path: str, **fields: Any) -> Any:
     """Post a form of ours with the page's token."""
-    import re
-
     found = re.search(r'name="csrf-token" content="([^"]+)"', client.get("/h5/me").get_data(as_text=True))
     assert found
     return client.post(path, data={"csrf_token": found.group(1), **fields})
@@ -59,6 +59,33 @@ def test_a_customer_is_deleted_after_a_question_and_restored(browser: FlaskClien
     answer = submit(browser, f"/h5/bin/{customer_id}/restoration")
     assert (answer.status_code, answer.location) == (303, f"/h5/customers/{customer_id}")
     assert "谈了价格" in browser.get(f"/h5/customers/{customer_id}").get_data(as_text=True)
+
+
+def test_a_follow_up_is_deleted_from_the_timeline_by_whoever_may(
+    app: Flask,
+    cast: Cast,
+    browser: FlaskClient,
+    customer_id: str,
+    ali: Member,
+    cha: Member,
+    sign_in: Callable[..., FlaskClient],
+) -> None:
+    here = f"/h5/customers/{customer_id}"
+    ask = re.findall(r'href="(/h5/bin/new/follow_up/[^"]+)"', browser.get(here).text)
+    assert len(ask) == 1
+    with app.app_context(), corp_scope(cast.corp_id):
+        customer = db.session.get_one(Customer, (cast.corp_id, customer_id))
+        add_coworker(customer, db.session.merge(cha), may_edit=True, actor=db.session.merge(ali))
+        db.session.commit()
+    theirs = sign_in(cha)
+    assert "谈了价格" in theirs.get(here).text
+    assert ask[0] not in theirs.get(here).text
+    assert submit(theirs, ask[0]).status_code == 403
+    answer = submit(browser, ask[0])
+    assert (answer.status_code, answer.location) == (303, here)
+    assert "谈了价格" not in browser.get(here).text
+    assert submit(browser, ask[0].replace("new/follow_up/", "") + "/restoration").location == here
+    assert "谈了价格" in browser.get(here).text
 
 
 def test_a_conflict_is_shown_and_can_be_left_out(

@@ -164,7 +164,9 @@ def create(obj: str, record_id: str) -> Any:
     form = Form.read(("reason",))
 
     def act() -> str:
-        delete(obj, record_id, actor=g.member, reason=form.typed["reason"])
+        deletion = delete(obj, record_id, actor=g.member, reason=form.typed["reason"])
+        if obj in ("contact", "follow_up"):
+            return url_for("customers.page", customer_id=deletion.customer_id)
         return url_for(AFTER.get(obj, "bin.index"))
 
     return save(form, act, again=lambda problem: _ask(obj, record_id, form), words=_("已移到回收站"))

@@ -11,6 +11,7 @@ from wsapp.crm.fields.access import reads, row_shown, shown
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.queries import EVERYTHING, events_granted
 from wsapp.crm.org.queries import people as people_of
+from wsapp.crm.org.rights import may
 from wsapp.crm.visits.models import Visit
 from wsapp.files import files_of
 from wsapp.h5 import photos
@@ -74,12 +75,15 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         if reads(g.member, "photos", event.subject_type):
             item["photos"] = photos.links(pictures.get(event.subject_id, ()))
         item["url"] = _url(event) if with_tasks else ""
+        item["remove"] = _removal(logs[event.subject_id]) if with_tasks and event.subject_id in logs else ""
         item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
         items.append(item)
     return items
 
 
-_LOGS = Kept(sa.select(FollowUp.id, FollowUp.text, FollowUp.outcome).where(one_of(FollowUp.id, "ids")))
+_LOGS = Kept(
+    sa.select(FollowUp.id, FollowUp.author_id, FollowUp.text, FollowUp.outcome).where(one_of(FollowUp.id, "ids"))
+)
 _VISITS = Kept(
     sa.select(Visit.id, Visit.note, Visit.trust, Visit.distance, Visit.place_name).where(one_of(Visit.id, "ids"))
 )
@@ -118,3 +122,10 @@ def _url(event: Any) -> str:
     if event.subject_type == "visit":
         return url_for("visits.page", visit_id=event.subject_id)
     return url_for("tasks.page", task_id=event.subject_id) if event.subject_type == "task" else ""
+
+
+def _removal(log: Any) -> str:
+    """Where whoever may deletes a follow-up: it has no page of its own."""
+    if not may(g.member, "delete", log.author_id, obj="follow_up"):
+        return ""
+    return url_for("bin.new", obj="follow_up", record_id=log.id)
