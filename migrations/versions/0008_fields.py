@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("indexed", sa.Boolean(), nullable=False),
         sa.Column("indexing", sa.Boolean(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("counter", sa.Integer(), nullable=False),
         sa.Column("hidden_at", MOMENT, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),

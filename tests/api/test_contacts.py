@@ -1,6 +1,8 @@
 """Contacts over REST: fields, the main one, who sees them, versions."""
 
+import io
 from collections.abc import Callable
+from typing import Any
 
 from tests.api.conftest import Rest
 from wsapp.crm.org.models import Member
@@ -106,3 +108,16 @@ def test_a_follow_up_names_a_contact_of_its_own_customer_only(rest: Callable[...
     answer = client.post(f"/customers/{other}/follow-ups", {"text": "谈价", "contact": contact["id"]})
     assert answer.status_code == 422
     assert answer.get_json()["errors"][0]["field"] == "contact"
+
+
+def test_what_is_no_lead_has_no_state(me: Rest, huaxing: dict[str, Any]) -> None:
+    assert me.get(f"/leads/{huaxing['id']}").status_code == 404
+    assert me.post(f"/leads/{huaxing['id']}/state", {"state": "valid"}).status_code == 404
+
+
+def test_an_object_may_be_named_as_its_collection(me: Rest, huaxing: dict[str, Any]) -> None:
+    assert me.made("/exports", {"object": "customers", "format": "csv"})["object"] == "customer"
+    assert me.items("/fields?object=follow-ups") == []
+    sheet = {"file": (io.BytesIO("客户名称\n恒昌家具厂\n".encode()), "a.csv"), "object": "customers"}
+    assert me("POST", "/imports", data=sheet).get_json()["object"] == "customer"
+    assert me.get("/fields?object=customerz").status_code == 422

@@ -343,3 +343,32 @@ def test_lists_are_sorted_by_indexed_fields_page_by_page(book: Rest) -> None:
 )
 def test_what_cannot_be_looked_for_is_refused(book: Rest, query: dict[str, str]) -> None:
     assert book.get("/customers", query_string=query).status_code == 422
+
+
+def test_a_field_is_changed_at_the_version_that_was_read(boss: Rest) -> None:
+    made = define(boss, "trade_fair", "text")
+    path = f"/fields/{made['id']}"
+    changed = boss.patch(path, {"label": "展会"}, headers={"If-Match": f'"{made["version"]}"'})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, f'"{made["version"] + 1}"')
+    stale = boss.patch(path, {"label": "展销会"}, headers={"If-Match": f'"{made["version"]}"'})
+    assert (stale.status_code, stale.get_json()["current"]["label"]) == (412, "展会")
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"hnit": "x"}, "settings.hnit"),
+        ({"min": "nan"}, "settings.min"),
+        ({"kinds": 5}, "settings.kinds"),
+        ({"decimals": True}, "settings.decimals"),
+        ({"columns": [{"label": "列", "options": 5}]}, "settings.columns.0.options"),
+        ({"show_if": [{"field": [], "op": "eq"}]}, "settings.show_if.0.field"),
+        ({"default": {"from": "moon"}}, "settings.default.from"),
+        ({"default": "x"}, "settings.default"),
+        (5, "settings"),
+    ],
+)
+def test_settings_that_nobody_knows_are_refused_by_name(boss: Rest, settings: Any, field: str) -> None:
+    answer = boss.post("/fields", {"label": "楼层", "type": "number", "settings": settings})
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.get_json()["errors"]] == [field]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from wsapp.api.base import Answer, may_be_empty, reads, resource, writes
 from wsapp.api.lists import Named, listed, one, text_of
-from wsapp.api.schemas import Body, Page, Path, Record
+from wsapp.api.schemas import Body, Page, Path, Record, one_of
 from wsapp.api.schemas_in import CustomerPath, FollowUpPath, TaskPath, VisitPath
 from wsapp.crm.deletions.actions import delete, restore
 from wsapp.crm.deletions.kinds import KINDS
@@ -123,11 +123,12 @@ def delete_task(path: TaskPath) -> Answer:
 @reads
 def index(query: DeletionList) -> Answer:
     """List what lies in the recycle bin, as far as the user may see it, latest first."""
-    if query.object and query.object not in KINDS:
+    obj = one_of(query.object)
+    if obj and obj not in KINDS:
         raise Invalid({"object": _("请从列表中选择")})
     statement = _select()
-    if query.object:
-        statement = statement.where(Deletion.object == query.object)
+    if obj:
+        statement = statement.where(Deletion.object == obj)
     if query.q.strip():
         statement = statement.where(titled(query.q.strip(), actor=g.member))
     return listed(statement, query, sorts=SORTS, default="-deleted_at", id_column=Deletion.id, show=_show)

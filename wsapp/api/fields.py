@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import g
 
-from wsapp.api.base import Answer, may_be_empty, reads, resource, writes
+from wsapp.api.base import Answer, current_when_stale, may_be_empty, reads, resource, wanted_version, writes
 from wsapp.api.lists import listed, one, text_of
 from wsapp.api.schemas_in import FieldChange, FieldList, FieldNew, FieldPath
 from wsapp.api.schemas_out import CustomField as FieldRecord
@@ -26,6 +26,7 @@ SORTS = {
 }
 PLAIN = (
     "id",
+    "version",
     "object",
     "key",
     "label",
@@ -61,7 +62,7 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
 
 def _answer(field_id: str, status: int = 200) -> Answer:
     record = one(_select().where(CustomField.id == field_id), show=_show)
-    return Answer(record, status, location=f"/api/v1/fields/{field_id}" if status == 201 else "")
+    return Answer(record, status, record["version"], location=f"/api/v1/fields/{field_id}" if status == 201 else "")
 
 
 @bp.get("/fields", responses={200: FieldPage})
@@ -95,7 +96,9 @@ def create(body: FieldNew) -> Answer:
 @writes
 def change(path: FieldPath, body: FieldChange) -> Answer:
     """Change a custom field; administrators only. Its type becomes another only where no value can be lost."""
-    change_field(_find(path.field_id), _values(body), actor=g.member)
+    field = _find(path.field_id)
+    with current_when_stale(lambda: _answer(path.field_id)):
+        change_field(field, _values(body), actor=g.member, version=wanted_version())
     return _answer(path.field_id)
 
 
@@ -117,5 +120,7 @@ def _find(field_id: str) -> CustomField:
 
 
 def _values(body: FieldChange) -> dict[str, Any]:
-    values = body.model_dump(exclude_unset=True)
-    return {**values.pop("settings", {}), **values}
+    values = body.model_dump(exclude_unset=True, by_alias=True)
+    settings = values.pop("settings", None) or {}
+    settings.pop("object", None)  # of a relation; the field's own object is another matter
+    return {**settings, **values}

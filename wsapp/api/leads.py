@@ -30,6 +30,8 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer, visible_customers
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.search.queries import matching
+from wsapp.problems import NotFound
+from wsapp.texts import _
 
 bp = resource("leads", "Leads: customers in an early stage")
 
@@ -115,6 +117,8 @@ def create(body: LeadNew) -> Answer:
 def decide(path: LeadPath, body: LeadEnd) -> Answer:
     """Say what becomes of a lead: valid, invalid with a reason, converted; or working again after invalid."""
     customer = find_customer(path.lead_id, actor=g.member)
+    if not customer.lead:
+        raise NotFound(_("线索不存在或无权查看"))
     if body.state == VALID:
         confirm_lead(customer, actor=g.member)
     elif body.state == INVALID:

@@ -85,6 +85,21 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Id = Annotated[str, Field(max_length=64)]
 
 
+def one_of(value: Any) -> Any:
+    """Return the name of an object for the name of its collection: `customer` for `customers`."""
+    return PLURALS.get(value, value) if isinstance(value, str) else value
+
+
+PLURALS = {
+    "customers": "customer",
+    "contacts": "contact",
+    "follow-ups": "follow_up",
+    "follow_ups": "follow_up",
+    "visits": "visit",
+    "tasks": "task",
+}
+
+
 class Page(Query):
     """What every list takes."""
 

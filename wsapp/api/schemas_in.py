@@ -1,10 +1,10 @@
 """What REST takes: bodies and filters, one class each."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from wsapp.api.schemas import Body, Id, Moment, Page, Path, Query
+from wsapp.api.schemas import Body, Id, Moment, Page, Path, Query, one_of
 
 Kind = Literal["company", "person"]
 Level = Literal["A", "B", "C", "D"]
@@ -373,7 +373,7 @@ class ExportFilter(Body):
 class ExportNew(Body):
     """A list as a file."""
 
-    object: Literal["customer", "follow_up"]
+    object: Annotated[Literal["customer", "follow_up"], BeforeValidator(one_of)]
     format: Literal["xlsx", "csv"] = "xlsx"
     filter: ExportFilter | None = None
     columns: list[str] = Field(
@@ -398,7 +398,7 @@ class NotificationList(Page):
 
 # --- custom fields ------------------------------------------------------------------------------------------------
 
-FieldObject = Literal["customer", "contact", "follow_up", "visit", "task"]
+FieldObject = Annotated[Literal["customer", "contact", "follow_up", "visit", "task"], BeforeValidator(one_of)]
 FieldType = Literal[
     "text",
     "long_text",
@@ -427,9 +427,55 @@ FieldType = Literal[
 ]
 
 
+class FieldDefault(Body):
+    """What a new record begins with: a value, or where it comes from."""
+
+    value: Any = None
+    source: Literal["", "user", "department", "today", "parent"] = Field("", alias="from")
+
+
+class FieldRule(Body):
+    """A condition of a rule: another field (or a fact such as `stage`), compared."""
+
+    field: str = Field(max_length=60)
+    op: str = Field(max_length=20)
+    value: str | int | float | bool | None = None
+
+
+class FieldColumn(Body):
+    """A column of a sub-table."""
+
+    key: str = Field("", max_length=40)
+    label: str = Field(max_length=200)
+    type: str = Field("text", max_length=20)
+    options: list[str] = Field([], max_length=1000)
+    required: bool = False
+
+
+class FieldSettings(Body):
+    """What only some types have; what is left out stays."""
+
+    hint: str = Field("", max_length=400)
+    kinds: list[str] = Field([], max_length=10, description="Shown for these kinds of customers alone")
+    default: FieldDefault | None = None
+    min: float | None = None
+    max: float | None = None
+    decimals: int | None = None
+    length: int | None = None
+    unit: str = Field("", max_length=40)
+    currency: str = Field("", max_length=3)
+    prefix: str = Field("", max_length=80)
+    digits: int | None = None
+    object: Literal["customer"] = Field("customer", description="Of a relation")
+    formula: str = Field("", max_length=2000)
+    columns: list[FieldColumn] = Field([], max_length=100)
+    show_if: list[FieldRule] = Field([], max_length=20)
+    require_if: list[FieldRule] = Field([], max_length=20)
+    readonly_if: list[FieldRule] = Field([], max_length=20)
+
+
 class FieldChange(Body):
-    """What to change of a custom field. `settings`: hint, kinds, default, min, max, decimals, length, unit, currency,
-    prefix, digits, formula, columns, show_if, require_if, readonly_if; those left out stay."""
+    """What to change of a custom field; what is left out stays."""
 
     label: str = Field("", max_length=200)
     type: FieldType = "text"
@@ -437,7 +483,7 @@ class FieldChange(Body):
     required: bool = False
     unique: bool = False
     indexed: bool = Field(False, description="Lists can be filtered and sorted by it")
-    settings: dict[str, Any] = {}
+    settings: FieldSettings | None = None
 
 
 class FieldNew(FieldChange):

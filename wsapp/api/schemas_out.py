@@ -285,6 +285,7 @@ class CustomField(Record):
     """A custom field of an object; `settings` as they are taken. `indexing`: its index is still being written."""
 
     id: str
+    version: int
     object: str
     key: str
     label: str

@@ -6,6 +6,7 @@ from flask import Response, abort, g, request, send_file
 
 from wsapp.api.base import Answer, reads, refuse, resource, takes_form, writes
 from wsapp.api.lists import text_of
+from wsapp.api.schemas import one_of
 from wsapp.api.schemas_in import ExportNew, ExportPath, ImportPath
 from wsapp.api.schemas_out import Export as ExportRecord
 from wsapp.api.schemas_out import Import as ImportRecord
@@ -97,7 +98,10 @@ def _form() -> tuple[Any, dict[str, Any]]:
     uploads = request.files.getlist("file")
     if len(uploads) != 1:
         errors["file"] = _("请上传一个文件")
-    values = {"object": request.form.get("object", "customer"), "on_duplicate": request.form.get("on_duplicate", SKIP)}
+    values = {
+        "object": one_of(request.form.get("object", "customer")),
+        "on_duplicate": request.form.get("on_duplicate", SKIP),
+    }
     for name, choices in (("object", OBJECTS), ("on_duplicate", ON_DUPLICATE)):
         if values[name] not in choices:
             errors[name] = _("请从列表中选择")

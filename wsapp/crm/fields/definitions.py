@@ -21,7 +21,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import hold_corp
 from wsapp.crm.org.standing import changed, standing
 from wsapp.db import db, first, new_id, rows
-from wsapp.problems import Duplicate, Forbidden, Invalid, NotFound
+from wsapp.problems import Duplicate, Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
 
 KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
@@ -109,10 +109,18 @@ def add_field(values: Mapping[str, Any], *, actor: Member) -> CustomField:
     return field
 
 
-def change_field(field: CustomField, values: Mapping[str, Any], *, actor: Member) -> CustomField:
-    """Change a field (修改字段). A type becomes another only where no value can be lost. Raises Invalid; Forbidden."""
+def change_field(
+    field: CustomField, values: Mapping[str, Any], *, actor: Member, version: int | None = None
+) -> CustomField:
+    """Change a field (修改字段); with `version` only at that one. A type changes only where no value can be lost.
+
+    Raises Invalid; Forbidden; Stale.
+    """
     _demand_admin(actor)
     hold_corp()
+    db.session.refresh(field)  # as whoever held the corp before has left it
+    if version is not None and version != field.version:
+        raise Stale(_("该字段刚被他人修改，请刷新后重试"), record=field, changes={})
     kind = str(values.get("type") or field.type)
     if kind != field.type and kind not in KINDS[field.type].widens_to:
         raise Invalid({"type": _("不能改成这种类型：已有的内容会丢失")})
@@ -131,6 +139,7 @@ def change_field(field: CustomField, values: Mapping[str, Any], *, actor: Member
     for name, value in design.items():
         setattr(field, name, value)
     field.updated_at = clock.now()
+    field.version += 1
     is_new = not was_indexed or KINDS[kind].keys is not keys or (kind == "formula" and "settings" in changes)
     _follow_index(field, fresh=is_new)
     db.session.flush()

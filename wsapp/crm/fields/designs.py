@@ -1,6 +1,7 @@
 """A field as an administrator designs it: checked as a whole before it is kept."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from wsapp.crm.fields.conditions import FACTS, LEAD, MAX_CONDITIONS, OPERATORS, RULES
@@ -119,6 +120,8 @@ def _numbers(values: Mapping[str, Any], kind: Kind, settings: dict[str, Any], er
         try:
             number = float(str(given))
         except ValueError:
+            number = most + 1
+        if not isfinite(number):
             number = most + 1
         if not least <= number <= most:
             errors[name] = _("应为 %(least)s–%(most)s 的数字", least=f"{least:g}", most=f"{most:g}")

@@ -34,6 +34,7 @@ class CustomField(CorpScoped, Base):
     indexed: Mapped[bool] = mapped_column(default=False)
     indexing: Mapped[bool] = mapped_column(default=False)  # older records are still being written into the index
     position: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
     counter: Mapped[int] = mapped_column(default=0)  # of a serial number: the last one given
     hidden_at: Mapped[datetime | None] = mapped_column(Moment)
     created_at: Mapped[datetime] = mapped_column(Moment)
