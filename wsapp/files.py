@@ -204,16 +204,18 @@ def find_file(file_id: str) -> StoredFile:
     return stored
 
 
-_FILES = Kept(sa.select(*columns_of(StoredFile)).where(one_of(StoredFile.record_id, "ids"), StoredFile.part == ""))
+_FILES = Kept(sa.select(*columns_of(StoredFile)).where(one_of(StoredFile.record_id, "ids")))
 
 
-def files_of(record_ids: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the columns of the photos of records by record id, oldest first, in one query."""
+def files_of(record_ids: Sequence[str], *, every: bool = False) -> dict[str, list[Any]]:
+    """Return the columns of the photos of records by record id, oldest first, in one query; with `every`, also of the
+    files that their custom fields hold (`part`)."""
     found: dict[str, list[Any]] = {one: [] for one in record_ids}
     if record_ids:
         # Sorted here: asked to sort by its key, SQLite reads through all files of the corp.
         for stored in sorted(_FILES.all(ids=list(record_ids)), key=lambda one: str(one.id)):
-            found[stored.record_id].append(stored)
+            if every or not stored.part:
+                found[stored.record_id].append(stored)
     return found
 
 

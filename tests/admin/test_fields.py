@@ -115,3 +115,26 @@ def test_fields_are_ordered_deleted_and_brought_back(console: Console) -> None:
     assert "第two个" in console.client.get("/admin/fields").text
     console.post(f"/{fields['two'].id}/restoration")
     assert list(console.fields()) == ["one", "three", "two"]
+
+
+def test_every_object_has_its_form(console: Console) -> None:
+    for obj, label in (("contact", "联系人"), ("follow_up", "跟进"), ("visit", "拜访"), ("task", "待办")):
+        assert console.post("", object=obj, type="text", label=f"{label}补充", key=f"more_{obj}").status_code == 303
+        page = console.client.get(f"/admin/fields?object={obj}").text
+        assert f"{label}表单的自定义字段" in page
+        assert f"{label}补充" in page
+        assert f"{label}补充" not in console.client.get("/admin/fields").text
+        assert console.client.get(f"/admin/fields/new?object={obj}&type=image").status_code == 200
+    assert console.client.get("/admin/fields?object=member").status_code == 404
+    assert console.post("", object="member", type="text", label="不行").status_code == 404
+
+
+def test_rules_are_written_in_words(console: Console) -> None:
+    rule = {"show_if.field": "kind", "show_if.op": "eq", "show_if.value": "电话"}
+    answer = console.post("", object="task", type="text", label="通话要点", key="script", **rule)
+    assert answer.status_code == 303
+    with console.app.app_context(), corp_scope(console.corp_id):
+        field = fields_of("task")["script"]
+    assert field.settings["show_if"] == [{"field": "kind", "op": "eq", "value": "call"}]
+    page = console.client.get(f"/admin/fields/{field.id}").text
+    assert 'value="电话" list="known-values"' in page

@@ -12,8 +12,9 @@ from PIL import Image
 
 from tests.cast import Cast
 from wsapp import clock
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Contact, Customer
 from wsapp.crm.fields.definitions import add_field
+from wsapp.crm.fields.models import OBJECTS
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.roles import Role
 from wsapp.crm.org.standing import changed
@@ -251,3 +252,41 @@ def test_a_file_that_is_not_what_it_says_is_refused_and_the_others_stay(define: 
     assert "内容应与扩展名一致" in answer.text
     assert 'name="custom.front" value="' in answer.text
     assert answer.text.count("thumb=1") == 1
+
+
+def test_every_form_has_the_fields_of_its_object(app: Flask, cast: Cast, guan: Member, phone: FlaskClient) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        for obj in OBJECTS:
+            add_field(
+                {"object": obj, "key": "more", "type": "text", "label": f"补充{obj}", "required": True}, actor=guan
+            )
+            add_field({"object": obj, "key": "shot", "type": "image", "label": f"图片{obj}"}, actor=guan)
+        db.session.commit()
+    made = post(phone, "/h5/customers", {"name": "佛山市华星家具有限公司", "custom.more": "客户的"})
+    assert made.status_code == 303
+    here = made.location
+    forms = {
+        f"{here}/contacts": (f"{here}/contacts/new", {"name": "李工"}, "contact"),
+        f"{here}/follow-ups": (f"{here}/follow-ups/new", {"text": "谈了价格"}, "follow_up"),
+        f"{here}/visits": (f"{here}/visits/new", {"no_fix_reason": "indoors"}, "visit"),
+        "/h5/tasks": ("/h5/tasks/new", {"title": "寄样品", "due_at": "2030-01-31T09:00"}, "task"),
+        "/h5/leads": ("/h5/leads/new", {"name": "中山灯具厂"}, "customer"),
+    }
+    for address, (new, values, obj) in forms.items():
+        assert f"补充{obj}" in phone.get(new).text, new
+        refused = post(phone, address, values)
+        assert refused.status_code == 422, address
+        assert f"请填写“补充{obj}”" in refused.text
+        front = {"custom.shot.files": (io.BytesIO(picture()), "图.png")}
+        answer = post(phone, address, {**values, "custom.more": f"{obj}的补充内容", **front})
+        assert answer.status_code == 303, answer.text
+        if obj in ("visit", "task", "customer"):
+            page = phone.get(answer.location).text
+            assert f"{obj}的补充内容" in page
+            assert "thumb=1" in page
+    with app.app_context(), corp_scope(cast.corp_id):
+        contact = first(sa.select(Contact))
+    page = phone.get(f"/h5/contacts/{contact.id}").text
+    assert "contact的补充内容" in page
+    assert "contact的补充内容" in phone.get(f"/h5/contacts/{contact.id}/edit").text
+    assert "follow_up的补充内容" in phone.get(here).text

@@ -8,12 +8,13 @@ from flask import g, url_for
 
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import reads, row_shown, shown
+from wsapp.crm.fields.showing import facts_of_many
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.queries import EVERYTHING, events_granted
 from wsapp.crm.org.queries import people as people_of
 from wsapp.crm.org.rights import may
 from wsapp.crm.visits.models import Visit
-from wsapp.files import files_of
+from wsapp.files import PHOTO, files_of
 from wsapp.h5 import photos
 from wsapp.h5.timeline_words import LOOKS, said
 from wsapp.house import local
@@ -56,7 +57,8 @@ def of_task(task_id: str) -> list[Item]:
 def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
     logs = _by_id(_LOGS, events, "follow_up.logged")
     visits = _by_id(_VISITS, events, "visit.checked_in")
-    pictures = files_of([*logs, *visits])
+    pictures = files_of([*logs, *visits], every=True)
+    own = _own_facts(logs)
     known = people_of(
         [
             one
@@ -70,10 +72,11 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         icon, tone = LOOKS.get(event.kind, ("info", "quiet"))
         item: Item = {"icon": icon, "tone": tone, "at": local(event.at)}
         item["what"] = said(event, people)
-        item["text"] = _text(event, logs, visits)
+        item["text"] = "\n".join(filter(None, (_text(event, logs, visits), own.get(event.subject_id, ""))))
         item |= _place(visits.get(event.subject_id)) if event.kind == "visit.checked_in" else {}
-        if reads(g.member, "photos", event.subject_type):
-            item["photos"] = photos.links(pictures.get(event.subject_id, ()))
+        found = [one for one in pictures.get(event.subject_id, ()) if _reads_file(one, event.subject_type)]
+        item["photos"] = photos.links(one for one in found if one.content_type == PHOTO)
+        item["files"] = [(photos.link(one)[0], one.name) for one in found if one.content_type != PHOTO]
         item["url"] = _url(event) if with_tasks else ""
         item["remove"] = _removal(logs[event.subject_id]) if with_tasks and event.subject_id in logs else ""
         item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
@@ -81,9 +84,22 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
     return items
 
 
-_LOGS = Kept(
-    sa.select(FollowUp.id, FollowUp.author_id, FollowUp.text, FollowUp.outcome).where(one_of(FollowUp.id, "ids"))
-)
+def _own_facts(logs: dict[str, Any]) -> dict[str, str]:
+    """Return what the corp's own fields say of follow-ups, which have no page of their own."""
+    records = [(log.custom or {}, {"kind": log.kind}) for log in logs.values()]
+    facts = facts_of_many("follow_up", records, actor=g.member)
+    return {
+        log_id: "\n".join(_("%(what)s：%(value)s", what=label, value=text) for label, text in found)
+        for log_id, found in zip(logs, facts, strict=True)
+    }
+
+
+def _reads_file(stored: Any, obj: str) -> bool:
+    return reads(g.member, stored.part or "photos", obj)
+
+
+_LOG = (FollowUp.id, FollowUp.author_id, FollowUp.text, FollowUp.outcome, FollowUp.kind, FollowUp.custom)
+_LOGS = Kept(sa.select(*_LOG).where(one_of(FollowUp.id, "ids")))
 _VISITS = Kept(
     sa.select(Visit.id, Visit.note, Visit.trust, Visit.distance, Visit.place_name).where(one_of(Visit.id, "ids"))
 )

@@ -29,16 +29,31 @@ def facts_of(obj: str, values: Mapping[str, Any], own: Mapping[str, Any], *, act
 
     `own` are the record's own fields that rules look at.
     """
+    return facts_of_many(obj, [(values, own)], actor=actor)[0]
+
+
+def facts_of_many(
+    obj: str, records: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], *, actor: Member
+) -> list[list[tuple[str, str]]]:
+    """Return for each record (its custom values, its own fields that rules look at) what `facts_of` does, with at most
+    one query for each sort of names among them."""
     fields = fields_of(obj)
     if not fields:
-        return []
+        return [[] for _record in records]
+    shown = [one for one in fields.values() if access(actor, one.name, obj) != HIDDEN and one.type != "heading"]
+    shown = [one for one in shown if not kind_of(one).holds_files]
+    there = [_there(fields, shown, values, own) for values, own in records]
+    names = _names([pair for pairs in there for pair in pairs])
+    return [[(field.label, _words(field, value, names, actor)) for field, value in pairs] for pairs in there]
+
+
+def _there(
+    fields: Mapping[str, Field], shown: Sequence[Field], values: Mapping[str, Any], own: Mapping[str, Any]
+) -> list[tuple[Field, Any]]:
+    """Return the fields that a record shows, with their values."""
     values = with_results(fields, values)
     context = {**own, **values}
-    seen = [one for one in fields.values() if access(actor, one.name, obj) != HIDDEN and is_shown(one, context)]
-    seen = [one for one in seen if one.type != "heading" and not kind_of(one).holds_files]
-    there = [(one, values[one.key]) for one in seen if values.get(one.key) is not None]
-    names = _names(there)
-    return [(field.label, _words(field, value, names, actor)) for field, value in there]
+    return [(one, values[one.key]) for one in shown if values.get(one.key) is not None and is_shown(one, context)]
 
 
 def albums_of(obj: str, values: Mapping[str, Any], *, actor: Member) -> list[tuple[str, list[Shown]]]:
