@@ -33,7 +33,7 @@ def search_rebuild(settings: "Settings", corp_id: str | None) -> None:
 def _rebuild(name: str) -> int:
     from wsapp.crm.search import building
     from wsapp.crm.search.sounds import keep_readings
-    from wsapp.db import db
+    from wsapp.db import db, gather_statistics
 
     keep_readings()
     db.session.commit()
@@ -44,4 +44,6 @@ def _rebuild(name: str) -> int:
             db.session.commit()
             db.session.expunge_all()
             bar.update(following[2] if following else 0)
+    gather_statistics()
+    db.session.commit()
     return building.entries_count()

@@ -24,7 +24,7 @@ from wsapp.crm.search.sounds import keep_readings
 from wsapp.crm.tasks.models import CANCELLED, DONE, OPEN, Task
 from wsapp.crm.visits.models import DONE as VISITED
 from wsapp.crm.visits.models import Visit
-from wsapp.db import db, insert_rows, new_id, rows
+from wsapp.db import db, gather_statistics, insert_rows, new_id, rows
 from wsapp.hosts import arrive, lines
 from wsapp.seeding_words import (
     AREAS,
@@ -75,6 +75,8 @@ def seed(corp: Corp, customers: int, *, progress: Callable[[int], None] = lambda
         db.session.commit()
         made += size
         progress(size)
+    gather_statistics()
+    db.session.commit()
     return made
 
 

@@ -22,7 +22,7 @@ from wsapp.crm.tasks.reminders import set_alarm
 from wsapp.crm.transfer import exports
 from wsapp.crm.transfer import storage as transfer_files
 from wsapp.crm.visits.actions import close_forgotten
-from wsapp.db import corp_scope, db, every_corp, rows
+from wsapp.db import corp_scope, db, every_corp, gather_statistics, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
 from wsapp.jobs import allowances, audits, bins, directory, rechecking, recycling
@@ -73,6 +73,7 @@ PERIODIC = (
     Periodic("forget.audit", at=time(3, 35)),
     Periodic("remind.birthdays", at=time(8, 30)),
     Periodic("look.mirrors", at=time(3, 40)),
+    Periodic("gather.statistics", at=time(3, 50)),
 )
 
 
@@ -135,6 +136,11 @@ def birthdays(claim: Claim, desk: Desk) -> None:
         remind_of_birthdays(local_now().date())
 
 
+def statistics(claim: Claim, desk: Desk) -> None:
+    """Have the database look at what it holds, so that it finds its quickest ways."""
+    gather_statistics()
+
+
 def prune(claim: Claim, desk: Desk) -> None:
     """Throw away what nobody needs any more."""
     now = clock.now()
@@ -180,6 +186,7 @@ HANDLERS: dict[str, Handler] = {
     "remind.birthdays": birthdays,
     "prune": prune,
     "look.mirrors": look_at_mirrors,
+    "gather.statistics": statistics,
     "seal.audit": audits.seal_all,
     "anchor.audit": audits.drop_anchors,
     "forget.audit": audits.forget,

@@ -3,6 +3,7 @@
 from wsapp import outbox
 from wsapp.crm.search import building
 from wsapp.crm.search.sounds import keep_readings
+from wsapp.db import gather_statistics
 from wsapp.jobs.runner import Desk
 from wsapp.outbox import Claim
 
@@ -20,3 +21,5 @@ def rebuild(claim: Claim, desk: Desk) -> None:
     if following is not None:
         kind, after, _done = following
         outbox.enqueue("search.rebuild", {"kind": kind, "after": after})
+    else:
+        gather_statistics()
