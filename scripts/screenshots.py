@@ -21,6 +21,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import book_pages  # noqa: E402
+
 from tests.browser.conftest import CHROMIUM, Phones  # noqa: E402
 from tests.browser.stack import SAMPLES, Sample, Stack, running  # noqa: E402
 from tests.browser.test_main_job import add_customer, add_task, log_visit, press_done  # noqa: E402
@@ -51,6 +53,7 @@ class Story:
     member: str  # the seller, as the manager sees them
     message: str  # a message of the ledger, with what became of it
     draft: str  # what the seller dictated to the robot
+    shelf: book_pages.Shelf  # the customer book's records
 
 
 # --- the story ----------------------------------------------------------------------------------------------------
@@ -83,7 +86,21 @@ def live_through(stack: Stack, phones: Phones, sample: Sample) -> Story:
     manager.locator("main").get_by_text(sample.seller.name, exact=True).click()
     manager.wait_for_url("**/h5/team/*")
     urls = (customer, visit, task, manager.url, message, _draft_of(draft))
-    return Story(*(url.removeprefix(stack.url) for url in urls))
+    admin = phones.app(sample, book_pages.ADMINISTRATORS[sample.host])
+    admin.goto(f"{stack.url}/h5/")
+    admin.get_by_role("navigation", name="主导航").wait_for()
+    return Story(*(url.removeprefix(stack.url) for url in urls), open_book(stack, app, manager, admin))
+
+
+def open_book(stack: Stack, seller: Page, manager: Page, admin: Page) -> book_pages.Shelf:
+    """Find the records of the customer book, each on the page of somebody who sees it, and do what leaves a page."""
+    shelf = book_pages.Shelf(stack.url)
+    shelf.look(seller, book_pages.SELLER)
+    book_pages.do_as_seller(seller, shelf)
+    shelf.look(manager, book_pages.MANAGER)
+    book_pages.do_as_manager(manager, shelf)
+    shelf.look(admin, book_pages.ADMIN)
+    return shelf
 
 
 def _draft_of(card: Any) -> str:
@@ -126,9 +143,12 @@ def pages_of(sample: Sample, story: Story) -> Iterator[tuple[str, str, str]]:
     yield "visit-of-team", manager, story.visit
     yield "missing", seller, "/h5/customers/00000000000000000000"
     yield "out-of-range", sample.outsider.userid, "/h5/"
+    for user, who in ((seller, book_pages.SELLER), (manager, book_pages.MANAGER)):
+        yield from ((name, user, path) for name, path in story.shelf.pages(who))
 
 
-DESKTOP_PAGES = ("today", "customers", "customer", "tasks", "task-new", "team")
+ENGLISH_PAGES = ("today", "customers", "customer", "tasks", "task-new", "team")
+DESKTOP_PAGES = (*ENGLISH_PAGES, *(name for name, _who, _path in book_pages.PAGES))
 CONSOLE = ("", "members", "corps", "directory", "robots", "notifications", "deliveries", "work", "tokens")
 
 
@@ -174,7 +194,7 @@ class Camera:
     def english_pages(self, sample: Sample, story: Story) -> None:
         """The desktop pages for somebody whose client speaks English."""
         pages = [(name, path) for name, user, path in pages_of(sample, story) if user == sample.seller.userid]
-        chosen = [(f"{name}-english", path) for name, path in pages if name in DESKTOP_PAGES]
+        chosen = [(f"{name}-english", path) for name, path in pages if name in ENGLISH_PAGES]
         self._desktop(sample, sample.seller.userid, chosen, "light", locale="en-US")
 
     def _desktop(
@@ -190,16 +210,32 @@ class Camera:
             self._shoot(page, f"{sample.host}-{name}-desktop-{scheme}")
         context.close()
 
-    def console(self, sample: Sample, admin: str) -> None:
+    def console(self, sample: Sample, story: Story) -> None:
         for scheme in SCHEMES:
             context = self.browser.new_context(viewport=DESKTOP, color_scheme=scheme, locale="zh-CN")
-            self._carry_session(sample, admin, context)
+            self._carry_session(sample, book_pages.ADMINISTRATORS[sample.host], context)
             page = context.new_page()
             for name in CONSOLE:
                 page.goto(f"{self.stack.url}/admin/{name}")
                 self._shoot(page, f"admin{'-' + name if name else ''}-{scheme}")
+            for name, path in book_pages.CONSOLE:
+                page.goto(self.stack.url + story.shelf.address(path))
+                self._shoot(page, f"admin-{name}-{scheme}")
             self._doctor(page, scheme)
             self._wizard(page, scheme)
+            context.close()
+
+    def console_on_a_phone(self, sample: Sample, story: Story) -> None:
+        user = book_pages.ADMINISTRATORS[sample.host]
+        for scheme in SCHEMES:
+            context = self._phone(sample, user, scheme)
+            page = context.new_page()
+            base = self.stack.phone(sample.host)
+            page.goto(f"{base}/h5/")
+            page.locator(SIGNED_IN_OR_REFUSED).first.wait_for()
+            for name, path in (("home", "/admin/"), *book_pages.CONSOLE):
+                page.goto(base + story.shelf.address(path))
+                self._shoot(page, f"{sample.host}-admin-{name}-{scheme}")
             context.close()
 
     def _doctor(self, page: Page, scheme: str) -> None:
@@ -296,7 +332,8 @@ def main() -> None:
             camera.chats(sample)
             camera.desktop_pages(sample, stories[sample.host])
             camera.english_pages(sample, stories[sample.host])
-        camera.console(SAMPLES[1], admin="qianwei")
+        camera.console(SAMPLES[1], stories[SAMPLES[1].host])
+        camera.console_on_a_phone(SAMPLES[0], stories[SAMPLES[0].host])
         camera.front()
         browser.close()
     size = sum(one.stat().st_size for one in TARGET.iterdir())
