@@ -135,7 +135,7 @@ def prepare(app: Any, number: int) -> list[str]:
             )
             db.session.add(task)
             db.session.flush()
-            card = task_card(task, kind="due")
+            card = task_card(task, kind="due", reader=reader)
             tell(reader, "task.due", card, key=f"bench:{task.id}", subject_id=task.id, task_ids=[task.id], chosen=True)
             told = db.session.execute(
                 sa.select(Notification).where(Notification.key == f"bench:{task.id}")

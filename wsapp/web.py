@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, g, redirect, request, session, url_for
+from flask import Flask, Response, abort, g, make_response, redirect, render_template, request, session, url_for
 from flask.templating import Environment
 from flask_babel import Babel
 from flask_limiter import Limiter
@@ -24,7 +24,7 @@ from wsapp.crm.events.origin import OPERATOR, comes_from
 from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, Login, find_session, touch_session
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import corp_at_host
-from wsapp.db import enter_corp, start_reading, writing
+from wsapp.db import db, enter_corp, start_reading, writing
 from wsapp.house import house
 from wsapp.texts import LOCALES
 
@@ -48,6 +48,7 @@ MAX_JSON = 64 * 1024
 MAX_NEXT = 900
 RECHECK_AFTER = timedelta(minutes=15)
 GZIP_FROM = 900  # bytes
+FRESH = timedelta(minutes=5)  # since the host said who it is: so long what asks for it is done without asking again
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 KEPT_AT_SIGN_IN = ("connected",)  # of the cookie: in which set-ups this browser connected a corp
@@ -199,6 +200,21 @@ def require_member() -> BaseResponse | None:
         abort(401)
     g.member = None
     return redirect(sign_in_address(wanted))
+
+
+def demand_fresh_sign_in(back: str) -> None:
+    """Go on only for who signed in at the host a moment ago; others get a page that has the host say so again.
+
+    Whoever holds no more than a cookie gets no rights, secrets or lists by it. `back` is the own path of the form, to
+    which they come back, and send it again.
+    """
+    if clock.now() - g.login.began_at <= FRESH:
+        return
+    corp = current_corp_row()
+    start = "signin.start" if g.client.host == corp.host else "signin.web"
+    again = url_for(start, host=corp.host, corp_id=corp.host_corp_id, next=safe_path(back))
+    db.session.rollback()
+    abort(make_response(render_template("errors/again.html", again=again, back=safe_path(back)), 403))
 
 
 def current_corp_row() -> Corp:

@@ -74,7 +74,7 @@ def test_every_field_is_shown_as_text(
         check_out(visit, actor=owner, result=payload)
         due_at = clock.now() + timedelta(hours=1)
         task = create_task({"title": payload, "note": payload, "customer": customer.id, "due_at": due_at}, actor=owner)
-        tell(owner, "task.due", task_card(task, kind="due"), key="k", subject_id=task.id)
+        tell(owner, "task.due", task_card(task, kind="due", reader=owner), key="k", subject_id=task.id)
         done = create_task({"title": payload, "due_at": due_at}, actor=owner)
         complete_task(done, actor=owner, note=payload)
         db.session.commit()

@@ -75,7 +75,7 @@ def test_messages_say_why_they_did_not_arrive(app: Flask, cast: Cast, ali: Membe
         owner = db.session.merge(ali)
         task = create_task({"title": "寄样品", "due_at": clock.now() + timedelta(hours=1)}, actor=owner)
         for state, (reason, code, _words) in cases.items():
-            tell(owner, "task.due", task_card(task, kind="due"), key=state, subject_id=task.id)
+            tell(owner, "task.due", task_card(task, kind="due", reader=owner), key=state, subject_id=task.id)
             note = db.session.query(Notification).filter_by(key=state).one()
             note.state, note.reason, note.host_code = state, reason, code
         db.session.commit()

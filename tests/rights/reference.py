@@ -3,13 +3,14 @@
 It knows nothing of the product: it reads the world's own lists, and shares neither its statements nor its roles.
 """
 
-from tests.rights.worlds import World, path_of
+from tests.rights.worlds import Custom, World, is_lead, may_edit, path_of
 
 SEES = {"director": "all", "manager": "below", "seller": "shared", "reader": "below", "auditor": "all"}
+DOES = {"director": "all", "manager": "below", "seller": "self", "reader": "none", "auditor": "none"}
 
 
-def scopes(world: World, person: int, obj: str) -> list[tuple[str, tuple[int, ...]]]:
-    """Return the scopes that a person's roles give them, each with the departments that it names."""
+def scopes(world: World, person: int, obj: str, action: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the scopes that a person's roles give them for an action, each with the departments that it names."""
     one = world.people[person]
     if one.is_admin:
         return [("all", ())]
@@ -19,16 +20,30 @@ def scopes(world: World, person: int, obj: str) -> list[tuple[str, tuple[int, ..
     given = []
     for key in keys:
         custom = world.customs[int(key[3:])] if key.startswith("own") else None
-        given.append((custom.scopes[obj], custom.departments) if custom else (SEES[key], ()))
+        given.append((_own(custom, obj, action), custom.departments) if custom else (_built_in(key, action), ()))
     return given
 
 
-def whose(world: World, person: int, obj: str, *, deputies: bool = True) -> tuple[set[int], bool, bool]:
-    """Return whose records a person sees, whether everybody's, and whether those shared with them as well."""
+def _own(custom: Custom, obj: str, action: str) -> str:
+    if action == "see":
+        return custom.scopes[obj]
+    return custom.deeds[action] if obj == "customer" else "none"
+
+
+def _built_in(key: str, action: str) -> str:
+    if action == "edit" and key == "seller":
+        return "shared"
+    return SEES[key] if action == "see" else DOES[key]
+
+
+def whose(
+    world: World, person: int, obj: str, action: str = "see", *, deputies: bool = True
+) -> tuple[set[int], bool, bool]:
+    """Return whose records a right covers, whether everybody's, and whether those shared with the person as well."""
     everybody, shared, seen = False, False, set()
     mine = world.people[person]
     home = mine.leads or tuple(dict.fromkeys((*mine.departments, *mine.leads)))
-    for scope, named in scopes(world, person, obj):
+    for scope, named in scopes(world, person, obj, action):
         everybody |= scope == "all"
         shared |= scope not in ("none", "self")
         seen |= {person} if scope != "none" else set()
@@ -40,7 +55,7 @@ def whose(world: World, person: int, obj: str, *, deputies: bool = True) -> tupl
                     seen.add(at)
     for away in world.away if deputies else ():
         if away.deputy == person and away.now:
-            theirs_seen, theirs_all, _shared = whose(world, away.absent, obj, deputies=False)
+            theirs_seen, theirs_all, _shared = whose(world, away.absent, obj, action, deputies=False)
             seen, everybody = seen | theirs_seen, everybody or theirs_all
     return seen, everybody, shared
 
@@ -67,4 +82,65 @@ def records(world: World, person: int, obj: str) -> set[int]:
         or getattr(one, by) in seen
         or (obj == "task" and one.creator == person)
         or (obj != "task" and shared and at in theirs)
+    }
+
+
+def leads(world: World, person: int) -> set[int]:
+    """Return the leads that a person sees."""
+    return {at for at in customers(world, person) if is_lead(at)}
+
+
+def may(world: World, person: int, action: str) -> set[int]:
+    """Return the customers that a person sees and may do something with."""
+    covered, everybody, shared = whose(world, person, "customer", action)
+    found = set()
+    for at in customers(world, person):
+        one = world.books[at]
+        together = shared and person in one.coworkers and (may_edit(at) or action == "export")
+        if everybody or one.owner in covered or together:
+            found.add(at)
+    return found
+
+
+def exported_follow_ups(world: World, person: int) -> set[int]:
+    """Return the follow-ups that a person sees and may take out: only by who wrote them."""
+    covered, everybody, _shared = whose(world, person, "follow_up", "export")
+    return {at for at in records(world, person, "follow_up") if everybody or world.books[at].author in covered}
+
+
+def binned(world: World, person: int) -> set[int]:
+    """Return the deleted customers that a person finds in the bin: their own deed, and whose they may delete."""
+    covered, everybody, _shared = whose(world, person, "customer", "delete")
+    return {
+        at
+        for at, one in enumerate(world.books)
+        if one.deleted and (everybody or one.creator == person or one.owner in covered)
+    }
+
+
+def managed(world: World, person: int) -> set[int]:
+    """Return the customers in the pools that a person manages."""
+    _covered, everybody, _shared = whose(world, person, "customer", "transfer")
+    every = everybody or world.people[person].is_admin
+    return _in_pools(world, {at for at, pool in enumerate(world.pools) if every or person in pool.managers})
+
+
+def pooled(world: World, person: int) -> set[int]:
+    """Return the customers in the pools that are for a person, or that they manage."""
+    mine = world.people[person]
+    paths = [path_of(world, one) for one in (*mine.departments, *mine.leads)]
+    open_to = set()
+    for at, pool in enumerate(world.pools):
+        below = any(path.startswith(path_of(world, one)) for one in pool.departments for path in paths)
+        for_all = not pool.departments and not pool.people
+        if for_all or below or person in pool.people:
+            open_to.add(at)
+    return managed(world, person) | _in_pools(world, open_to)
+
+
+def _in_pools(world: World, open_to: set[int]) -> set[int]:
+    return {
+        at
+        for at, one in enumerate(world.books)
+        if one.owner is None and not one.deleted and one.pool is not None and one.pool in open_to
     }

@@ -13,10 +13,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.rights.worlds import COMMON, Built, World, phone_of
+from wsapp.bots import answers
 from wsapp.bots.sight import customers_called, customers_named_in
+from wsapp.crm.bulk.actions import begin_bulk, go_on
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
-from wsapp.db import corp_scope
+from wsapp.crm.transfer.exports import may_export
+from wsapp.crm.transfer.lists import count_rows, rows_of, table
+from wsapp.db import corp_scope, db
 
 Seen = set[int]
 
@@ -208,6 +212,88 @@ def page_record(reader: Reader) -> Seen:
     return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.opens(f"/h5/customers/{one}")}
 
 
+@surface("lead", "GET /h5/leads", part=True)
+def page_leads(reader: Reader) -> Seen:
+    return at(reader.built.customers, linked(reader.page("/h5/leads?scope=team&state=working"), "customers"))
+
+
+@surface("customer", "GET /h5/contacts/<key:contact_id>", "GET /h5/contacts/<key:contact_id>/edit", few=FEW)
+def page_contact(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.contacts[:FEW]) if reader.opens(f"/h5/contacts/{one}")}
+
+
+@surface("customer", "GET /h5/customers/choose", part=True)
+def page_choose(reader: Reader) -> Seen:
+    page = reader.page("/h5/customers/choose?scope=team")
+    return at(reader.built.customers, re.findall(r'name="ids" value="(c0[0-9]{18})"', page))
+
+
+@surface("customer", "GET /h5/customers", "GET /h5/customers/filter", part=True)
+def page_view(reader: Reader) -> Seen:
+    """A saved view of somebody else's is an address: it shows each reader their own."""
+    found: Seen = set()
+    for member_id in reader.built.members[:FEW]:
+        found |= at(
+            reader.built.customers, linked(reader.page(f"/h5/customers?scope=team&owner={member_id}"), "customers")
+        )
+    return found
+
+
+@surface("customer", "GET /h5/customers/duplicates", part=True, few=FEW)
+def page_duplicates(reader: Reader) -> Seen:
+    found: Seen = set()
+    for n in range(len(reader.world.books[:FEW])):
+        page = reader.page(f"/h5/customers/duplicates?phones={phone_of(n)}")
+        assert "已有相同电话的客户" in page
+        found |= {m for m in range(len(reader.world.books)) if f"{COMMON}客户{m}号" in page}
+    return found
+
+
+@surface("pooled", "GET /h5/pool", part=True)
+def page_pools(reader: Reader) -> Seen:
+    found: Seen = set()
+    for one in reader.built.pools:
+        answer = reader.client.get(f"/h5/pool?pool={one}")
+        assert answer.status_code in (200, 404)
+        found |= at(reader.built.customers, linked(answer.get_data(as_text=True), "pool"))
+    return found
+
+
+@surface("pooled", "GET /h5/pool/<key:customer_id>", few=FEW)
+def page_pooled(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.opens(f"/h5/pool/{one}")}
+
+
+@surface("binned", "GET /h5/bin", part=True)
+def page_bin(reader: Reader) -> Seen:
+    return at(reader.built.customers, linked(reader.page(f"/h5/bin?q={COMMON}"), "bin"))
+
+
+@surface("binned", "GET /h5/bin/<key:deletion_id>", few=FEW)
+def page_binned(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.opens(f"/h5/bin/{one}")}
+
+
+@surface("own_message", "GET /h5/me/messages", "GET /h5/me/messages/<key:notification_id>")
+def page_messages(reader: Reader) -> Seen:
+    return at(reader.built.messages, linked(reader.page("/h5/me/messages"), "me/messages"))
+
+
+@surface("own_task", "GET /h5/", part=True)
+def page_today(reader: Reader) -> Seen:
+    return at(reader.built.tasks, linked(reader.page("/h5/"), "tasks"))
+
+
+@surface("visit", "GET /h5/team", "GET /h5/team/<key:member_id>", part=True)
+def page_team(reader: Reader) -> Seen:
+    found: Seen = set()
+    for one in reader.built.members[:FEW]:
+        answer = reader.client.get(f"/h5/team/{one}")
+        assert answer.status_code in (200, 404)
+        found |= at(reader.built.visits, linked(answer.get_data(as_text=True), "visits"))
+    return found
+
+
 @surface("visit", "GET /h5/visits", "GET /h5/visits/<key:visit_id>", part=True)
 def page_visits(reader: Reader) -> Seen:
     return at(reader.built.visits, linked(reader.page("/h5/visits?scope=team"), "visits"))
@@ -223,13 +309,61 @@ def page_search(reader: Reader) -> Seen:
     return at(reader.built.customers, linked(reader.page(f"/h5/search?q={COMMON}"), "customers"))
 
 
-@surface("customer", "GET /api/v1/leads", part=True)
+@surface("lead", "GET /api/v1/leads")
 def rest_leads(reader: Reader) -> Seen:
     return at(reader.built.customers, (one["id"] for one in reader.items("/leads?limit=200")))
 
 
+@surface("lead", "GET /api/v1/leads/<lead_id>", few=FEW)
+def rest_lead(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.customers[:FEW]) if reader.rest(f"/leads/{one}") is not None}
+
+
+@surface("customer", "GET /api/v1/contacts")
+def rest_contacts(reader: Reader) -> Seen:
+    return at(reader.built.contacts, (one["id"] for one in reader.items("/contacts?limit=200")))
+
+
+@surface("customer", "GET /api/v1/contacts/<contact_id>", few=FEW)
+def rest_contact(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.contacts[:FEW]) if reader.rest(f"/contacts/{one}") is not None}
+
+
+@surface("follow_up", "GET /api/v1/files/<file_id>", few=FEW)
+def rest_file(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.photos[:FEW]) if reader.rest(f"/files/{one}") is not None}
+
+
+@surface("binned", "GET /api/v1/deletions", "GET /api/v1/deletions/<deletion_id>")
+def rest_bin(reader: Reader) -> Seen:
+    return at(reader.built.customers, (one["id"] for one in reader.items(f"/deletions?limit=200&q={COMMON}")))
+
+
+@surface("pooled", "GET /api/v1/pools", "GET /api/v1/pools/<pool_id>", "GET /api/v1/pools/<pool_id>/customers")
+def rest_pools(reader: Reader) -> Seen:
+    """What lies in each pool of the world that the reader is told of; of the others there is no way in."""
+    listed = {one["id"] for one in reader.items("/pools?limit=200")}
+    found: Seen = set()
+    for one in reader.built.pools:
+        inside = reader.rest(f"/pools/{one}/customers?limit=200&q={COMMON}")
+        assert (inside is not None) == (one in listed), one
+        found |= at(reader.built.customers, (row["id"] for row in inside["items"])) if inside else set()
+    return found
+
+
+@surface("customer", "GET /api/v1/customers/duplicates", few=FEW)
+def rest_duplicates(reader: Reader) -> Seen:
+    """A known number is always told of; by whose name and id, only to who sees that customer."""
+    found: Seen = set()
+    for n in range(len(reader.world.books[:FEW])):
+        (told,) = reader.rest(f"/customers/duplicates?phone={phone_of(n)}")["items"]
+        assert (told["id"] is None) == ("***" in told["name"]), told
+        found |= at(reader.built.customers, [told["id"]]) if told["id"] else set()
+    return found
+
+
 # What hangs on a customer by its address: found in the route map, so that a new one is asked as well.
-OF_A_CUSTOMER = re.compile(r"(/h5|/api/v1)/customers/<(key:)?customer_id>/[a-z/-]+")
+OF_A_CUSTOMER = re.compile(r"(/h5|/api/v1)/customers/<(key:)?customer_id>/(?!assignment)[a-z/-]+")
 SEES = (200, 302, 303, 403)  # 403: sees the customer but may not do this
 
 
@@ -253,6 +387,53 @@ def pages_of_a_customer(reader: Reader) -> Seen:
     sees = {rule for rule, status in statuses.items() if status in SEES}
     assert sees in (set(), set(statuses)), statuses
     return {0} if sees else set()
+
+
+@surface("assignable", "GET /h5/customers/<key:customer_id>/assignment", few=FEW)
+def page_assignment(reader: Reader) -> Seen:
+    """Whoever manages a pool gives away what lies in it; else it opens, or says no, to who sees the customer."""
+    found: Seen = set()
+    for n, one in enumerate(reader.built.customers[:FEW]):
+        status = reader.client.get(f"/h5/customers/{one}/assignment").status_code
+        assert status in (*SEES, 404), status
+        found |= {n} if status in SEES else set()
+    return found
+
+
+# --- what leaves by file, what many are changed by ---
+
+
+def taken_out(reader: Reader, obj: str, pattern: str) -> Seen:
+    """Return what an export of all that the reader may take out has; it has as many rows as were counted."""
+    with reader.app.app_context(), corp_scope(reader.built.corp_id):
+        me = reader.me()
+        if not may_export(me, obj):
+            return set()
+        lines = [" ".join(row) for row in rows_of(obj, {}, table(obj, me), actor=me)]
+        assert count_rows(obj, {}, actor=me) == len(lines)
+    return {int(found.group(1)) for line in lines if (found := re.search(pattern, line))}
+
+
+@surface("exported", "POST /api/v1/exports", "POST /h5/exports")
+def export_customer(reader: Reader) -> Seen:
+    return taken_out(reader, "customer", rf"{COMMON}客户(\d)号")
+
+
+@surface("exported_follow_up", "POST /api/v1/exports", "POST /h5/exports")
+def export_follow_up(reader: Reader) -> Seen:
+    return taken_out(reader, "follow_up", r"说了(\d)")
+
+
+@surface("edited", "POST /h5/customers/bulk", few=FEW)
+def bulk_change(reader: Reader) -> Seen:
+    """Ask for a change of customers that one may see or not: those change that one may change, one by one, too."""
+    with reader.app.app_context(), corp_scope(reader.built.corp_id):
+        run = begin_bulk(reader.built.customers[:FEW], "level", "B", actor=reader.me())
+        go_on(run.id)
+        db.session.refresh(run)
+        found = at(reader.built.customers, [one[0] for one in run.changed])
+        db.session.rollback()
+    return found
 
 
 # --- the robot, duplicates ----------------------------------------------------------------------------------------
@@ -289,6 +470,13 @@ def duplicate_check(reader: Reader) -> Seen:
         if f"{COMMON}客户{n}号" in answer.get_data(as_text=True):
             found.add(n)
     return found
+
+
+@surface("own_task", part=True)
+def robot_today(reader: Reader) -> Seen:
+    with reader.app.app_context(), corp_scope(reader.built.corp_id):
+        said = str(answers.today(actor=reader.me()))
+    return {n for n in range(len(reader.world.books)) if f"{COMMON}待办{n}" in said}
 
 
 NOT_ASKED: Seen = {-1}  # the reader may create no customer and so asks nothing

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -12,9 +13,10 @@ from tests.cast import Cast
 from tests.rights.conftest import Give, post
 from wsapp import clock
 from wsapp.crm.customers.models import Coworker
-from wsapp.crm.org.models import Member
+from wsapp.crm.org.models import LoginSession, Member
 from wsapp.crm.org.role_actions import end_delegations, name_deputy
-from wsapp.db import corp_scope, db
+from wsapp.crm.org.roles import Role
+from wsapp.db import corp_scope, db, rows
 
 SEES_ALL = {obj: {"see": "all"} for obj in ("customer", "follow_up", "visit", "task")}
 
@@ -80,6 +82,9 @@ def test_one_names_ones_own_deputy_on_the_phone(
     ends = (clock.now() + timedelta(days=5)).strftime("%Y-%m-%dT%H:%M")
     assert post(page, "/h5/me/deputy", {"deputy": "cha", "ends_at": ends}).status_code == 303
     assert "小查" in page.get("/h5/me/deputy").text
+    stands_in = sign_in(cha).get("/h5/me/deputy").text
+    assert "我正在代理" in stands_in
+    assert "阿丽" in stands_in
     assert sign_in(cha).get(f"/h5/customers/{huaxing}").status_code == 200
 
 
@@ -115,3 +120,41 @@ def test_a_stranger_is_told_why_by_the_console_and_nothing_by_the_page(
     why = sign_in(guan).get(f"/admin/roles/why?member=cha&customer={huaxing}").text
     assert "小查 看不到 华星木业有限公司" in why
     assert "不是这位客户的协作人" in why
+
+
+def test_rights_are_given_only_by_who_signed_in_a_moment_ago(
+    app: Flask, cast: Cast, guan: Member, cha: Member, sign_in: Callable[..., FlaskClient]
+) -> None:
+    console = sign_in(guan)
+    deeds = (
+        ("/admin/roles", {"source": "seller", "name": "财务查看"}),
+        ("/admin/roles/seller", {"grant.customer.see": "all"}),
+        ("/admin/roles/seller/removal", {}),
+        (f"/admin/members/{cha.id}/role", {"role": "admin"}),
+        (f"/admin/members/{cha.id}/roles", {"roles": "director"}),
+        (f"/admin/members/{cha.id}/deputy", {"deputy": "ali", "ends_at": "2099-01-01T09:00"}),
+        ("/admin/corps", {"own": "1"}),
+    )
+    before = _rights(app, cast)
+    _began(app, cast, guan, ago=timedelta(minutes=6))
+    for path, form in deeds:
+        answer = post(console, path, form)
+        assert answer.status_code == 403, path
+        assert "/signin/wecom/" in answer.text, path
+    assert _rights(app, cast) == before
+    _began(app, cast, guan, ago=timedelta(minutes=4))
+    assert post(console, *deeds[4]).status_code == 303
+    assert _rights(app, cast) != before
+
+
+def _began(app: Flask, cast: Cast, member: Member, *, ago: timedelta) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        for one in rows(sa.select(LoginSession).where(LoginSession.member_id == member.id)):
+            one.created_at = clock.now() - ago
+        db.session.commit()
+
+
+def _rights(app: Flask, cast: Cast) -> list[Any]:
+    with app.app_context(), corp_scope(cast.corp_id):
+        roles = [(one.key, one.grants) for one in rows(sa.select(Role))]
+        return [roles, [(one.userid, one.role, one.roles) for one in rows(sa.select(Member).order_by(Member.id))]]

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from wsapp import clock
 from wsapp.crm.customers.clean import name_key
-from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
+from wsapp.crm.customers.models import Contact, Coworker, Customer, CustomerPhone
+from wsapp.crm.deletions.models import Deletion
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ADMIN, SELLER, Corp, CorpRule, Department, Member, Membership
 from wsapp.crm.org.roles import SCOPES, Delegation, Role
+from wsapp.crm.pools.models import Pool
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.visits.models import Visit
 from wsapp.db import corp_scope, db
@@ -24,6 +26,7 @@ from wsapp.files import StoredFile
 
 OBJECTS = ("customer", "follow_up", "visit", "task")
 BUILT_IN = ("director", "manager", "seller", "reader", "auditor")
+DEEDS = ("edit", "transfer", "delete", "export")
 COMMON = "同名"  # in every customer's name, so that a search finds all that the searcher sees
 
 
@@ -41,6 +44,7 @@ class Custom:
 
     scopes: dict[str, str]
     departments: tuple[int, ...]
+    deeds: dict[str, str]  # action → scope with customers
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,17 @@ class Book:
     author: int
     visitor: int
     assignee: int
-    creator: int
+    creator: int  # of its task; of a deleted customer, who deleted it
+    pool: int | None  # where it lies, if nobody owns it
+
+
+@dataclass(frozen=True)
+class Place:
+    """A public pool: for whom it is, everybody where nothing is named, and who manages it."""
+
+    departments: tuple[int, ...]
+    people: tuple[int, ...]
+    managers: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,7 @@ class World:
     customs: tuple[Custom, ...]
     books: tuple[Book, ...]
     away: tuple[Away, ...]
+    pools: tuple[Place, ...]
     actor: int
 
 
@@ -84,6 +99,8 @@ class Built:
     visits: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     photos: list[str] = field(default_factory=list)
+    contacts: list[str] = field(default_factory=list)
+    pools: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
 
@@ -103,6 +120,8 @@ def worlds(draw: st.DrawFn) -> World:
     )
     people = tuple(draw(st.lists(person, min_size=2, max_size=6)))
     who = st.integers(0, len(people) - 1)
+    few = st.lists(who, max_size=1).map(tuple)
+    places = draw(st.lists(st.builds(Place, departments=some, people=few, managers=few), max_size=2))
     book = st.builds(
         Book,
         owner=st.one_of(who, who, who, st.none()),
@@ -112,6 +131,7 @@ def worlds(draw: st.DrawFn) -> World:
         visitor=who,
         assignee=who,
         creator=who,
+        pool=st.sampled_from(range(len(places))) if places else st.none(),
     )
     away = st.builds(Away, absent=who, deputy=who, now=st.booleans()).filter(lambda one: one.absent != one.deputy)
     return World(
@@ -120,13 +140,15 @@ def worlds(draw: st.DrawFn) -> World:
         customs,
         tuple(draw(st.lists(book, min_size=1, max_size=7))),
         tuple(draw(st.lists(away, max_size=2))),
+        tuple(places),
         draw(who),
     )
 
 
 def _custom(some: Any) -> Any:
     scopes = st.fixed_dictionaries({obj: st.sampled_from(SCOPES) for obj in OBJECTS})
-    return st.builds(Custom, scopes=scopes, departments=some)
+    deeds = st.fixed_dictionaries({action: st.sampled_from(SCOPES) for action in DEEDS})
+    return st.builds(Custom, scopes=scopes, departments=some, deeds=deeds)
 
 
 # --- writing it down ----------------------------------------------------------------------------------------------
@@ -145,8 +167,11 @@ def build(world: World, name: str) -> Built:
         db.session.flush()
         _roles(world, built, now)
         db.session.add(CorpRule(id="recycle.no_follow", value=3, updated_at=now))  # so that lists of what leaves fill
+        _pools(world, built, now)
+        db.session.flush()
         for at, book in enumerate(world.books):
             _book(book, at, built, now)
+        db.session.flush()
         db.session.commit()
     return built
 
@@ -185,7 +210,8 @@ def _people(world: World, built: Built, now: Any) -> None:
 
 def _roles(world: World, built: Built, now: Any) -> None:
     for at, custom in enumerate(world.customs):
-        grants = {obj: {"see": _scope(custom, obj)} for obj in OBJECTS}
+        grants: dict[str, Any] = {obj: {"see": _scope(custom, custom.scopes[obj])} for obj in OBJECTS}
+        grants["customer"] |= {action: _scope(custom, custom.deeds[action]) for action in DEEDS}
         row = Role(key=f"own{at}", name=f"角色{at}", grants=grants, fields={}, created_at=now, updated_at=now)
         db.session.add(row)
     for one in world.away:
@@ -195,8 +221,17 @@ def _roles(world: World, built: Built, now: Any) -> None:
         db.session.add(Delegation(absent_id=absent, deputy_id=deputy, starts_at=starts, ends_at=ends, created_at=now))
 
 
-def _scope(custom: Custom, obj: str) -> Any:
-    scope = custom.scopes[obj]
+def _pools(world: World, built: Built, now: Any) -> None:
+    for at, pool in enumerate(world.pools):
+        people, managers = ([built.members[one] for one in some] for some in (pool.people, pool.managers))
+        departments = [str(one + 1) for one in pool.departments]
+        row = Pool(id=_id("q", at), name=f"公海{at}", departments=departments, people=people, managers=managers)
+        row.created_at = row.updated_at = now
+        db.session.add(row)
+        built.pools.append(row.id)
+
+
+def _scope(custom: Custom, scope: str) -> Any:
     return {"scope": scope, "departments": [str(one + 1) for one in custom.departments]} if scope == "chosen" else scope
 
 
@@ -211,6 +246,9 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
         tags=[],
         custom={},
         owner_id=None if book.owner is None else members[book.owner],
+        pool_id=built.pools[book.pool] if book.owner is None and book.pool is not None else None,
+        pooled_at=now,
+        lead="working" if is_lead(at) else "",
         creator_id=None,
         created_at=now,
         updated_at=now + timedelta(seconds=at),
@@ -220,7 +258,14 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
     db.session.add(customer)
     db.session.flush()
     for one in book.coworkers:
-        db.session.add(Coworker(customer_id=customer.id, member_id=members[one], since=now))
+        row = Coworker(customer_id=customer.id, member_id=members[one], since=now, may_edit=may_edit(at))
+        db.session.add(row)
+    contact = Contact(id=_id("k", at), customer_id=customer.id, name=f"联系人{at}", created_at=now, updated_at=now)
+    db.session.add(contact)
+    if book.deleted:
+        deletion = Deletion(id=customer.id, object="customer", title=name, customer_id=customer.id, deleted_at=now)
+        deletion.owner_id, deletion.actor_id, deletion.contents = customer.owner_id, members[book.creator], {}
+        db.session.add(deletion)
     follow_up = FollowUp(
         id=_id("f", at), customer_id=customer.id, author_id=members[book.author], text=f"说了{at}", happened_at=now
     )
@@ -269,6 +314,7 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
     built.visits.append(visit.id)
     built.tasks.append(task.id)
     built.photos.append(photo.id)
+    built.contacts.append(contact.id)
     built.messages.append(message.id)
 
 
@@ -284,6 +330,16 @@ def _event(kind: str, subject: Any, actor: str | None, customer_id: str, now: An
         data={},
     )
     db.session.add(row)
+
+
+def is_lead(at: int) -> bool:
+    """Say whether the customer `at` of any world is a lead."""
+    return at % 2 == 1
+
+
+def may_edit(at: int) -> bool:
+    """Say whether the co-workers of the customer `at` of any world may change it."""
+    return at % 2 == 0
 
 
 def phone_of(at: int) -> str:

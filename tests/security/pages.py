@@ -37,7 +37,7 @@ def add_the_rest(app: Flask, cast: Cast, book: Book, owner: Member) -> World:
         actor = db.session.merge(owner)
         due_at = clock.now() + timedelta(hours=1)
         done = create_task({"title": "甲", "customer": book.customer, "due_at": due_at}, actor=actor)
-        tell(actor, "task.due", task_card(done, kind="due"), key="security", subject_id=done.id)
+        tell(actor, "task.due", task_card(done, kind="due", reader=actor), key="security", subject_id=done.id)
         complete_task(done, actor=actor, note="甲")
         cancel_task(create_task({"title": "甲", "customer": book.customer, "due_at": due_at}, actor=actor), actor=actor)
         check_out(

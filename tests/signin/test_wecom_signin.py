@@ -1,5 +1,7 @@
 """Signing in through WeCom: the real flow over HTTP against the emulator, and every way to abuse it."""
 
+from datetime import timedelta
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.cast import WECOM_AGENT
+from wsapp import clock
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.connectors.wecom.emulator import demo_org
 from wsapp.crm.org.models import LoginSession, Member
@@ -150,3 +153,24 @@ def test_the_session_cookie_is_locked_down(app: Flask, wecom: RunningEmulator) -
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert cookie.split(";")[0] != planted
+
+
+def test_who_confirms_who_they_are_comes_back_to_the_form_with_one_fresh_session(
+    app: Flask, wecom: RunningEmulator
+) -> None:
+    client = phone(app)
+    client.get(code_for(wecom, client.get(START).location, "ZhaoMin"))
+    with app.app_context(), every_corp():
+        db.session.execute(sa.update(LoginSession).values(created_at=clock.now() - timedelta(hours=2)))
+        db.session.commit()
+    token = client.get("/admin/roles/seller").text.split('name="csrf-token" content="')[1].split('"')[0]
+    form = {"csrf_token": token, "grant.customer.see": "all"}
+    headers = {"Origin": "http://127.0.0.1:8000"}
+    refused = client.post("/admin/roles/seller", data=form, headers=headers)
+    assert refused.status_code == 403
+    again = unescape(refused.text.split('href="/signin/')[1].split('"')[0])
+    back = client.get(code_for(wecom, client.get(f"/signin/{again}").location, "ZhaoMin"))
+    assert (back.status_code, back.location) == (302, "/admin/roles/seller")
+    form["csrf_token"] = client.get(back.location).text.split('name="csrf-token" content="')[1].split('"')[0]
+    assert client.post("/admin/roles/seller", data=form, headers=headers).status_code == 303
+    assert sessions(app) == 1

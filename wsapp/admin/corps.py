@@ -18,7 +18,7 @@ from wsapp.doctor.heard import at_doors
 from wsapp.house import local
 from wsapp.problems import Invalid
 from wsapp.texts import _
-from wsapp.web import current_corp_row, load_member
+from wsapp.web import current_corp_row, demand_fresh_sign_in, load_member
 
 bp = Blueprint("admin_corps", __name__, url_prefix="/admin/corps")
 
@@ -114,6 +114,7 @@ def begin() -> Any:
     if request.form.get("own"):
         if g.member is None or not g.member.is_admin:
             abort(403)
+        demand_fresh_sign_in("/admin/corps")
         corp = current_corp_row()
         if hosts.is_configured(corp):
             return go("/admin/corps", _("这家企业写在 config.toml 中，请在那里修改"))

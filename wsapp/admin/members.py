@@ -21,6 +21,7 @@ from wsapp.paging import page
 from wsapp.problems import NotFound, Problem
 from wsapp.refusals import status_of
 from wsapp.texts import _
+from wsapp.web import demand_fresh_sign_in
 
 bp = pages("members")
 
@@ -101,6 +102,7 @@ def _show_one(found: Member, error: str = "") -> str:
 def change_role(member_id: str) -> Any:
     """Make a member administrator or seller; their sessions end."""
     found = _find(storable(member_id))
+    demand_fresh_sign_in(f"/admin/members/{found.id}")
     before, wanted = found.role, request.form.get("role", "")
     try:
         set_role(found, wanted, actor=g.member)
@@ -116,6 +118,7 @@ def change_role(member_id: str) -> Any:
 def give(member_id: str) -> Any:
     """Let a member hold exactly the ticked roles; their sessions end."""
     found = _find(storable(member_id))
+    demand_fresh_sign_in(f"/admin/members/{found.id}")
     try:
         before, after = give_roles(found, request.form.getlist("roles"), actor=g.member)
     except Problem as problem:
@@ -131,6 +134,7 @@ def give(member_id: str) -> Any:
 def deputise(member_id: str) -> Any:
     """Name who stands in for a member while they are away, or end it."""
     found = _find(storable(member_id))
+    demand_fresh_sign_in(f"/admin/members/{found.id}")
     try:
         changes = take_deputy(found, request.form, actor=g.member)
     except Problem as problem:

@@ -19,6 +19,7 @@ from wsapp.db import db, first
 from wsapp.problems import NotFound, Problem
 from wsapp.refusals import status_of
 from wsapp.texts import _, lazy
+from wsapp.web import demand_fresh_sign_in
 
 bp = pages("roles")
 
@@ -107,6 +108,7 @@ def _show_all(error: str = "") -> str:
 @bp.post("/roles")
 def copy() -> Any:
     """Make a role that begins as a copy of another one."""
+    demand_fresh_sign_in("/admin/roles")
     try:
         key = copy_role(request.form.get("source", ""), name=storable(request.form.get("name", "")), actor=g.member)
     except Problem as problem:
@@ -190,6 +192,7 @@ def _departments() -> list[Any]:
 def change(key: str) -> Any:
     """Keep a role's scopes and field rules."""
     key = storable(key)
+    demand_fresh_sign_in(f"/admin/roles/{key}")
     departments = [storable(one) for one in request.form.getlist("departments")]
     grants = {obj: {action: _posted(obj, action, departments) for action in ACTIONS} for obj in OBJECTS}
     fields = {
@@ -218,6 +221,7 @@ def _posted(obj: str, action: str, departments: list[str]) -> Any:
 def remove(key: str) -> Any:
     """Remove a role of the corp's own, or set a built-in one back to what it was."""
     key = storable(key)
+    demand_fresh_sign_in(f"/admin/roles/{key}")
     row = first(sa.select(Role).where(Role.key == key))
     before = _rights_of(key)
     try:

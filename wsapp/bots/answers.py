@@ -119,7 +119,7 @@ def today(*, actor: Member) -> Card:
     total, overdue = db.session.execute(
         counted.where(Task.assignee_id == actor.id, are_open(), Task.due_at < tomorrow)
     ).one()
-    visits, logs, _overdue = todays_figures([actor.id])[actor.id]
+    visits, logs, _overdue = todays_figures([actor.id], actor=actor)[actor.id]
     customers = names_of([task.customer_id for task in mine])
     lines = [(_due(task), _about(task, customers)) for task in mine]
     text = _("今天已拜访 %(visits)d 次，跟进 %(logs)d 次", visits=visits, logs=logs)
@@ -147,7 +147,7 @@ def team(*, actor: Member) -> Card:
         return card(_("您没有团队"), text=_("部门负责人和管理员可以查看团队的今天。试试：今天"), path="/h5/")
     statement = sa.select(Member.id, Member.name).where(Member.status == ACTIVE, within_team(Member.id, actor))
     people = db.session.execute(statement.order_by(Member.name).limit(TEAM_MOST)).all()
-    figures = todays_figures([one.id for one in people])
+    figures = todays_figures([one.id for one in people], actor=actor)
     idle = [one for one in people if sum(figures[one.id][:2]) == 0]
     ranked = sorted(people, key=lambda one: (sum(figures[one.id][:2]) == 0, -sum(figures[one.id][:2]), one.name))
     lines = [(one.name, _figures(*figures[one.id])) for one in ranked[:SHOWN_PEOPLE]]

@@ -6,7 +6,7 @@ from flask import Blueprint, g, url_for
 
 from wsapp.crm.events.actions import record
 from wsapp.crm.org.queries import names
-from wsapp.crm.org.role_actions import delegation_of, take_deputy
+from wsapp.crm.org.role_actions import delegation_of, stood_in_by, take_deputy
 from wsapp.h5.coworkers import colleagues_of_all
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import show
@@ -48,12 +48,22 @@ def _show(form: Form) -> str:
     if found:
         who = names([found.deputy_id]).get(found.deputy_id, "")
         away = _("%(name)s，%(since)s 至 %(until)s", name=who, **_span(found))
+    others = stood_in_by(g.member)
+    absent = names([one.absent_id for one in others])
+    standing_in = [
+        {
+            "icon": "team",
+            "text": _("%(name)s，%(since)s 至 %(until)s", name=absent.get(one.absent_id, ""), **_span(one)),
+        }
+        for one in others
+    ]
     people = [one for one in colleagues_of_all() if one.id != g.member.id]
     return show(
         "me/deputy.html",
         counted=False,
         form=form,
         away=away,
+        standing_in=standing_in,
         people=[(one.userid, one.name) for one in people],
         userids=[one.userid for one in people],
     )

@@ -19,7 +19,7 @@ from wsapp.h5.pages import arg, choice, go, is_partial, show
 from wsapp.house import local
 from wsapp.problems import Invalid, Problem
 from wsapp.texts import _, lazy
-from wsapp.web import require_member, writes
+from wsapp.web import demand_fresh_sign_in, require_member, writes
 
 bp = Blueprint("exports", __name__, url_prefix="/h5/exports")
 bp.before_request(require_member)
@@ -189,6 +189,7 @@ def decide(export_id: str) -> Any:
     """Say yes or no."""
     form = Form.read(("answer",))
     job = exports.find_asked(export_id, actor=g.member)
+    demand_fresh_sign_in(url_for("exports.decision", export_id=export_id))
     try:
         if form.typed["answer"] not in ("yes", "no"):
             raise Invalid({"": _("请从列表中选择")})

@@ -10,7 +10,7 @@ from wsapp.connectors.base import BadCode, BadCredentials, HostError, NotAMember
 from wsapp.crm.events.actions import record
 from wsapp.crm.org import access
 from wsapp.crm.org.access import BadState
-from wsapp.crm.org.models import Corp
+from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import admin_names
 from wsapp.db import corp_scope, db, enter_corp
 from wsapp.problems import Forbidden, Problem
@@ -156,12 +156,20 @@ def _sign_in(corp: Corp, code: str, state: str, *, web: bool) -> str:
         record("member.sign_in_refused", member, actor=member, device=_device(), reason="disabled")
         db.session.commit()
         raise Forbidden("disabled")
+    _end_former(corp, member)
     token = access.open_session(member, device=f"{g.client.host} · {_device()}")
     record("member.signed_in", member, actor=member, device=_device())
     db.session.commit()
     start_session(corp, token)
     metrics.LOGINS.labels(corp.host, "ok").inc()
     return next_path
+
+
+def _end_former(corp: Corp, member: Member) -> None:
+    """Whoever signs in again in the same browser has one session there, not two."""
+    former = session.get("token")
+    if session.get("corp") == corp.id and isinstance(former, str) and access.holder_of(former) == member.id:
+        access.end_session(access.session_id(former), actor=member)
 
 
 def _device() -> str:

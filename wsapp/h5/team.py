@@ -7,6 +7,7 @@ from wsapp.crm.org.queries import department_names, leads_others, may_see_member
 from wsapp.crm.org.rights import may
 from wsapp.crm.visits.figures import todays_figures
 from wsapp.crm.visits.models import Visit
+from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import db
 from wsapp.h5 import lists, rows
 from wsapp.h5.pages import cursor, next_page, show
@@ -33,7 +34,7 @@ def index() -> str:
         limit=MEMBERS_EACH,
         cursor=cursor(),
     )
-    figures = todays_figures([row.id for row in found])
+    figures = todays_figures([row.id for row in found], actor=g.member)
     return show(
         "team/index.html",
         leads=leads_others(g.member),
@@ -61,8 +62,9 @@ def page(member_id: str) -> str:
     person = member(member_id) if may_see_member(g.member, member_id) else None
     if person is None:
         raise NotFound(_("成员不存在或无权查看"))
-    visits, logs, overdue = todays_figures([person.id])[person.id]
-    mine = lists.visit_list().where(lists.visits_whose("mine", person))
+    visits, logs, overdue = todays_figures([person.id], actor=g.member)[person.id]
+    mine = lists.visit_list().where(lists.visits_whose("mine", person), visible_visits(g.member))
+    tasks = lists.my_open_tasks(person)[:SHOWN] if may(g.member, "see", person.id, obj="task") else []
     recent = db.session.execute(mine.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(SHOWN)).all()
     return show(
         "team/page.html",
@@ -74,6 +76,6 @@ def page(member_id: str) -> str:
             (visits, _("今天拜访"), "", False),
             (logs, _("今天跟进"), "", False),
         ],
-        tasks=rows.task_rows(lists.my_open_tasks(person)[:SHOWN], viewer_id=person.id),
+        tasks=rows.task_rows(tasks, viewer_id=person.id),
         visits=rows.visit_rows(recent, viewer_id=person.id),
     )

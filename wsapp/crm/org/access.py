@@ -73,10 +73,12 @@ def open_session(member: Member, *, device: str) -> str:
 
 @dataclass(frozen=True)
 class Login:
-    """The session that a request came with: its id and when it was last written down as seen."""
+    """The session that a request came with: its id, when it was last written down as seen, and when the host said who
+    it is."""
 
     id: str
     seen_at: datetime
+    began_at: datetime
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def _with_member(way_in: type[LoginSession] | type[ApiToken], *columns: Any) -> 
 
 
 _MEMBER = tuple(column.key for column in sa.inspect(Member).column_attrs)
-_SESSION = _with_member(LoginSession, LoginSession.epoch, LoginSession.seen_at, LoginSession.ends_at)
+_SESSION = _with_member(
+    LoginSession, LoginSession.epoch, LoginSession.seen_at, LoginSession.ends_at, LoginSession.created_at
+)
 _TOKEN = _with_member(ApiToken, ApiToken.epoch, ApiToken.scopes, ApiToken.expires_at, ApiToken.used_at)
 
 
@@ -134,7 +138,12 @@ def find_session(token: str, *, off_too: bool = False) -> tuple[Login, Member] |
     member = _member_in(row)
     if row.in_seen_at + timedelta(hours=rule("session.idle")) <= now:
         return None
-    return Login(session_id, row.in_seen_at), member
+    return Login(session_id, row.in_seen_at, row.in_created_at), member
+
+
+def session_id(token: str) -> str:
+    """Return under which id the session of a cookie's token is kept."""
+    return digest(token)[:40]
 
 
 def holder_of(token: str) -> str | None:

@@ -187,6 +187,13 @@ def delegation_of(absent: Member) -> Delegation | None:
     return found
 
 
+def stood_in_by(deputy: Member) -> Sequence[Delegation]:
+    """Return for whom somebody stands in, now or soon."""
+    wanted = sa.select(Delegation).where(Delegation.deputy_id == deputy.id, Delegation.ends_at > clock.now())
+    found: Sequence[Delegation] = rows(wanted.order_by(Delegation.starts_at))
+    return found
+
+
 def take_deputy(absent: Member, typed: Mapping[str, str], *, actor: Member) -> dict[str, list[Any]]:
     """Do what a form says: `deputy` (a userid), `starts_at` and `ends_at` as datetime-local fields; or `end`.
 
