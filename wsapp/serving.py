@@ -199,6 +199,7 @@ class WebServer(BaseApplication):
             "worker_class": "gthread",
             "workers": workers,
             "threads": threads,
+            "limit_request_line": 8190,  # a filter by custom fields in Chinese is long once it is quoted
             "preload_app": True,
             "graceful_timeout": GRACE,
             "keepalive": KEEP_ALIVE,

@@ -32,6 +32,8 @@ def test_a_malformed_request_learns_nothing(tmp_path: Path) -> None:
             b" 403 "
             in raw(int(port), unending + b"1000\r\n" + b"a" * 0x1000 + b"\r\n" + b"0\r\n\r\n").split(b"\r\n")[0]
         )
+        long = f"{product.url}/api/v1/customers?custom=" + "%E5%8E%82" * 700
+        assert requests.get(long, timeout=10).status_code == 401  # it reaches the app
         assert requests.get(f"{product.url}/healthz", timeout=10).status_code == 200
         assert product.process is not None
         assert product.process.poll() is None
