@@ -79,6 +79,7 @@
   }
 
   function followAll() {
+    dress();
     for (const button of document.querySelectorAll("[data-locate][hidden]")) button.hidden = false;
     for (const form of document.querySelectorAll("form")) if (form.querySelector("[data-custom]")) follow(form);
   }
@@ -126,6 +127,23 @@
         button.disabled = false;
       });
   }
+
+  /* --- files: a button of ours over the browser's own, and the names of what was chosen --------------------------- */
+
+  function dress() {
+    for (const box of document.querySelectorAll("[data-attach]:not([data-scripted])")) {
+      box.toggleAttribute("data-scripted", true);
+      box.querySelector(".attached__button").append(box.querySelector("input"));
+    }
+  }
+
+  document.addEventListener("change", (event) => {
+    const box = event.target.type === "file" && event.target.closest("[data-attach]");
+    if (!box) return;
+    const names = [...event.target.files].map((one) => one.name);
+    const said = names.length ? box.dataset.attach.replace("{n}", names.length) + " " + names.join(" · ") : "";
+    box.querySelector("[data-picked]").textContent = said;
+  });
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-locate]");
