@@ -62,19 +62,25 @@ def recycle_together(leaving: Sequence[Leaving]) -> None:
     for one in leaving:
         if one.id in with_tasks:
             cancel_tasks_about(one.id, actor=None, reason=_("客户已进入公海：%(reason)s", reason=one.reason))
-        record(
-            "customer.recycled",
-            one,
-            actor=None,
-            customer_id=one.id,
-            changes={"owner": [one.owner_id, None], "pool": [None, one.pool.id]},
-            pool=one.pool.id,
-            pool_name=one.pool.name,
-            before=one.owner_id,
-            reason=one.reason,
-            together=True,
-        )
+    with db.session.no_autoflush:  # else each event is written by itself
+        for one in leaving:
+            _record(one)
     db.session.flush()
+
+
+def _record(one: Leaving) -> None:
+    record(
+        "customer.recycled",
+        one,
+        actor=None,
+        customer_id=one.id,
+        changes={"owner": [one.owner_id, None], "pool": [None, one.pool.id]},
+        pool=one.pool.id,
+        pool_name=one.pool.name,
+        before=one.owner_id,
+        reason=one.reason,
+        together=True,
+    )
 
 
 def _end_ownerships(leaving: Sequence[Leaving], now: datetime) -> None:
