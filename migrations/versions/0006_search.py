@@ -80,9 +80,31 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_bulk_run")),
     )
+    op.create_index("ix_customer_created", "customer", ["corp_id", "created_at", "id"])
+    op.create_index("ix_customer_by_name", "customer", ["corp_id", "name", "id"])
     op.create_index("ix_bulk_run_member", "bulk_run", ["corp_id", "member_id", "created_at"])
     op.create_index("ix_saved_view_member", "saved_view", ["corp_id", "member_id", "created_at"])
     op.create_index("ix_saved_view_shared", "saved_view", ["corp_id", "shared", "created_at"])
+    op.create_table(
+        "default_view",
+        sa.Column("corp_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.String(40), nullable=False),
+        sa.Column("view_id", sa.String(40), nullable=False),
+        sa.ForeignKeyConstraint(["corp_id"], ["corp.id"], name=op.f("fk_default_view_corp_id_corp")),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_default_view_corp_id_id_member"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "view_id"],
+            ["saved_view.corp_id", "saved_view.id"],
+            name=op.f("fk_default_view_corp_id_view_id_saved_view"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("corp_id", "id", name=op.f("pk_default_view")),
+    )
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "CREATE VIRTUAL TABLE fts_search USING fts5(grams, content='', columnsize=0, detail='none', "
@@ -99,7 +121,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE fts_search")
+    op.drop_index("ix_customer_by_name", "customer")
+    op.drop_index("ix_customer_created", "customer")
     op.drop_table("bulk_run")
+    op.drop_table("default_view")
     op.drop_table("saved_view")
     op.drop_table("search_reading")
     op.drop_table("search_entry")

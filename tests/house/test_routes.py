@@ -206,6 +206,7 @@ ROUTES: dict[str, Route] = {
     "GET /h5/customers/filter": Route(MEMBER, query={"owner": "{member}"}),
     "POST /h5/customers/views": Route(MEMBER, form={"name": "探", "owner": "{member}"}),
     "POST /h5/customers/views/<key:view_id>/removal": Route(MEMBER, alone=True),
+    "POST /h5/customers/views/<key:view_id>/default": Route(MEMBER, alone=True),
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
     "GET /h5/team": Route(MEMBER),
     "GET /h5/team/<key:member_id>": Route(MEMBER),

@@ -11,10 +11,11 @@ from flask import Flask
 from wsapp import clock
 from wsapp.crm.bulk import actions
 from wsapp.crm.bulk.models import DONE, UNDONE, BulkRun
-from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.customers.actions import change_customer, create_customer, give_owner
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
+from wsapp.crm.pools.queries import make_first_pool, pools_of
 from wsapp.db import corp_scope, db
 from wsapp.outbox import Outbox
 from wsapp.problems import Conflict, Invalid, NotFound
@@ -139,3 +140,22 @@ def test_deleting_many_asks_in_the_bin(
     assert "删除 2 条" in page
     assert all(one in page for one in ids)
     assert post(ali, "/h5/customers/bulk", {"action": "delete"}, htmx=True).status_code == 422
+
+
+def test_into_a_pool_and_back(here: Flask, ali: Member, bob: Member) -> None:
+    owner = db.session.merge(ali)
+    make_first_pool()
+    pool = pools_of(owner)[0]
+    ids = [create_customer({"name": f"第{number}家"}, actor=owner).id for number in range(3)]
+    with pytest.raises(Invalid):
+        actions.begin_bulk(ids, "pool", "nowhere", actor=owner)
+    run = actions.begin_bulk(ids, "pool", pool.id, actor=owner)
+    db.session.commit()
+    finish(run)
+    whose = sa.select(Customer.owner_id, Customer.pool_id).distinct()
+    assert db.session.execute(whose).all() == [(None, pool.id)]
+    give_owner(db.session.scalars(sa.select(Customer).where(Customer.id == ids[0])).one(), db.session.merge(bob))
+    db.session.commit()
+    actions.undo_bulk(run)
+    finish(run)
+    assert (run.kept, set(db.session.execute(whose).all())) == (1, {(owner.id, None), (bob.id, None)})

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.bulk.actions import MOST, begin_bulk, find_bulk, undo_bulk
-from wsapp.crm.bulk.models import DONE, LEVEL, OWNER, RUNNING, STAGE, TAG, UNDOING, UNDONE, BulkRun
+from wsapp.crm.bulk.models import DONE, LEVEL, OWNER, POOL, RUNNING, STAGE, TAG, UNDOING, UNDONE, BulkRun
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.models import LEVELS
 from wsapp.crm.customers.queries import find_customers
@@ -13,12 +13,14 @@ from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import reads, writes
 from wsapp.crm.org.queries import assignable_members, leads_others, names
 from wsapp.crm.org.rights import sight
+from wsapp.crm.pools.queries import all_pools, pools_of
 from wsapp.crm.search import filters
 from wsapp.db import db
 from wsapp.h5 import lists, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import arg, choice, cursor, go, next_page, show
 from wsapp.h5.rows import moment
+from wsapp.h5.views import OWN
 from wsapp.problems import Problem
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -29,13 +31,15 @@ bp.before_request(require_member)
 PAGE = 100
 SHOWN_FAILURES = 20
 DELETE = "delete"  # asked for here, done by the bin after its own question
-FIELDS = {OWNER: "owner", TAG: "tags", LEVEL: "level", STAGE: "stage"}
+FIELDS = {OWNER: "owner", TAG: "tags", LEVEL: "level", STAGE: "stage", POOL: "owner"}
+RIGHTS = {OWNER: "transfer", POOL: "transfer", DELETE: "delete"}  # of the others: edit
+INPUTS = ("action", *FIELDS)
 
 
 @bp.get("/customers/choose")
 def choose() -> str:
     """The list as it is narrowed, with a tick for each customer, and what to do with those ticked."""
-    return _show_choice(Form({"action": "", "owner": "", "tag": "", "level": "", "stage": ""}), [])
+    return _show_choice(Form(dict.fromkeys(INPUTS, "")), [])
 
 
 def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) -> str:
@@ -50,9 +54,9 @@ def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) 
         limit=PAGE,
         cursor=cursor(),
         more=filters.conditions(narrowed, actor=g.member),
+        sort=arg("sort") or "-updated_at",
     )
-    here = {name: arg(name) for name in ("q", "scope", "stage", "level") if arg(name)} | narrowed
-    actions = {OWNER: _("转给负责人"), TAG: _("加标签"), LEVEL: _("改级别"), STAGE: _("改阶段")}
+    here = {name: arg(name) for name in OWN if arg(name)} | narrowed
     return show(
         "bulk/choose.html",
         counted=False,
@@ -60,24 +64,40 @@ def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) 
         customers=[{"id": one.id, "name": one.name, "ticked": one.id in ticked} for one in found],
         next_url=next_page(after),
         here=here,
-        actions=[(key, text) for key, text in actions.items() if writes(g.member, FIELDS[key])] + _deleting(),
+        actions=_actions(),
         owners=[(one.id, one.name) for one in assignable_members(g.member)],
         tags=[(one, one) for one in known_tags()],
         levels=[(one, one) for one in LEVELS],
         stages=list(words.STAGES.items()),
+        pools=[(one.id, one.name) for one in pools_of(g.member)],
         most=MOST,
     )
 
 
-def _deleting() -> list[tuple[str, str]]:
-    covered = sight(g.member, "customer", "delete")
-    return [(DELETE, _("删除"))] if covered.people is None or covered.people else []
+def _actions() -> list[tuple[str, str]]:
+    """Return what the actor may do to many at once, for some of them at least."""
+    texts = {
+        OWNER: _("转给负责人"),
+        TAG: _("加标签"),
+        LEVEL: _("改级别"),
+        STAGE: _("改阶段"),
+        POOL: _("退回公海"),
+        DELETE: _("删除"),
+    }
+    return [(key, text) for key, text in texts.items() if _may(key)]
+
+
+def _may(action: str) -> bool:
+    if action in FIELDS and not writes(g.member, FIELDS[action]):
+        return False
+    covered = sight(g.member, "customer", RIGHTS.get(action, "edit"))
+    return covered.people is None or bool(covered.people) or covered.shared
 
 
 @bp.post("/customers/bulk")
 def begin() -> Any:
     """Begin the change; it goes on in the background. Who wants to delete is asked once more."""
-    form = Form.read(("action", "owner", "tag", "level", "stage"), ("ids",))
+    form = Form.read(INPUTS, ("ids",))
     action = form.typed["action"]
     said = "" if action == DELETE else _("已开始处理")
 
@@ -116,6 +136,7 @@ def _facts(run: BulkRun) -> list[tuple[str, str]]:
         TAG: lambda: _("加标签“%(tag)s”", tag=run.value),
         LEVEL: lambda: _("级别改为 %(level)s", level=run.value),
         STAGE: lambda: _("阶段改为 %(stage)s", stage=str(words.STAGES[run.value])),
+        POOL: lambda: _("退回公海“%(pool)s”", pool=next((one.name for one in all_pools() if one.id == run.value), "")),
     }
     found = [
         (_("操作"), what[run.action]()),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
-from flask import Blueprint, current_app, g, request, url_for
+from flask import Blueprint, current_app, g, redirect, request, url_for
 from markupsafe import Markup
 
 from wsapp.crm.customers.actions import change_customer, create_customer
@@ -23,6 +23,7 @@ from wsapp.crm.fields.conditions import FACTS
 from wsapp.crm.fields.showing import change_shown
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.search import filters
+from wsapp.crm.search.views import default_view
 from wsapp.db import db, first
 from wsapp.h5 import leaving, lists, ownfields, panels, rows, timeline, words
 from wsapp.h5.forms import Form, save
@@ -63,8 +64,10 @@ TOWARDS = {"visit": "visits.new", "follow-up": "followups.new"}
 
 
 @bp.get("")
-def index() -> str:
-    """The list, mine or the team's, searched and filtered, newest change first."""
+def index() -> Any:
+    """The list, mine or the team's, searched, filtered and sorted; opened bare, with the view that one chose for it."""
+    if not request.args and (opened := default_view(g.member)):
+        return redirect(f"{request.path}?{urlencode({'scope': 'mine', **opened[1]})}")
     scopes = ("mine", "shared", "team") if leads_others(g.member) else ("mine", "shared")
     scope = choice("scope", scopes, "mine")
     unread = frozenset(name for name in ("stage", "level") if not reads(g.member, name))
@@ -81,6 +84,7 @@ def index() -> str:
         limit=PAGE_SIZE,
         cursor=cursor(),
         more=filters.conditions(narrowed, actor=g.member),
+        sort=(sort := arg("sort")) or "-updated_at",
     )
     towards = choice("for", TOWARDS)
     drawn = rows.customer_rows(found, owners=scope != "mine", towards=TOWARDS.get(towards, ""))
@@ -89,7 +93,9 @@ def index() -> str:
         customers=drawn,
         next_url=next_page(after),
         controls=_controls(
-            Chosen(scope, scopes, stage, level, towards, unread, tuple(narrowed.items())), query_values(), language()
+            Chosen(scope, scopes, stage, level, towards, unread, tuple(narrowed.items()), sort),
+            query_values(),
+            language(),
         ),
         q=text,
         filtered=bool(text or stage or level or narrowed),
@@ -110,6 +116,7 @@ class Chosen(NamedTuple):
     towards: str
     unread: frozenset[str]
     narrowed: tuple[tuple[str, str], ...] = ()
+    sort: str = ""
 
 
 @lru_cache(maxsize=512)
@@ -124,6 +131,7 @@ def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
             "stage": chosen.stage,
             "level": chosen.level,
             "for": chosen.towards,
+            "sort": chosen.sort,
             **dict(chosen.narrowed),
         },
         tabs=_tabs(chosen.scope, chosen.scopes),

@@ -14,6 +14,7 @@ from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
 from wsapp.crm.customers.queries import LIST_COLUMNS, visible_customers
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.finding import ordered
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import ACTIVE, Member
@@ -99,12 +100,16 @@ def customer_page(
     limit: int,
     cursor: str,
     more: Sequence[sa.ColumnElement[bool]] = (),
+    sort: str = "-updated_at",
 ) -> tuple[list[Any], str | None]:
-    """Return a page of `customer_list`, last changed first, and the cursor of the next one.
+    """Return a page of `customer_list` and the cursor of the next one.
 
-    `whose`: "mine", "shared" (one's co-work) or "team" (all that one sees); `more`: conditions of further filters.
+    `whose`: "mine", "shared" (one's co-work) or "team" (all that one sees); `more`: conditions of further filters;
+    `sort`: one of `SORTS`, or "custom.<key>" of an indexed field. Raises Invalid for any other.
     """
-    if text or more:
+    sorts = CUSTOMER_SORTS
+    values: dict[str, Any] | None = None
+    if text or more or sort not in sorts:
         statement = customer_list(
             actor,
             mine=whose == "mine",
@@ -113,14 +118,16 @@ def customer_page(
             stage=stage or None,
             level=level or None,
         ).where(*more)
-        values = None
+        if sort not in sorts:
+            statement, how = ordered("customer", sort, actor=actor, id_column=Customer.id, statement=statement)
+            sorts = {sort: how}
     else:
         statement = _kept_customers(viewer_of(actor), whose, bool(stage), bool(level))
         values = {**viewer_values(actor), "stage": stage, "level": level}
     return page(
         statement,
-        sorts=CUSTOMER_SORTS,
-        sort="-updated_at",
+        sorts=sorts,
+        sort=sort,
         id_column=Customer.id,
         limit=limit,
         cursor=cursor,

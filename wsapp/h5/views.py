@@ -6,18 +6,28 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, g, request, url_for
 
+from wsapp.crm.fields.finding import filterable
+from wsapp.crm.fields.types import kind_of
 from wsapp.crm.search import filters, views
 from wsapp.db import db
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import arg, go, show
 from wsapp.problems import Problem
-from wsapp.texts import _
+from wsapp.texts import _, lazy
 from wsapp.web import require_member
 
 bp = Blueprint("views", __name__, url_prefix="/h5/customers")
 bp.before_request(require_member)
 
-OWN = ("q", "scope", "stage", "level")  # of the list itself, kept as they are
+OWN = ("q", "scope", "stage", "level", "sort")  # of the list itself, kept as they are
+SORTS = {
+    "-updated_at": lazy("最近更新在前"),
+    "updated_at": lazy("最久未更新在前"),
+    "-created_at": lazy("最近创建在前"),
+    "created_at": lazy("最早创建在前"),
+    "name": lazy("按名称"),
+    "-name": lazy("按名称倒序"),
+}
 
 
 def list_address(query: Mapping[str, str]) -> str:
@@ -38,12 +48,24 @@ def _show(form: Form, asked: dict[str, str], problem: Problem | None = None) -> 
         counted=False,
         form=form,
         fields=[_drawn(one, chosen.get(one.name, "")) for one in filters.filters_for(g.member)],
-        kept={name: asked[name] for name in OWN if asked.get(name)},
+        kept={name: asked[name] for name in OWN if asked.get(name) and name != "sort"},
+        sorts=_sorts(),
         asked=asked,
         in_words=filters.described(chosen, actor=g.member),
         views=_views(),
-        clear=list_address({name: asked[name] for name in OWN if asked.get(name)}),
+        clear=list_address({"scope": "mine", **{name: asked[name] for name in OWN if asked.get(name)}}),
+        may_share=views.may_share(g.member),
     )
+
+
+def _sorts() -> list[tuple[str, str]]:
+    """Return by what the list can be sorted: what every corp has, and its own indexed fields."""
+    found = [(key, str(text)) for key, text in SORTS.items()]
+    for field in filterable("customer", actor=g.member):
+        if kind_of(field).sortable:
+            found += [(field.name, _("%(field)s 从小到大", field=field.label))]
+            found += [(f"-{field.name}", _("%(field)s 从大到小", field=field.label))]
+    return found
 
 
 def _drawn(one: filters.Filter, value: str) -> dict[str, Any]:
@@ -52,8 +74,11 @@ def _drawn(one: filters.Filter, value: str) -> dict[str, Any]:
 
 
 def _views() -> list[dict[str, Any]]:
+    first_id, _query = views.default_view(g.member) or ("", {})
     return [
         {
+            "is_first": one.id == first_id,
+            "first": url_for("views.open_with", view_id=one.id),
             "url": list_address(one.query),
             "name": one.name,
             "shared": one.shared,
@@ -82,6 +107,15 @@ def create() -> Any:
         return list_address(asked)
 
     return save(form, act, again=lambda problem: _show(form, asked, problem), words=_("视图已保存"))
+
+
+@bp.post("/views/<key:view_id>/default")
+def open_with(view_id: str) -> Any:
+    """Have my list open with a view; said again of the same one, as it is."""
+    first_id, _query = views.default_view(g.member) or ("", {})
+    views.open_with("" if first_id == view_id else view_id, actor=g.member)
+    db.session.commit()
+    return go(url_for("views.edit"), _("已设置"))
 
 
 @bp.post("/views/<key:view_id>/removal")

@@ -8,7 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
-from wsapp.crm.bulk.models import ACTIONS, DONE, LEVEL, OWNER, RUNNING, STAGE, TAG, UNDOING, UNDONE, BulkRun
+from wsapp.crm.bulk.models import (
+    ACTIONS,
+    DONE,
+    LEVEL,
+    OWNER,
+    POOL,
+    RUNNING,
+    STAGE,
+    TAG,
+    UNDOING,
+    UNDONE,
+    BulkRun,
+)
 from wsapp.crm.customers.actions import change_customer, give_owner
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
 from wsapp.crm.customers.queries import find_customer
@@ -18,8 +30,9 @@ from wsapp.crm.notifications.messages import customers_card, in_language_of
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import may_see_member, member
 from wsapp.crm.org.rights import demand
-from wsapp.crm.pools.actions import begin_ownership, end_ownership
+from wsapp.crm.pools.actions import begin_ownership, end_ownership, release_customer
 from wsapp.crm.pools.models import ASSIGNED
+from wsapp.crm.pools.queries import in_pool, pool_for
 from wsapp.db import db, first, new_id
 from wsapp.problems import Conflict, Invalid, NotFound, Problem
 from wsapp.texts import _
@@ -34,7 +47,10 @@ LONGEST_TAG = 20
 
 
 def begin_bulk(ids: Sequence[str], action: str, value: str, *, actor: Member) -> BulkRun:
-    """Begin one change to chosen customers: owner (a member's id), tag to add, level or stage. Raises Invalid."""
+    """Begin one change to chosen customers: owner (a member's id), tag to add, level, stage or pool (its id).
+
+    Raises Invalid. Deleting many is the recycle bin's (`deletions.actions.begin_run`).
+    """
     chosen = list(dict.fromkeys(ids))
     if not 1 <= len(chosen) <= MOST:
         raise Invalid({"ids": _("请选择 1–%(most)d 个客户", most=MOST)})
@@ -69,6 +85,11 @@ def _check_value(action: str, value: str, *, actor: Member) -> None:
             raise Invalid({"owner": _("找不到这位成员，或不在您的团队中")})
     elif action == TAG and not 1 <= len(value) <= LONGEST_TAG:
         raise Invalid({"tag": _("请填写标签，最多 %(most)d 个字", most=LONGEST_TAG)})
+    elif action == POOL:
+        try:
+            pool_for(value, actor=actor)
+        except NotFound as problem:
+            raise Invalid({"pool": problem.detail}) from None
     elif (action == LEVEL and value not in LEVELS) or (action == STAGE and value not in STAGES):
         raise Invalid({action: _("请从列表中选择")})
 
@@ -119,35 +140,65 @@ def _change_lot(run: BulkRun, actor: Member) -> None:
     for customer_id in run.ids[run.done : run.done + LOT]:
         try:
             with db.session.begin_nested():
-                customer = find_customer(customer_id, actor=actor)
-                before = _value_of(customer, run.action)
-                after = _with(before, run.action, run.value)
-                if after != before:
-                    _write(customer, run.action, after, actor=actor)
-                    changed.append([customer_id, before, after])
+                one = _change(find_customer(customer_id, actor=actor), run, actor)
+                if one is not None:
+                    changed.append([customer_id, *one])
         except Problem as problem:
             failed.append([customer_id, problem.detail])
     run.changed, run.failed = changed, failed
     run.done = min(len(run.ids), run.done + LOT)
     if run.done >= len(run.ids):
         run.state = DONE
-        _tell_owners(run, [after for _id, _before, after in changed], actor)
+        if run.action == OWNER:
+            _tell_owners(run, [after for _id, _before, after in changed], actor)
+
+
+def _change(customer: Customer, run: BulkRun, actor: Member) -> tuple[Any, Any] | None:
+    """Change one customer; returns what was before and what is now, None where it is so already."""
+    if run.action == POOL:
+        before = customer.owner_id
+        pool = release_customer(customer, actor=actor, reason=_("批量退回"), pool_id=run.value)
+        return before, pool.id
+    was = _value_of(customer, run.action)
+    after = _with(was, run.action, run.value)
+    if after == was:
+        return None
+    _write(customer, run.action, after, actor=actor)
+    return was, after
 
 
 def _undo_lot(run: BulkRun, actor: Member) -> None:
     for customer_id, before, after in run.changed[run.done : run.done + LOT]:
         try:
             with db.session.begin_nested():
-                customer = find_customer(customer_id, actor=actor)
-                if _value_of(customer, run.action) != after:
-                    raise Conflict({})
-                _write(customer, run.action, before, actor=actor)
+                _put_back(customer_id, before, after, run.action, actor)
         except Problem:
             run.kept += 1
     run.done = min(len(run.changed), run.done + LOT)
     if run.done >= len(run.changed):
         run.state = UNDONE
         _tell_owners(run, [before for _id, before, _after in run.changed], actor)
+
+
+def _put_back(customer_id: str, before: Any, after: Any, action: str, actor: Member) -> None:
+    if action == POOL:
+        _take_out_of_pool(customer_id, after, before, actor=actor)
+    else:
+        customer = find_customer(customer_id, actor=actor)
+        if _value_of(customer, action) != after:
+            raise Conflict({})
+        _write(customer, action, before, actor=actor)
+
+
+def _take_out_of_pool(customer_id: str, pool_id: str, owner_id: str | None, *, actor: Member) -> None:
+    """Give a customer that still lies in the pool back to whoever had it. The actor put it there themselves."""
+    customer: Customer | None = first(sa.select(Customer).where(Customer.id == customer_id, in_pool(pool_id)))
+    owner = member(owner_id)
+    if customer is None or owner is None or not owner.is_active:
+        raise Conflict({})
+    give_owner(customer, owner)
+    begin_ownership(customer, owner, pool_id=pool_id)
+    _record_owner(customer, None, owner, actor=actor)
 
 
 def _value_of(customer: Customer, action: str) -> Any:
@@ -177,6 +228,10 @@ def _give(customer: Customer, owner_id: str | None, *, actor: Member) -> None:
     give_owner(customer, owner)
     end_ownership(customer.id, before, since, ending=ASSIGNED)
     begin_ownership(customer, owner, pool_id=came_from)
+    _record_owner(customer, before, owner, actor=actor)
+
+
+def _record_owner(customer: Customer, before: str | None, owner: Member, *, actor: Member) -> None:
     changes = {"owner": [before, owner.id]}
     record(
         "customer.assigned",
@@ -191,7 +246,7 @@ def _give(customer: Customer, owner_id: str | None, *, actor: Member) -> None:
 
 
 def _tell_owners(run: BulkRun, owner_ids: Sequence[Any], actor: Member) -> None:
-    if run.action != OWNER:
+    if run.action not in (OWNER, POOL):
         return
     for owner_id, count in Counter(owner_ids).items():
         owner = member(owner_id)

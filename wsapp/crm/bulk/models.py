@@ -8,8 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
-OWNER, TAG, LEVEL, STAGE = "owner", "tag", "level", "stage"
-ACTIONS = (OWNER, TAG, LEVEL, STAGE)
+OWNER, TAG, LEVEL, STAGE, POOL = "owner", "tag", "level", "stage", "pool"
+ACTIONS = (OWNER, TAG, LEVEL, STAGE, POOL)
 RUNNING, DONE, UNDOING, UNDONE = "running", "done", "undoing", "undone"
 
 

@@ -25,6 +25,8 @@ class Customer(CorpScoped, Base):
         corp_key("creator_id", "member"),
         corp_key("parent_id", "customer"),
         sa.Index("ix_customer_recent", "corp_id", "updated_at", "id"),
+        sa.Index("ix_customer_created", "corp_id", "created_at", "id"),
+        sa.Index("ix_customer_by_name", "corp_id", "name", "id"),
         sa.Index("ix_customer_owner_recent", "corp_id", "owner_id", "updated_at", "id"),
         sa.Index("ix_customer_owner_next", "corp_id", "owner_id", "next_follow_at", "id"),
         sa.Index("ix_customer_name", "corp_id", "name_key"),

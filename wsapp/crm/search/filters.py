@@ -21,6 +21,9 @@ from wsapp.crm.fields.finding import matching as with_custom
 from wsapp.crm.fields.narrowing import asked, narrowings
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members
+from wsapp.crm.search.grams import asked_phones
+from wsapp.crm.search.models import CUSTOMER, SearchEntry
+from wsapp.crm.search.queries import MIN_DIGITS, Way, condition
 from wsapp.crm.tasks.queries import start_of_today
 from wsapp.problems import Invalid
 from wsapp.texts import _, lazy
@@ -105,11 +108,11 @@ def _condition(one: Filter, value: str) -> sa.ColumnElement[bool]:
 
 
 def _equals(column: Any) -> Callable[[str], sa.ColumnElement[bool]]:
-    def condition(value: str) -> sa.ColumnElement[bool]:
+    def equals(value: str) -> sa.ColumnElement[bool]:
         found: sa.ColumnElement[bool] = column == value
         return found
 
-    return condition
+    return equals
 
 
 def _contains(*columns: Any) -> Callable[[str], sa.ColumnElement[bool]]:
@@ -126,19 +129,35 @@ def _next(value: str) -> sa.ColumnElement[bool]:
     return sa.false() if days is None else sa.and_(column >= today, column < today + timedelta(days=days))
 
 
-def _last(value: str) -> sa.ColumnElement[bool]:
-    column = Customer.last_followed_at
-    if value == "never":
-        return column.is_(None)
-    if value not in ("7", "15", "30", "90"):
+def _longer_ago(column: Any) -> Callable[[str], sa.ColumnElement[bool]]:
+    def longer_ago(value: str) -> sa.ColumnElement[bool]:
+        if value == "never":
+            found: sa.ColumnElement[bool] = column.is_(None)
+            return found
+        if value not in DAYS:
+            return sa.false()
+        return sa.or_(column.is_(None), column < clock.now() - timedelta(days=int(value)))
+
+    return longer_ago
+
+
+def _created(value: str) -> sa.ColumnElement[bool]:
+    return Customer.created_at >= clock.now() - timedelta(days=int(value)) if value in DAYS else sa.false()
+
+
+def _with_digits(value: str) -> sa.ColumnElement[bool]:
+    digits = "".join(char for char in value if char.isascii() and char.isdigit())
+    if len(digits) < MIN_DIGITS:
         return sa.false()
-    return sa.or_(column.is_(None), column < clock.now() - timedelta(days=int(value)))
+    return condition(CUSTOMER, Customer.id, [[Way(SearchEntry.phones, digits, tuple(asked_phones(digits)))]])
 
 
 def _members(actor: Member) -> Choices:
     return [(one.id, one.name) for one in assignable_members(actor)]
 
 
+DAYS = ("7", "15", "30", "90")
+KINDS = (("company", lazy("企业")), ("person", lazy("个人")))
 NEXT = (("late", lazy("已逾期")), ("today", lazy("今天")), ("week", lazy("七天内")), ("none", lazy("没有计划")))
 LAST = (
     ("7", lazy("超过 7 天没有跟进")),
@@ -147,6 +166,14 @@ LAST = (
     ("90", lazy("超过 90 天没有跟进")),
     ("never", lazy("从未跟进")),
 )
+VISITED = (
+    ("7", lazy("超过 7 天没有拜访")),
+    ("15", lazy("超过 15 天没有拜访")),
+    ("30", lazy("超过 30 天没有拜访")),
+    ("90", lazy("超过 90 天没有拜访")),
+    ("never", lazy("从未拜访")),
+)
+CREATED = (("7", lazy("7 天内")), ("15", lazy("15 天内")), ("30", lazy("30 天内")), ("90", lazy("90 天内")))
 
 register(
     Filter("owner", lazy("负责人"), "owner", _equals(Customer.owner_id), _members),
@@ -156,8 +183,18 @@ register(
         "region", lazy("地区"), "province city district", _contains(Customer.province, Customer.city, Customer.district)
     ),
     Filter("industry", lazy("行业"), "industry", _contains(Customer.industry)),
+    Filter("phone", lazy("电话（至少三位数字）"), "phones", _with_digits),
+    Filter("kind", lazy("类型"), "kind", _equals(Customer.kind), lambda actor: KINDS),
+    Filter("size", lazy("规模"), "size", _contains(Customer.size)),
+    Filter("address", lazy("地址"), "address", _contains(Customer.address)),
+    Filter("website", lazy("网址"), "website", _contains(Customer.website)),
+    Filter("note", lazy("备注"), "note", _contains(Customer.note)),
+    Filter("created", lazy("创建时间"), "created_at", _created, lambda actor: CREATED),
     Filter("next", lazy("下次跟进"), "next_follow_at", _next, lambda actor: NEXT),
-    Filter("last", lazy("上次跟进"), "last_followed_at", _last, lambda actor: LAST),
+    Filter("last", lazy("上次跟进"), "last_followed_at", _longer_ago(Customer.last_followed_at), lambda actor: LAST),
+    Filter(
+        "visited", lazy("上次拜访"), "last_visited_at", _longer_ago(Customer.last_visited_at), lambda actor: VISITED
+    ),
 )
 
 

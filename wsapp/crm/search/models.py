@@ -55,3 +55,15 @@ class SavedView(CorpScoped, Base):
     query: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
     shared: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class DefaultView(CorpScoped, Base):
+    """The view with which somebody's list opens. `id` is the member's: one for each."""
+
+    __tablename__ = "default_view"
+    __table_args__ = (
+        corp_key("id", "member", ondelete="CASCADE"),
+        corp_key("view_id", "saved_view", ondelete="CASCADE"),
+    )
+
+    view_id: Mapped[str] = mapped_column(sa.String(40))

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.org.models import ADMIN, Member
-from wsapp.crm.search.models import SavedView
+from wsapp.crm.org.queries import leads_others
+from wsapp.crm.org.standing import changed, standing
+from wsapp.crm.search.models import DefaultView, SavedView
 from wsapp.db import db, first, new_id, rows
 from wsapp.problems import Invalid, NotFound
 from wsapp.texts import _
@@ -27,8 +29,10 @@ def views_of(actor: Member) -> Sequence[SavedView]:
 def save_view(name: str, query: Mapping[str, str], *, shared: bool, actor: Member) -> SavedView:
     """Give a name to a narrowed list. It holds what to ask for, never what was found: each reader sees their own.
 
-    Raises Invalid.
+    Raises Invalid, also for sharing by somebody who leads nobody.
     """
+    if shared and not may_share(actor):
+        raise Invalid({"shared": _("只有主管和管理员可以共享视图")})
     bare = clean_line(name)
     if not 1 <= len(bare) <= LONGEST_NAME:
         raise Invalid({"name": _("名称应为 1–%(most)d 个字", most=LONGEST_NAME)})
@@ -52,3 +56,36 @@ def remove_view(view_id: str, *, actor: Member) -> None:
         raise NotFound(_("视图不存在或无权删除"))
     db.session.delete(view)
     db.session.flush()
+    changed()
+
+
+def may_share(actor: Member) -> bool:
+    """Say whether the actor may give a view to everybody: managers and administrators."""
+    return actor.role == ADMIN or leads_others(actor)
+
+
+# --- with which the list opens ------------------------------------------------------------------------------------
+
+
+def default_view(actor: Member) -> tuple[str, dict[str, str]] | None:
+    """Return the id and the query of the view with which the actor's list opens; None: it opens as it is."""
+    return standing("default views", _read_defaults).get(actor.id)
+
+
+def _read_defaults() -> dict[str, tuple[str, dict[str, str]]]:
+    same = sa.and_(SavedView.corp_id == DefaultView.corp_id, SavedView.id == DefaultView.view_id)
+    mine = sa.or_(SavedView.member_id == DefaultView.id, SavedView.shared)
+    found = sa.select(DefaultView.id, SavedView.id.label("view_id"), SavedView.query).join(SavedView, same).where(mine)
+    return {row.id: (row.view_id, row.query) for row in db.session.execute(found)}
+
+
+def open_with(view_id: str, *, actor: Member) -> None:
+    """Have the actor's list open with a view that they have; with "", as it is. Raises NotFound."""
+    if view_id and view_id not in {one.id for one in views_of(actor)}:
+        raise NotFound(_("视图不存在或无权查看"))
+    gone = sa.delete(DefaultView).where(DefaultView.id == actor.id)
+    db.session.execute(gone.execution_options(synchronize_session=False))
+    if view_id:
+        db.session.add(DefaultView(id=actor.id, view_id=view_id))
+        db.session.flush()
+    changed()
