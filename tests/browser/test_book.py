@@ -21,7 +21,7 @@ def test_merge_two_undo_delete_one_and_restore(
     app.set_viewport_size(size)
     kept, gone = "佛山市万家福红木家具制造有限公司", "万家福红木家具制造（龙江）有限公司"
     winner = create(app, stack, kept, "13712340001", "A")
-    loser = create(app, stack, gone, "13712340002", "B")
+    loser = create(app, stack, gone, "13712340002", "B", told=kept)
 
     merge(app, winner, gone)
     expect(heading(app)).to_have_text(kept)
@@ -52,10 +52,12 @@ def heading(app: Page) -> Locator:
     return app.get_by_role("heading", level=1)
 
 
-def create(app: Page, stack: Stack, name: str, phone: str, level: str) -> str:
+def create(app: Page, stack: Stack, name: str, phone: str, level: str, told: str = "") -> str:
     """Save a customer; where another is like it, say that it is meant. Returns its address."""
     app.goto(f"{stack.url}/h5/customers/new")
     app.get_by_label("客户名称").fill(name)
+    if told:  # while one types, before anything is saved
+        expect(app.locator("#known")).to_contain_text(f"已有名称相近的客户：{told}")
     app.get_by_label("电话", exact=True).fill(phone)
     app.get_by_role("group", name="级别").get_by_label(level, exact=True).check(force=True)
     app.get_by_role("button", name="保存").click()
