@@ -13,10 +13,11 @@ from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.models import Contact, Customer
 from wsapp.crm.customers.queries import customer_with_phone, find_customer
-from wsapp.crm.deletions.actions import Conflicting, begin_run, delete, purge, purge_old, restore
-from wsapp.crm.deletions.models import DONE, Deletion, DeletionRun
+from wsapp.crm.deletions.actions import Conflicting, delete, purge, purge_old, restore
+from wsapp.crm.deletions.models import DONE, UNDONE, Deletion, DeletionRun
 from wsapp.crm.deletions.moving import models
-from wsapp.crm.deletions.queries import find_deletion, visible_deletions
+from wsapp.crm.deletions.queries import find_deletion, find_run, visible_deletions
+from wsapp.crm.deletions.runs import begin_run, undo_run
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.followups.models import FollowUp
@@ -27,7 +28,7 @@ from wsapp.crm.tasks.models import Reminder, Task
 from wsapp.crm.visits.actions import log_visit
 from wsapp.crm.visits.models import Visit
 from wsapp.db import corp_scope, db, new_id
-from wsapp.problems import Forbidden, Invalid, NotFound
+from wsapp.problems import Conflict, Forbidden, Invalid, NotFound
 
 LEFT_BEHIND = {"event", "deletion", "corp_rule", "outbox"}  # they tell of the deletion itself
 ANEW = {"customer_key"}  # made of the rest, by the rules of the day of restoring
@@ -200,3 +201,32 @@ def test_many_are_deleted_in_the_background_by_who_may(app: Flask, cast: Cast, b
         assert (run.state, run.done, run.total) == (DONE, 46, 46)
         assert [one for one, _why in run.errors] == [theirs]
         assert db.session.scalars(sa.select(Customer.id)).all() == [theirs]
+
+
+def test_many_that_were_deleted_come_back_with_one_press(app: Flask, cast: Cast, actor: Member) -> None:
+    """What was restored meanwhile stays; what somebody else has by now says why it does not come."""
+    values = [{"name": f"批量客户{number:03}", "phones": [f"138{number:08}"]} for number in range(25)]
+    ids = [create_customer(one, actor=actor).id for one in values]
+    run = begin_run("customer", ids, typed="25", actor=actor)
+    with pytest.raises(Conflict):
+        undo_run(run)
+    db.session.commit()
+    run_id = run.id
+    while run_due(app, kinds=("bin.run",)):
+        pass
+    with app.app_context(), corp_scope(cast.corp_id):
+        mine = db.session.get_one(Member, (actor.corp_id, actor.id))
+        assert db.session.scalars(sa.select(Customer.id)).all() == []
+        restore(find_deletion(ids[0], actor=mine), actor=mine)
+        taken = create_customer({"name": "后来的客户", "phones": values[1]["phones"]}, actor=mine).id
+        undo_run(find_run(run_id, actor=mine))
+        db.session.commit()
+    while run_due(app, kinds=("bin.run",)):
+        pass
+    with app.app_context(), corp_scope(cast.corp_id):
+        run = db.session.scalars(sa.select(DeletionRun).where(DeletionRun.id == run_id)).one()
+        assert (run.state, run.done) == (UNDONE, 25)
+        assert [one for one, _why in run.errors] == [ids[1]]
+        assert set(db.session.scalars(sa.select(Customer.id))) == {*ids, taken} - {ids[1]}
+        with pytest.raises(Conflict):
+            undo_run(run)

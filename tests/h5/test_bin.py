@@ -123,6 +123,15 @@ def test_many_need_their_number_typed_and_show_how_far_they_are(
     page = browser.get(answer.location).get_data(as_text=True)
     assert "3 / 3" in page
     assert "every 2s" not in page
+    assert f'action="{answer.location}/undo"' in page
+    assert submit(browser, f"{answer.location}/undo").location == answer.location
+    assert "正在恢复" in browser.get(answer.location).get_data(as_text=True)
+    with app.app_context(), corp_scope(cast.corp_id):
+        run_due(app, kinds=("bin.run",))
+        assert set(db.session.scalars(sa.select(Customer.id))) == {customer_id, *ids}
+    page = browser.get(answer.location).get_data(as_text=True)
+    assert "已恢复" in page
+    assert f"{answer.location}/undo" not in page
 
 
 def test_administrators_delete_for_good_with_a_reason(

@@ -28,7 +28,8 @@ from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.coworkers import add_coworker
 from wsapp.crm.customers.leads import start_lead
 from wsapp.crm.customers.models import Tag
-from wsapp.crm.deletions.actions import begin_run, delete
+from wsapp.crm.deletions.actions import delete
+from wsapp.crm.deletions.runs import begin_run
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.definitions import add_field
 from wsapp.crm.fields.roles import rule_field
@@ -220,6 +221,7 @@ ROUTES: dict[str, Route] = {
     "GET /h5/bin/runs/new": Route(MEMBER, query={"ids": "{customer}"}),
     "POST /h5/bin/runs": Route(MEMBER, form={"object": "customer", "ids": "{customer}", "typed": "1"}),
     "GET /h5/bin/runs/<key:run_id>": Route(MEMBER),
+    "POST /h5/bin/runs/<key:run_id>/undo": Route(MEMBER),
     "GET /h5/me": Route(MEMBER),
     "POST /h5/me/corp": Route(MEMBER, form={"corp": CORP}),
     "POST /h5/me/language": Route(MEMBER, form={"language": "zh"}),

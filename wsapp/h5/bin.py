@@ -4,11 +4,13 @@ from typing import Any
 
 from flask import Blueprint, g, request, url_for
 
+from wsapp import clock
 from wsapp.crm.customers.queries import find_customers
-from wsapp.crm.deletions.actions import Conflicting, begin_run, delete, restore
+from wsapp.crm.deletions.actions import Conflicting, delete, restore
 from wsapp.crm.deletions.kinds import KINDS
-from wsapp.crm.deletions.models import DONE, Deletion
+from wsapp.crm.deletions.models import DONE, UNDOING, UNDONE, Deletion
 from wsapp.crm.deletions.queries import SORTS, ends_at, find_deletion, find_run, listed, title_shown
+from wsapp.crm.deletions.runs import begin_run, undo_run
 from wsapp.crm.org.queries import names
 from wsapp.crm.org.rules import rule
 from wsapp.db import db
@@ -16,7 +18,7 @@ from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
 from wsapp.h5.rows import moment
 from wsapp.paging import page as page_of
-from wsapp.problems import NotFound, Problem
+from wsapp.problems import Conflict, NotFound, Problem
 from wsapp.refusals import status_of
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -207,4 +209,23 @@ def run(run_id: str) -> str:
     reasons: dict[str, int] = {}
     for _record_id, why in found.errors:
         reasons[why] = reasons.get(why, 0) + 1
-    return show("bin/run.html", run=found, is_done=found.state == DONE, reasons=list(reasons.items()))
+    return show(
+        "bin/run.html",
+        run=found,
+        is_over=found.state in (DONE, UNDONE),
+        is_back=found.state in (UNDOING, UNDONE),
+        may_undo=found.state == DONE and ends_at(found.created_at) > clock.now(),
+        reasons=list(reasons.items()),
+    )
+
+
+@bp.post("/runs/<key:run_id>/undo")
+def undo(run_id: str) -> Any:
+    """Bring back what a deletion of many took away, in the background."""
+    try:
+        undo_run(find_run(run_id, actor=g.member))
+    except Conflict as problem:
+        db.session.rollback()
+        return go(url_for("bin.run", run_id=run_id), problem.detail)
+    db.session.commit()
+    return go(url_for("bin.run", run_id=run_id), _("正在恢复"))

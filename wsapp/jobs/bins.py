@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from wsapp.crm.deletions.actions import go_on, purge_old
+from wsapp.crm.deletions.actions import purge_old
+from wsapp.crm.deletions.runs import go_on
 from wsapp.crm.org.models import Corp
 from wsapp.db import corp_scope, db, rows
 from wsapp.jobs.runner import Desk
@@ -10,7 +11,7 @@ from wsapp.outbox import Claim
 
 
 def delete_many(claim: Claim, desk: Desk) -> None:
-    """Delete the next lot of a run; the next one is work of its own, so that a killed worker loses nothing."""
+    """Delete, or bring back, the next lot of a run; the next one is work of its own, so that a killed worker loses nothing."""
     go_on(claim.payload["run"])
 
 

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from wsapp import clock, outbox
+from wsapp import clock
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.dedupe import file_contacts
 from wsapp.crm.deletions import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.deletions.consequences import file_customer, recount, settle_primary
 from wsapp.crm.deletions.kinds import KINDS, customer_of, owner_of
-from wsapp.crm.deletions.models import DONE, RUNNING, Deletion, DeletionRun
+from wsapp.crm.deletions.models import Deletion
 from wsapp.crm.deletions.moving import Conflict, Contents, conflicts_of, put_back, take_out
 from wsapp.crm.events.actions import record
 from wsapp.crm.events.models import Event
@@ -24,14 +24,13 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import rule
 from wsapp.crm.tasks.models import DROPPED, PLANNED, Reminder
 from wsapp.crm.tasks.reminders import set_alarm
-from wsapp.db import db, first, new_id, rows
+from wsapp.db import db, first, rows
 from wsapp.files import StoredFile, remove_bytes
-from wsapp.problems import Duplicate, Invalid, NotFound, Problem
+from wsapp.problems import Duplicate, Invalid, NotFound
 from wsapp.texts import _
 
 MOST_AT_ONCE = 500
 MAX_REASON = 200
-BATCH = 20  # of a deletion of many, in one transaction
 NAMED = ("contact", "follow_up", "visit", "task")  # what is counted for people
 
 
@@ -119,65 +118,6 @@ def _say_nothing_more(deletion: Deletion) -> None:
             .values(state=SUPPRESSED, reason=_("记录已删除"), settled_at=clock.now())
             .execution_options(synchronize_session=False)
         )
-
-
-# --- many at once ---------------------------------------------------------------------------------------------------
-
-
-def begin_run(obj: str, ids: Sequence[str], *, typed: str, actor: Member, reason: str = "") -> DeletionRun:
-    """Have many records deleted in the background (批量删除), at most 500. Raises Invalid.
-
-    `typed` is the number of records, typed by the person: nobody deletes hundreds by a slip of the finger.
-    """
-    wanted = list(dict.fromkeys(ids))
-    errors = {}
-    if obj not in KINDS or not wanted:
-        errors["ids"] = _("请先选择要删除的记录")
-    elif len(wanted) > MOST_AT_ONCE:
-        errors["ids"] = _("一次最多删除 %(most)d 条", most=MOST_AT_ONCE)
-    elif typed.strip() != str(len(wanted)):
-        errors["typed"] = _("请输入要删除的条数 %(n)d 以确认", n=len(wanted))
-    if errors:
-        raise Invalid(errors)
-    run = DeletionRun(
-        id=new_id(),
-        object=obj,
-        ids=wanted,
-        actor_id=actor.id,
-        reason=clean_line(reason)[:MAX_REASON],
-        total=len(wanted),
-        done=0,
-        errors=[],
-        created_at=clock.now(),
-    )
-    db.session.add(run)
-    db.session.flush()
-    outbox.enqueue("bin.run", {"run": run.id}, key=f"bin.run:{run.id}:0")
-    return run
-
-
-def go_on(run_id: str) -> bool:
-    """Delete the next lot of a run, in the caller's transaction; says whether there is more to do."""
-    run: DeletionRun | None = first(sa.select(DeletionRun).where(DeletionRun.id == run_id).with_for_update())
-    if run is None or run.state == DONE:
-        return False
-    actor: Member | None = first(sa.select(Member).where(Member.id == run.actor_id))
-    errors = list(run.errors)
-    for record_id in run.ids[run.done : run.done + BATCH]:
-        try:
-            if actor is None or not actor.is_active:
-                raise NotFound(_("成员已离职"))
-            delete(run.object, record_id, actor=actor, reason=run.reason)
-        except Problem as problem:  # each asks before it writes, so there is nothing to undo
-            errors.append([record_id, problem.detail])
-    run.errors = errors
-    run.done = min(run.total, run.done + BATCH)
-    run.state = DONE if run.done >= run.total else RUNNING
-    if run.state == DONE:
-        run.ended_at = clock.now()
-    else:
-        outbox.enqueue("bin.run", {"run": run.id}, key=f"bin.run:{run.id}:{run.done}")
-    return run.state != DONE
 
 
 # --- restore ------------------------------------------------------------------------------------------------------

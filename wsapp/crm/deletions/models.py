@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from wsapp.db import Base, CorpScoped, Json, Moment
 
-QUEUED, RUNNING, DONE = "queued", "running", "done"
+QUEUED, RUNNING, DONE, UNDOING, UNDONE = "queued", "running", "done", "undoing", "undone"
 
 
 class Deletion(CorpScoped, Base):
@@ -40,7 +40,10 @@ class Deletion(CorpScoped, Base):
 
 
 class DeletionRun(CorpScoped, Base):
-    """Many records deleted at once in the background, at most 500; `errors` are [id, why not]."""
+    """Many records deleted at once in the background, at most 500; `errors` are [id, why not].
+
+    While it is undone, `done` and `errors` are those of the undoing.
+    """
 
     __tablename__ = "deletion_run"
     __table_args__ = (sa.Index("ix_deletion_run_actor", "corp_id", "actor_id", "created_at"),)
