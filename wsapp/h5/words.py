@@ -120,7 +120,7 @@ INVALID_REASONS = {
     "other": lazy("其他"),
 }
 LEAD_ORDERS = {
-    "respond_by": lazy("先响应的在前"),
+    "respond_by": lazy("响应期限近的在前"),
     "-score": lazy("评分高的在前"),
     "source": lazy("按来源"),
     "-updated_at": lazy("最近更新"),
