@@ -202,6 +202,11 @@ def decide(export_id: str) -> Any:
     return go(url_for("exports.decision", export_id=export_id), said)
 
 
+def _columns_told(job: ExportJob) -> str:
+    chosen = table(job.object, g.member, job.columns) if job.columns else ()
+    return _("、").join(str(column.title) for column in chosen) or _("全部")
+
+
 def _facts(job: ExportJob) -> list[tuple[str, Any]]:
     """Return what is asked for, in words."""
     chosen, people = job.filter, names([job.member_id, job.filter.get("owner"), job.filter.get("author")])
@@ -214,7 +219,7 @@ def _facts(job: ExportJob) -> list[tuple[str, Any]]:
         (_("关键词"), chosen.get("q", "")),
         (_("阶段"), words.STAGES.get(chosen.get("stage", ""), "")),
         (_("级别"), chosen.get("level", "")),
-        (_("列"), _("、").join(str(column.title) for column in table(job.object, g.member, job.columns))),
+        (_("列"), _columns_told(job)),
         (_("需要审批的原因"), job.reason),
         (_("申请时间"), f"{local(job.created_at):%Y-%m-%d %H:%M}"),
     ]

@@ -91,6 +91,7 @@ def test_what_is_wrong_is_said_by_field_and_numbers_have_no_gaps(fields: None, b
     for dry_run in (True, False):
         job = bring(ali, csv_bytes(rows), dry_run=dry_run)
         assert counts(job) == (2, 0, 1, 4)
+        assert "应为以下之一：岩板、板材、五金/拉手" in [one["message"] for one in imports.told(job)]
         assert {(one["row"], one["field"]) for one in imports.told(job)} == {
             (2, "custom.budget"),
             (3, "custom.likes"),

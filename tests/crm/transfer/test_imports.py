@@ -247,7 +247,7 @@ def snapshot() -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of the book's tables, as the database holds them."""
     db.session.commit()
     names = ("customer", "customer_phone", "contact", "follow_up", "coworker", "visit", "task", "member")
-    names += ("customer_key", "custom_value", "stage_change", "search_entry", "tag")
+    names += ("customer_key", "stage_change", "search_entry", "tag")
     with db.engine.connect() as connection:
         return {
             name: sorted(map(repr, connection.execute(sa.select(Base.metadata.tables[name])).all())) for name in names

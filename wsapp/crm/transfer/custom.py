@@ -33,6 +33,7 @@ NUMBERS = ("number", "money", "percent")
 CURRENCIES = ("CNY", "USD", "EUR", "HKD", "JPY", "¥", "￥", "$", "€", "元")
 OWN_SEPARATORS = re.compile("[；;、\\n]+")
 DAY = 86_400  # seconds
+TOLD = 10  # options that an error names
 
 Values = Mapping[str, Any]
 
@@ -75,9 +76,11 @@ class CustomCells:
             case "yes_no" if isinstance(cell, bool):
                 return cell
             case "multiple":
-                return _several(text_of(cell), field)
+                return _known(_several(text_of(cell), field), field)
             case "cascading":
-                return STEP.join(part.strip() for part in text_of(cell).split(STEP))
+                return _known([STEP.join(part.strip() for part in text_of(cell).split(STEP))], field)[0]
+            case "single":
+                return _known([text_of(cell).strip()], field)[0]
             case "person":
                 return self.people.named(text_of(cell))
             case "department" | "relation":
@@ -150,6 +153,13 @@ def _several(text: str, field: Field) -> list[str]:
         if all(part in field.options for part in found):
             break
     return found
+
+
+def _known(chosen: list[str], field: Field) -> list[str]:
+    if any(one and one not in field.options for one in chosen):
+        more = _("等") if len(field.options) > TOLD else ""
+        raise Unreadable(_("应为以下之一：%(known)s", known=_("、").join(field.options[:TOLD]) + more))
+    return chosen
 
 
 def _departments(name: str, actor: Member) -> Any:

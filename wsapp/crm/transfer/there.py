@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from wsapp.crm.customers.dedupe import known_among
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.customers.queries import visible_customers
+from wsapp.crm.fields.conditions import FACTS
 from wsapp.crm.org.models import Member
 from wsapp.crm.transfer.lines import FAILED, Line
 from wsapp.db import db
@@ -39,7 +40,8 @@ class There:
             self._read(ids, actor)
 
     def _read(self, ids: list[str], actor: Member) -> None:
-        table = (getattr(Customer, name) for name in (*_COLUMNS, *CHANGEABLE))
+        names = dict.fromkeys((*_COLUMNS, *CHANGEABLE, *FACTS["customer"]))
+        table = (getattr(Customer, name) for name in names)
         wanted = sa.select(*table).where(Customer.id.in_(ids), Customer.deleted_at.is_(None))
         self.customers = {row.id: row for row in db.session.execute(wanted)}
         seen = sa.select(Customer.id).where(Customer.id.in_(ids), visible_customers(actor))
