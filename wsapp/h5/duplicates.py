@@ -81,13 +81,21 @@ def choose(customer_id: str) -> str:
         found=[
             {
                 "name": one.name,
-                "sub": _("负责人 %(name)s", name=owners.get(one.owner_id or "", "—")),
+                "sub": _candidate(one, owners),
                 "url": url_for("duplicates.compare", customer_id=customer.id, other_id=one.id),
             }
             for one in found
         ],
         undoable=_undoable(customer),
     )
+
+
+def _candidate(one: Customer, owners: Mapping[str, str]) -> str:
+    """What tells customers of one name apart."""
+    said = [_("负责人 %(name)s", name=owners.get(one.owner_id or "", "—"))]
+    if one.level and reads(g.member, "level"):
+        said.append(_("%(level)s 级", level=one.level))
+    return " · ".join([*said, _("%(at)s 新建", at=rows.moment(one.created_at))])
 
 
 def _found(text: str, customer: Customer) -> Sequence[Customer]:
