@@ -14,6 +14,7 @@ down_revision = "0006"
 def upgrade() -> None:
     op.add_column("customer", sa.Column("owned_since", MOMENT))
     op.add_column("customer", sa.Column("pooled_at", MOMENT))
+    op.add_column("customer", sa.Column("rests_until", sa.Date()))
     op.add_column("customer", sa.Column("clock_at", MOMENT))
     op.create_index("ix_customer_pool", "customer", ["corp_id", "pool_id", "pooled_at", "id"])
     _add(
@@ -145,6 +146,7 @@ def downgrade() -> None:
     op.drop_index("ix_customer_pool", "customer")
     with op.batch_alter_table("customer") as batch:
         batch.drop_column("clock_at")
+        batch.drop_column("rests_until")
         batch.drop_column("pooled_at")
         batch.drop_column("owned_since")
 

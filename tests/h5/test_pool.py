@@ -23,6 +23,8 @@ from wsapp.crm.org.models import LEFT, Member
 from wsapp.crm.org.rules import set_rules
 from wsapp.crm.pools.actions import release_customer
 from wsapp.crm.pools.models import PoolDay
+from wsapp.crm.pools.moving import Leaving, recycle_together
+from wsapp.crm.pools.queries import all_pools, make_first_pool
 from wsapp.db import corp_scope, db
 
 MOST = 8
@@ -235,3 +237,46 @@ def test_an_administrator_deals_the_pool_out(
     assert sorted(owner_of(work, one) for one in customers) == sorted([ali.id, ali.id, guan.id, guan.id])
     assert "4/4" in see(guan, answer.location)
     assert sign_in(ali).get(answer.location).status_code == 404
+
+
+def test_a_manager_lets_a_customer_rest_until_a_day(
+    see: Any, post: Any, work: Any, pooled: Any, sign_in: Any, ali: Member, guan: Member
+) -> None:
+    (customer,) = pooled(1)
+    name = "顺德第00家具有限公司"
+    until = f"{clock.now() + timedelta(days=30):%Y-%m-%d}"
+    assert "休眠" not in see(ali, f"/h5/pool/{customer}")
+    post(ali, f"/h5/pool/{customer}/rest", {"until": until, "reason": "合同期内"})
+    assert name in see(ali, "/h5/pool")  # a seller does not manage it
+    post(guan, f"/h5/pool/{customer}/rest", {"until": until})
+    assert name in see(ali, "/h5/pool")  # a reason is needed
+    post(guan, f"/h5/pool/{customer}/rest", {"until": until, "reason": "合同期内，明年再联系"})
+    assert name not in see(ali, "/h5/pool")
+    assert sign_in(ali).get(f"/h5/pool/{customer}").status_code == 404
+    post(ali, f"/h5/pool/{customer}/claim", {})
+    assert owner_of(work, customer) is None
+    page = see(guan, "/h5/pool")
+    assert "休眠至" in page
+    assert f"/h5/pool/{customer}/claim" not in page
+    post(guan, f"/h5/pool/{customer}/rest", {})
+    post(ali, f"/h5/pool/{customer}/claim", {})
+    assert owner_of(work, customer) == ali.id
+
+
+def test_a_manager_undoes_a_recycling_within_a_week(
+    see: Any, post: Any, work: Any, ali: Member, cha: Member, guan: Member
+) -> None:
+    def deed() -> str:
+        make_first_pool()
+        made = create_customer({"name": "江门红木博览城"}, actor=db.session.merge(ali))
+        pool = all_pools()[0]
+        recycle_together([Leaving(made.id, ali.id, made.created_at, pool, "15 天未跟进")])
+        return made.id
+
+    customer = work(deed)
+    assert "还给原负责人" not in see(cha, f"/h5/pool/{customer}")
+    assert "还给原负责人 阿丽" in see(guan, f"/h5/pool/{customer}")
+    post(cha, f"/h5/pool/{customer}/return", {})
+    assert owner_of(work, customer) is None
+    post(guan, f"/h5/pool/{customer}/return", {})
+    assert owner_of(work, customer) == ali.id

@@ -174,6 +174,10 @@ ROUTES: dict[str, Route] = {
     "GET /h5/pool": Route(MEMBER, query={"pool": "{pool}", "q": "华星"}),
     "GET /h5/pool/<key:customer_id>": Route(MEMBER, ids={"customer": "{pooled}"}),
     "POST /h5/pool/<key:customer_id>/claim": Route(MEMBER, ids={"customer": "{pooled}"}),
+    "POST /h5/pool/<key:customer_id>/rest": Route(
+        MEMBER, form={"until": "2030-01-01", "reason": "探"}, ids={"customer": "{pooled}"}
+    ),
+    "POST /h5/pool/<key:customer_id>/return": Route(MEMBER, ids={"customer": "{pooled}"}),
     "POST /h5/pool/claims": Route(MEMBER, query={"pool": "{pool}"}, form={"customers": "{pooled}"}),
     "GET /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}),
     "POST /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}, form={"count": "5", "takers": "{member}"}),

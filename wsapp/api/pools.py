@@ -82,7 +82,7 @@ def show(path: PoolPath) -> Answer:
 def customers(path: PoolPath, query: PooledList) -> Answer:
     """List what is in a pool, newest first: phone numbers masked, hidden fields empty."""
     pool = pool_for(path.pool_id, actor=g.member)
-    statement = pooled(pool)
+    statement = pooled(pool, actor=g.member)
     if query.level:
         demand_readable(g.member, ["level"])
         statement = statement.where(Customer.level == query.level)

@@ -1,5 +1,6 @@
 """The public pool (公海): what is in it, one of it in part, and claiming."""
 
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from wsapp.crm.customers.queries import phones_of
 from wsapp.crm.customers.reveals import are_masked
 from wsapp.crm.fields.access import STARS, masked_phone, reads
 from wsapp.crm.pools.actions import claim_customer, claim_customers, look_at_details
+from wsapp.crm.pools.keeping import give_back, lost_by, rest_customer
 from wsapp.crm.pools.masking import SORTS, pooled, pooled_values
 from wsapp.crm.pools.queries import (
     Allowance,
@@ -22,15 +24,18 @@ from wsapp.crm.pools.queries import (
     make_first_pool,
     manages,
     pools_of,
+    rests,
     ripe_at,
+    today,
 )
+from wsapp.crm.pools.words import tell_date
 from wsapp.crm.search.queries import named
 from wsapp.db import db, writing
 from wsapp.h5 import rows, words
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
 from wsapp.house import local
 from wsapp.paging import page as page_of
-from wsapp.problems import Conflict, Invalid
+from wsapp.problems import Conflict, Forbidden, Invalid
 from wsapp.texts import _
 from wsapp.web import require_member
 
@@ -65,7 +70,7 @@ def index() -> str:
 
 def _found(pool: PoolFacts) -> tuple[list[Any], str | None, str]:
     level = choice("level", LEVELS) if reads(g.member, "level") else ""
-    statement = pooled(pool)
+    statement = pooled(pool, actor=g.member)
     if level:
         statement = statement.where(Customer.level == level)
     if arg("q"):
@@ -99,12 +104,19 @@ def _rows(pool: PoolFacts, found: list[Any]) -> list[dict[str, Any]]:
                 "level": values.get("level") or "",
                 "region": region,
                 "since": local(row.pooled_at) if row.pooled_at else None,
-                "wait": _("%(at)s 起可领取", at=rows.moment(ripe)) if ripe else "",
-                "claim_url": "" if ripe else url_for("pool.claim", customer_id=row.id),
+                "wait": _wait(row, ripe),
+                "claim_url": "" if _wait(row, ripe) else url_for("pool.claim", customer_id=row.id),
                 "assign_url": url_for("owners.choose", customer_id=row.id) if assigns else "",
             }
         )
     return drawn
+
+
+def _wait(row: Any, ripe: datetime | None) -> str:
+    """Return why a customer cannot be claimed now, empty when it can."""
+    if rests(row):
+        return _("休眠至 %(day)s", day=tell_date(row.rests_until))
+    return _("%(at)s 起可领取", at=rows.moment(ripe)) if ripe else ""
 
 
 def _left(found: Allowance) -> list[tuple[str, str, str, bool]]:
@@ -147,7 +159,7 @@ def page(customer_id: str) -> Any:
     if not allowed:
         detail = _("今天查看公海详情已达上限 %(most)d 个，请明天再来", most=pool.limit("daily_views"))
         return go(url_for("pool.index", pool=pool.id), detail)
-    row = db.session.execute(pooled(pool).where(Customer.id == customer_id)).one_or_none()
+    row = db.session.execute(pooled(pool, actor=g.member).where(Customer.id == customer_id)).one_or_none()
     if row is None:
         return go(url_for("pool.index", pool=pool.id), _("该客户不在公海中，可能刚被他人领取"))
     values = pooled_values(row, phones_of([customer_id])[customer_id], pool, actor=g.member)
@@ -160,9 +172,48 @@ def page(customer_id: str) -> Any:
         badges=_badges(values),
         facts=_facts(values, row),
         phones=_phones(values),
-        wait=_("%(at)s 起可领取", at=rows.moment(ripe)) if ripe else "",
+        wait=_wait(row, ripe),
         assigns=manages(pool, g.member),
+        **_managing(row, pool),
     )
+
+
+def _managing(row: Any, pool: PoolFacts) -> dict[str, Any]:
+    """Return what a manager of the pool can do with the customer: let it rest, or give it back to whom it left."""
+    if not manages(pool, g.member):
+        return {"rest": "", "first_day": None, "former": ""}
+    former = lost_by(row.id)
+    return {
+        "rest": _("休眠至 %(day)s", day=tell_date(row.rests_until)) if rests(row) else "",
+        "first_day": today() + timedelta(days=1),
+        "former": former.name if former else "",
+    }
+
+
+@bp.post("/<key:customer_id>/rest")
+def rest(customer_id: str) -> Any:
+    """Keep it out of sight until a day; without a day, no longer."""
+    try:
+        until = date.fromisoformat(request.form["until"]) if request.form.get("until") else None
+        rest_customer(customer_id, until, actor=g.member, reason=request.form.get("reason", "")[:500])
+    except (Invalid, Forbidden, ValueError) as problem:
+        db.session.rollback()
+        detail = problem.detail if isinstance(problem, Invalid | Forbidden) else _("日期不正确")
+        return go(url_for("pool.page", customer_id=customer_id), detail)
+    db.session.commit()
+    return go(url_for("pool.page", customer_id=customer_id), _("已休眠") if until else _("已恢复"))
+
+
+@bp.post("/<key:customer_id>/return")
+def give_back_to_owner(customer_id: str) -> Any:
+    """Undo that it was recycled: it goes back to whom it left."""
+    try:
+        former = give_back(customer_id, actor=g.member)
+    except (Conflict, Forbidden) as problem:
+        db.session.rollback()
+        return go(url_for("pool.page", customer_id=customer_id), problem.detail)
+    db.session.commit()
+    return go(url_for("pool.index"), _("已还给 %(name)s", name=former.name))
 
 
 def _phones(values: dict[str, Any]) -> list[str]:

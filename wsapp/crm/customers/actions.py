@@ -354,6 +354,7 @@ def give_owner(customer: Customer, owner: Member | None, *, pool_id: str | None 
             owned_since=now if owner else None,
             pool_id=pool_id,
             pooled_at=now if pool_id else None,
+            rests_until=None,
             updated_at=now,
             version=Customer.version + 1,
         )

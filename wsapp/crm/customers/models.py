@@ -64,6 +64,7 @@ class Customer(CorpScoped, Base):
     owned_since: Mapped[datetime | None] = mapped_column(Moment)  # claimed or assigned; else since created_at
     pool_id: Mapped[str | None] = mapped_column(sa.String(40))
     pooled_at: Mapped[datetime | None] = mapped_column(Moment)  # when it entered its pool
+    rests_until: Mapped[date | None] = mapped_column(sa.Date)  # kept out of its pool's sight before this day
     clock_at: Mapped[datetime | None] = mapped_column(Moment)  # last follow-up that counts, if not last_followed_at
     parent_id: Mapped[str | None] = mapped_column(sa.String(40))
     creator_id: Mapped[str | None] = mapped_column(sa.String(40))

@@ -28,6 +28,7 @@ from wsapp.crm.pools.queries import (
     kind_of,
     make_first_pool,
     manages,
+    rests,
     ripe_at,
     tell_day,
     today,
@@ -96,6 +97,8 @@ def _sees(customer_id: str, *, actor: Member) -> bool:
 
 
 def _demand_time(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+    if rests(customer):
+        raise Conflict({"entry_delay": _("该客户暂不开放领取，%(day)s 起恢复", day=customer.rests_until)})
     ripe = ripe_at(pool, customer.pooled_at)
     if ripe is not None:
         raise Conflict({"entry_delay": _("刚进入公海，%(at)s 起可以领取", at=tell_day(ripe))})

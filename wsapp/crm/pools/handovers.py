@@ -18,7 +18,7 @@ from wsapp.crm.org.rights import demand, may
 from wsapp.crm.pools.actions import begin_ownership, end_ownership
 from wsapp.crm.pools.dealing import LOAD, WAYS, deal, last_credits
 from wsapp.crm.pools.models import ASSIGNED, DEAL, DONE, LEAVER, RUNNING, UNDOING, UNDONE, Handover
-from wsapp.crm.pools.queries import PoolFacts, in_pool, manages
+from wsapp.crm.pools.queries import PoolFacts, in_pool, is_awake, manages
 from wsapp.crm.tasks.actions import move_tasks
 from wsapp.db import db, first, new_id, rows
 from wsapp.problems import Conflict, Forbidden, Invalid, NotFound
@@ -41,7 +41,12 @@ def deal_out(pool: PoolFacts, takers: Mapping[str, int], *, way: str, count: int
     if not 1 <= count <= MOST_DEALT:
         raise Invalid({"count": _("一次可分配 1–%(most)d 个", most=MOST_DEALT)})
     _check(takers, way, actor=actor, beyond_team=True)
-    oldest = sa.select(Customer.id).where(in_pool(pool.id)).order_by(Customer.pooled_at, Customer.id).limit(count)
+    oldest = (
+        sa.select(Customer.id)
+        .where(in_pool(pool.id), is_awake())
+        .order_by(Customer.pooled_at, Customer.id)
+        .limit(count)
+    )
     wanted = list(rows(oldest))
     if not wanted:
         raise Invalid({"count": _("公海里没有客户")})

@@ -9,7 +9,7 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.fields.access import masked_phone, shown
 from wsapp.crm.org.models import Member
 from wsapp.crm.pools.models import HIDEABLE
-from wsapp.crm.pools.queries import PoolFacts, in_pool, manages
+from wsapp.crm.pools.queries import PoolFacts, in_pool, is_awake, manages
 
 # What the lists and the details of a pool are made of: no place on the map, no owner, no custom field.
 POOLED_COLUMNS = (
@@ -29,6 +29,7 @@ POOLED_COLUMNS = (
     Customer.tags,
     Customer.pooled_at,
     Customer.last_followed_at,
+    Customer.rests_until,
 )
 PLAIN = ("id", "name", "kind", "level", "stage", "province", "city", "district")
 SORTS = {
@@ -39,9 +40,10 @@ SORTS = {
 }
 
 
-def pooled(pool: PoolFacts) -> sa.Select[*tuple[Any, ...]]:
+def pooled(pool: PoolFacts, *, actor: Member) -> sa.Select[*tuple[Any, ...]]:
     """Return the statement for the customers of a pool that the caller has found with `pool_for`."""
-    return sa.select(*POOLED_COLUMNS).where(in_pool(pool.id))
+    found = sa.select(*POOLED_COLUMNS).where(in_pool(pool.id))
+    return found if manages(pool, actor) else found.where(is_awake())
 
 
 def pooled_values(row: Any, phones: Sequence[str], pool: PoolFacts, *, actor: Member) -> dict[str, Any]:

@@ -133,11 +133,16 @@ def default_pool(person: Member | None, kind: str = CUSTOMERS) -> PoolFacts | No
 
     Leads (`kind`) go to a pool of leads, and to one of customers where there is none.
     """
+    return pool_of_department(person.main_department_id if person else None, kind)
+
+
+def pool_of_department(department_id: str | None, kind: str = CUSTOMERS) -> PoolFacts | None:
+    """Return where the customers of a department's people go, see `default_pool`."""
     defaults = [one for one in all_pools() if one.enabled and one.is_default]
     wanted = [one for one in defaults if one.kind == kind] or [one for one in defaults if one.kind == CUSTOMERS]
-    for department_id in reversed(_path_of(person.main_department_id) if person else []):
+    for part in reversed(_path_of(department_id)):
         for one in wanted:
-            if department_id in one.departments:
+            if part in one.departments:
                 return one
     return next((one for one in wanted if not one.departments), wanted[0] if wanted else None)
 
@@ -176,6 +181,11 @@ def in_pool(pool_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(Customer.pool_id == pool_id, Customer.owner_id.is_(None), Customer.deleted_at.is_(None))
 
 
+def is_awake() -> sa.ColumnElement[bool]:
+    """Return the condition that a customer does not rest (沉睡): those who do only managers of the pool see."""
+    return sa.or_(Customer.rests_until.is_(None), Customer.rests_until <= today())
+
+
 def find_pooled(customer_id: str, *, actor: Member) -> tuple[Customer, PoolFacts]:
     """Return a customer that is in one of the actor's pools, and the pool; raises NotFound for all others."""
     open_to = {one.id: one for one in pools_of(actor)}
@@ -187,9 +197,15 @@ def find_pooled(customer_id: str, *, actor: Member) -> tuple[Customer, PoolFacts
             Customer.deleted_at.is_(None),
         )
     )
-    if customer is None:
+    pool = open_to.get(customer.pool_id) if customer is not None else None
+    if customer is None or pool is None or (rests(customer) and not manages(pool, actor)):
         raise NotFound(_("客户不存在或无权查看"))
-    return customer, open_to[customer.pool_id]
+    return customer, pool
+
+
+def rests(row: Any) -> bool:
+    """Say whether a pool's customer (or a row with its `rests_until`) rests today."""
+    return row.rests_until is not None and row.rests_until > today()
 
 
 def was_claimed_lately(customer_id: str, *, actor: Member) -> bool:

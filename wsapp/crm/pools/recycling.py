@@ -34,7 +34,7 @@ from wsapp.crm.pools.clocks import (
 )
 from wsapp.crm.pools.models import DONE, RECYCLED, SORTING, TELLING, OwnerClock, Ownership, RecycleRun
 from wsapp.crm.pools.moving import Leaving, recycle_together
-from wsapp.crm.pools.queries import PoolFacts, all_pools, default_pool, kind_of, make_first_pool
+from wsapp.crm.pools.queries import PoolFacts, all_pools, kind_of, make_first_pool, pool_of_department
 from wsapp.crm.pools.rules import OFF, ON
 from wsapp.crm.pools.words import why
 from wsapp.db import current_corp, db, dialect_insert, first, insert_unless_there, rows
@@ -167,15 +167,20 @@ def _lot(rules: Terms, day: date, after: str) -> Sequence[Any]:
 def fates(found: Sequence[Any], rules: Terms, day: date) -> Iterator[tuple[Any, Clock, Fate, PoolFacts | None]]:
     """Yield (row, clock, fate, pool) of those customers with which a run on `day` does something."""
     away, now, rest_until = absences(), clock.now(), _rest_until()
-    pools: dict[tuple[str, str], PoolFacts | None] = {}
+    homes = dict(
+        db.session.execute(
+            sa.select(Member.id, Member.main_department_id).where(Member.id.in_({row.owner_id for row in found}))
+        ).all()
+    )
+    pools: dict[tuple[str | None, str], PoolFacts | None] = {}
     for row in found:
         one = clock_of(row, rules, away, now=now)
         fate = fate_of(row, one, rules, day, rest_until=rest_until)
         if one is None or fate is None:
             continue
-        goes_to = (row.owner_id, kind_of(row.lead))
+        goes_to = (homes.get(row.owner_id), kind_of(row.lead))
         if goes_to not in pools:
-            pools[goes_to] = default_pool(member(row.owner_id), goes_to[1])
+            pools[goes_to] = pool_of_department(*goes_to)
         yield row, one, fate, pools[goes_to]
 
 
