@@ -22,6 +22,7 @@ from wsapp.crm.customers.queries import (
     phones_of,
     tagged,
     visible_customers,
+    visible_in_lists,
 )
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.fields.finding import ordered
@@ -160,7 +161,7 @@ def answer_unseen(customer_id: str) -> Answer:
 def index(query: CustomerList) -> Answer:
     """List the customers that the user may see, last changed first."""
     demand_readable(g.member, [name for name in FILTERS if getattr(query, name)])
-    statement = _select()
+    statement = RECORDS.where(visible_in_lists(g.member))
     if query.owner:
         statement = statement.where(OWNER.is_called(query.owner))
     for column, value in ((Customer.pool_id, query.pool), (Customer.stage, query.stage), (Customer.level, query.level)):

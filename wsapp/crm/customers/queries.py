@@ -68,6 +68,22 @@ def covered_customers(actor: Member | Viewer, action: str) -> sa.ColumnElement[b
     return sa.and_(there, sa.or_(theirs, is_shared_with(actor, may_edit=action in CHANGING)))
 
 
+def visible_in_lists(actor: Member) -> sa.ColumnElement[bool]:
+    """Return `visible_customers`, said so that a list finds them by their owner where it can.
+
+    Who sees only their own and co-works on nothing, which is most people, has an index in the order of the list. With
+    "or shared" the databases read the whole book in that order instead: 200 ms at 100,000 customers, measured.
+    """
+    covered = sight(actor, "customer", "see")
+    if covered.people == {actor.id} and not _co_works_at_all(actor):
+        return sa.and_(Customer.deleted_at.is_(None), Customer.owner_id == actor.id)
+    return visible_customers(actor)
+
+
+def _co_works_at_all(actor: Member) -> bool:
+    return first(sa.select(Coworker.id).where(Coworker.member_id == actor.id).limit(1)) is not None
+
+
 def is_shared_with(actor: Member | Viewer, *, may_edit: bool = False) -> sa.ColumnElement[bool]:
     """Return the condition that the actor co-works on a customer; with `may_edit`, that they may change it."""
     shared = sa.select(Coworker.customer_id)
