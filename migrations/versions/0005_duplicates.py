@@ -31,6 +31,14 @@ def upgrade() -> None:
     op.create_index("ix_customer_key_value", "customer_key", ["corp_id", "value", "customer_id"])
     op.create_index("ix_customer_key_customer", "customer_key", ["corp_id", "customer_id"])
     _add(
+        "binned_key",
+        sa.Column("record_id", sa.String(40), nullable=False),
+        sa.Column("value", sa.String(200), nullable=False),
+        sa.Column("facts", JSON, nullable=False),
+    )
+    op.create_index("ix_binned_key_value", "binned_key", ["corp_id", "value"])
+    op.create_index("ix_binned_key_record", "binned_key", ["corp_id", "record_id"])
+    _add(
         "duplicate_ask",
         sa.Column("told", JSON, nullable=False),
         _key("duplicate_ask", "id", "member", cascade=True),
@@ -77,7 +85,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("share_request", "customer_merge", "duplicate_ask", "customer_key"):
+    for table in ("share_request", "customer_merge", "duplicate_ask", "binned_key", "customer_key"):
         op.drop_table(table)
     # A number that several have stays with the first of them.
     op.execute(

@@ -97,6 +97,27 @@ def test_a_lead_that_is_like_a_customer_asks_once(see: See, post: Post, book: Bo
     assert post(ali, "/h5/leads", {**lead, "similar_ok": "1"}).status_code == 303
 
 
+def test_the_bin_is_looked_through_where_the_rule_says_so(
+    app: Flask, cast: Cast, see: See, post: Post, book: Book, ali: Member, cha: Member
+) -> None:
+    assert post(ali, f"/h5/bin/new/customer/{book.customer}", {}).status_code == 303
+    asked = "/h5/customers/duplicates?name=深圳华星木业&phones=13800138000"
+    assert "notice" not in see(cha, asked)
+    with app.app_context(), corp_scope(cast.corp_id):
+        set_rules({"duplicates.bin": True})
+        db.session.commit()
+    told = see(cha, asked)
+    assert "已有相同电话的客户：华***司（回收站、7 天内有跟进）" in told
+    assert "已有名称相近的客户：华***司（回收站" in told
+    assert book.customer not in told
+    assert (
+        post(cha, "/h5/customers", {"name": "某某公司", "phones": "13800138000", "similar_ok": "1"}).status_code == 303
+    )
+    restored = {"anyway": "1"}
+    assert post(ali, f"/h5/bin/{book.customer}/restoration", restored).status_code == 303
+    assert "回收站" not in see(cha, asked)
+
+
 def test_asking_to_share_from_the_form(
     see: See, post: Post, rows_of: RowsOf, book: Book, ali: Member, cha: Member, bob: Member
 ) -> None:

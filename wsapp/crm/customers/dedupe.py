@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from wsapp import clock
+from wsapp.crm.customers import binned
 from wsapp.crm.customers import dedupe_rules as rules
 from wsapp.crm.customers.asks import take_asks
 from wsapp.crm.customers.clean import name_key, normal_phone
@@ -219,6 +220,8 @@ def find_duplicates(values: Mapping[str, Any], *, actor: Member, but: str = "") 
     found = {(row.id, number): row for number, row in _with_phones(numbers) if row.id != but}
     hits = [Hit(row, PHONES, rules.level("phone"), False, _asked(number)) for (_id, number), row in found.items()]
     hits += [one for one in _by_keys(wanted, actor=actor, but=but) if (one.customer.id, one.asked[7:]) not in found]
+    if rule("duplicates.bin"):
+        hits += _in_bin(wanted)
     seen = _seen_of([one.customer.id for one in hits], actor)
     hits = [Hit(one.customer, one.field, one.level, one.customer.id in seen, one.asked) for one in hits]
     hits.sort(key=lambda one: (-rules.STRICTER[one.level], not one.visible))
@@ -273,14 +276,28 @@ def _filed_under(values: Sequence[str], but: str) -> dict[str, set[str]]:
 def _in_scope(customer_ids: Sequence[str], actor: Member) -> Sequence[Any]:
     if not customer_ids:
         return ()
-    wanted = sa.select(*_COLUMNS).where(Customer.id.in_(customer_ids), Customer.merged_into_id.is_(None))
+    wanted = sa.select(*_COLUMNS).where(Customer.id.in_(customer_ids), Customer.deleted_at.is_(None))
     if rule("duplicates.scope") == "department":
         wanted = wanted.where(sa.or_(Customer.department_id == actor.main_department_id, Customer.owner_id == actor.id))
     if not rule("duplicates.pool"):
         wanted = wanted.where(Customer.owner_id.is_not(None))
-    if not rule("duplicates.bin"):
-        wanted = wanted.where(Customer.deleted_at.is_(None))
     return db.session.execute(wanted.order_by(Customer.id)).all()
+
+
+def _in_bin(wanted: Wanted) -> list[Hit]:
+    """Deleted customers are warned of at most: there is nothing that could be opened in place of a new one."""
+    keys: dict[str, tuple[str, str]] = {}
+    if rules.level("phone") != rules.OFF:
+        keys |= {binned.PHONE + number: (PHONES, _asked(number)) for number in wanted.phones}
+    if rules.level("contact") != rules.OFF:
+        keys |= {REACHED + number: (PHONES, _asked(number)) for number in wanted.phones}
+    for kind, value, at in (("code", wanted.code, CODE), ("domain", wanted.domain, DOMAIN)):
+        if value and rules.level(kind) != rules.OFF:
+            keys[f"{kind}:{value}"] = (at, f"{kind}:{value}")
+    if len(wanted.name) >= 2 and rules.level("name") != rules.OFF:
+        keys[f"name:{city_and_core(name_key(wanted.name))[1]}"] = (NAME, f"name:{name_key(wanted.name)}")
+    found = {(row.id, at): Hit(row, at, rules.WARN, False, asked) for row, (at, asked) in binned.find_binned(keys)}
+    return list(found.values())
 
 
 def _asked(number: str) -> str:

@@ -235,6 +235,20 @@ class CustomerKey(CorpScoped, Base):
     guard: Mapped[str | None] = mapped_column(sa.String(200))
 
 
+class BinnedKey(CorpScoped, Base):
+    """Something by which a customer in the recycle bin is known again, see `binned`; `facts` is what may be told."""
+
+    __tablename__ = "binned_key"
+    __table_args__ = (
+        sa.Index("ix_binned_key_value", "corp_id", "value"),
+        sa.Index("ix_binned_key_record", "corp_id", "record_id"),
+    )
+
+    record_id: Mapped[str] = mapped_column(sa.String(40))
+    value: Mapped[str] = mapped_column(sa.String(200))
+    facts: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
 class DuplicateAsk(CorpScoped, Base):
     """When somebody was last told of customers that they may not see; `id` is the member's.
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock
+from wsapp.crm.customers.binned import forget_binned, keep_binned
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.dedupe import file_contacts
 from wsapp.crm.deletions import rules  # noqa: F401 - declares what is asked for here
@@ -56,6 +57,8 @@ def delete(obj: str, record_id: str, *, actor: Member, reason: str = "") -> Dele
         "customer_id": customer_of(found),
         "owner_id": owner_of(found),
     }
+    if obj == "customer":
+        keep_binned(found)
     taken = take_out(obj, record_id)
     counts = {table: len(taken.contents[table]) for table in NAMED if table != obj and taken.contents.get(table)}
     deletion = Deletion(
@@ -155,6 +158,7 @@ def restore(deletion: Deletion, *, actor: Member, anyway: bool = False) -> int:
         recount(deletion.customer_id)
         settle_primary(deletion.customer_id)
     if deletion.object in ("customer", "contact"):
+        forget_binned(deletion.id)
         file_customer(deletion.customer_id)
     _ring_again(deletion)
     record(
@@ -234,6 +238,7 @@ def purge(deletion: Deletion, *, actor: Member | None, reason: str) -> None:
             remove_bytes(stored)
             db.session.delete(stored)
     forget(ids)
+    forget_binned(deletion.id)
     record("bin.purged", _Subject(deletion), actor=actor, object=deletion.object, title=deletion.title, reason=reason)
     db.session.delete(deletion)
     db.session.flush()
