@@ -1,6 +1,7 @@
 """Rows per second of an import against reading the same file and inserting its rows raw.
 
-ours   an uploaded workbook → read in the child, mapped, checked, compared, written with phones, events and search index
+ours   an uploaded workbook → read in the child, mapped, checked, compared, written with phones and events; the worker
+       follows with the search index
 raw    python-calamine in this process, then the same customers and phones inserted as they stand, 500 at a time
 """
 
