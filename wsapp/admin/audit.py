@@ -12,6 +12,7 @@ from flask import Blueprint, Response, g, request
 from wsapp.admin.audit_words import field_word, object_word, people_in, value_word
 from wsapp.admin.gate import PAGE_SIZE, next_url, not_for_you, show, storable
 from wsapp.crm.audit.queries import SORTS, Wanted, entries, was_noted
+from wsapp.crm.customers.queries import find_customers
 from wsapp.crm.events.actions import record
 from wsapp.crm.events.kinds import KINDS
 from wsapp.crm.events.models import Event
@@ -68,13 +69,14 @@ def index() -> str:
         cursor=request.args.get("cursor", ""),
     )
     people = names([row.actor_id for row in found])
+    customers = _customers(found)
     rows = [
         {
             "url": f"/admin/audit/{row.id}",
             "text": str(KINDS.get(row.kind, row.kind)),
             "badge": ("", str(WAYS.get(row.via, row.via))) if row.via else None,
             "sub": " · ".join(
-                filter(None, (_who(row, people), f"{local(row.at):%Y-%m-%d %H:%M:%S}", _what(row), row.ip))
+                filter(None, (_who(row, people), f"{local(row.at):%Y-%m-%d %H:%M:%S}", _what(row, customers), row.ip))
             ),
         }
         for row in found
@@ -118,12 +120,18 @@ def _who(row: Any, people: Mapping[str, str]) -> str:
     return people.get(row.actor_id or "", "") or _("系统")
 
 
-def _what(row: Any) -> str:
-    """Return what the event is about in words: a name or title that it carries, else type and id."""
+def _customers(found: Sequence[Any]) -> Mapping[str, str]:
+    """Return the names of the customers that events are about, as far as the reader sees these."""
+    ids = [row.subject_id for row in found if row.subject_type == "customer" and not row.data.get("name")]
+    return {one.id: one.name for one in find_customers(ids, actor=g.member).values()}
+
+
+def _what(row: Any, customers: Mapping[str, str]) -> str:
+    """Return what the event is about in words: a name or title that it carries, or has now; else type and id."""
     for field in ("name", "title", "label", "file", "route"):
         if row.data.get(field):
             return f"{object_word(row.subject_type)} {str(row.data[field])[:60]}"
-    return f"{object_word(row.subject_type)} {row.subject_id}"
+    return f"{object_word(row.subject_type)} {customers.get(row.subject_id, row.subject_id)}"
 
 
 @bp.get("/audit/<key:event_id>")
@@ -139,7 +147,7 @@ def one(event_id: str) -> str:
         (_("时间"), f"{local(found.at):%Y-%m-%d %H:%M:%S}"),
         (_("方式"), str(WAYS.get(found.via, found.via))),
         (_("IP 地址"), found.ip),
-        (_("对象"), f"{_what(found)}（{found.subject_type}/{found.subject_id}）"),
+        (_("对象"), f"{_what(found, _customers([found]))}（{found.subject_type}/{found.subject_id}）"),
         (_("原因"), found.reason),
         (_("请求编号"), found.request_id),
         (_("序号"), str(found.seq) if found.seq and found.seq > 0 else _("等待封存")),

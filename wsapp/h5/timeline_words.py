@@ -8,6 +8,7 @@ from flask import g
 
 from wsapp.crm.events.kinds import KINDS
 from wsapp.crm.fields.access import reads
+from wsapp.crm.fields.definitions import fields_of
 from wsapp.h5 import words
 from wsapp.h5.rows import moment
 from wsapp.texts import _, lazy
@@ -200,4 +201,11 @@ def _task_words(event: Any, who: str, people: Mapping[str, str]) -> str:
 
 def _fields(event: Any, labels: dict[str, Any]) -> str:
     known = [str(labels[field]) for field in event.changes if field in labels]
-    return _("、").join(known) or _("资料")
+    return _("、").join([*known, *_own_fields(event)]) or _("资料")
+
+
+def _own_fields(event: Any) -> list[str]:
+    """Return the labels of the corp's own fields that changed, as far as the reader sees these fields."""
+    keys = [field.removeprefix("custom.") for field in event.changes if field.startswith("custom.")]
+    there = fields_of(event.subject_type) if keys else {}
+    return [there[key].label for key in keys if key in there and reads(g.member, f"custom.{key}", event.subject_type)]
