@@ -40,6 +40,7 @@ from wsapp.crm.pools import handovers
 from wsapp.crm.pools.actions import claim_customer, release_customer
 from wsapp.crm.pools.clock_cards import GRANT
 from wsapp.crm.pools.extensions import ask_for_extension, decide, lock_customer
+from wsapp.crm.pools.keeping import rest_customer
 from wsapp.crm.pools.queries import make_first_pool
 from wsapp.crm.pools.recycling import begin_run, go_on
 from wsapp.crm.pools.settings import change_pool, find_pool_row, make_pool
@@ -201,6 +202,9 @@ def with_settings(guan: Member, ali: Member, bob: Member) -> None:
     handovers.undo(moved, actor=boss)
     db.session.commit()
     handovers.go_on(moved.id)
+    pooled = create_customer({"name": "肇庆四会玉器城"}, actor=boss)
+    release_customer(pooled, actor=boss, reason="busy")
+    rest_customer(pooled.id, clock.now().date() + timedelta(days=30), actor=boss, reason="合同期内")
 
 
 def at_the_desk(desk: FlaskClient, cha: Member) -> None:

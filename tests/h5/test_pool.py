@@ -257,6 +257,7 @@ def test_a_manager_lets_a_customer_rest_until_a_day(
     assert owner_of(work, customer) is None
     page = see(guan, "/h5/pool")
     assert "休眠至" in page
+    assert "合同期内，明年再联系" in see(guan, f"/h5/pool/{customer}")
     assert f"/h5/pool/{customer}/claim" not in page
     post(guan, f"/h5/pool/{customer}/rest", {})
     post(ali, f"/h5/pool/{customer}/claim", {})

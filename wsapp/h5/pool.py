@@ -11,7 +11,7 @@ from wsapp.crm.customers.queries import phones_of
 from wsapp.crm.customers.reveals import are_masked
 from wsapp.crm.fields.access import STARS, masked_phone, reads
 from wsapp.crm.pools.actions import claim_customer, claim_customers, look_at_details
-from wsapp.crm.pools.keeping import give_back, lost_by, rest_customer
+from wsapp.crm.pools.keeping import give_back, lost_by, rest_customer, why_resting
 from wsapp.crm.pools.masking import SORTS, pooled, pooled_values
 from wsapp.crm.pools.queries import (
     Allowance,
@@ -184,7 +184,7 @@ def _managing(row: Any, pool: PoolFacts) -> dict[str, Any]:
         return {"rest": "", "first_day": None, "former": ""}
     former = lost_by(row.id)
     return {
-        "rest": _("休眠至 %(day)s", day=tell_date(row.rests_until)) if rests(row) else "",
+        "rest": why_resting(row.id) or _("无") if rests(row) else "",
         "first_day": today() + timedelta(days=1),
         "former": former.name if former else "",
     }

@@ -29,6 +29,7 @@ LOOKS = {
     "lead.unanswered": ("alert", ""),
     "customer.phone_revealed": ("phone", "quiet"),
     "customer.locked": ("lock", "quiet"),
+    "customer.rested": ("clock", "quiet"),
     "customer.deleted": ("trash", "quiet"),
     "customer.restored": ("refresh", "quiet"),
     "contact.deleted": ("trash", "quiet"),
@@ -104,7 +105,7 @@ def said(event: Any, people: Mapping[str, str]) -> str:
             return _("%(who)s 拜访签到", who=who)
         case "visit.checked_out":
             return _check_out_words(event, who)
-        case "customer.locked" | "extension.asked" | "extension.answered":
+        case "customer.locked" | "customer.rested" | "extension.asked" | "extension.answered":
             return _clock_words(event, who)
         case "share.asked" | "share.answered":
             return _share_words(event, who, people)
@@ -153,6 +154,9 @@ def _bin_words(event: Any, who: str) -> str:
 def _clock_words(event: Any, who: str) -> str:
     if event.kind == "customer.locked":
         return _("%(who)s 锁定了客户", who=who) if event.data.get("locked") else _("%(who)s 取消了锁定", who=who)
+    if event.kind == "customer.rested":
+        until = event.data.get("until")
+        return _("%(who)s 让客户休眠至 %(until)s", who=who, until=until) if until else _("%(who)s 恢复了客户", who=who)
     if event.kind == "extension.asked":
         return _("%(who)s 申请延期回收", who=who)
     if until := event.data.get("until"):

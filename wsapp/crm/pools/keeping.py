@@ -8,6 +8,7 @@ from wsapp import clock
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.events.actions import record
+from wsapp.crm.events.models import Event
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
 from wsapp.crm.pools.actions import hand_to
@@ -82,3 +83,9 @@ def give_back(customer_id: str, *, actor: Member) -> Member:
         raise Conflict({"pool": _("只能撤销 7 天内的回收")})
     hand_to(customer, former.id, actor=actor)
     return former
+
+
+def why_resting(customer_id: str) -> str:
+    """Return why a customer rests, as whoever let it said; for managers of its pool."""
+    said = sa.select(Event.reason).where(Event.subject_id == customer_id, Event.kind == "customer.rested")
+    return db.session.scalar(said.order_by(Event.at.desc(), Event.id.desc()).limit(1)) or ""
