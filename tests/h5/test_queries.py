@@ -13,7 +13,11 @@ from flask.testing import FlaskClient
 from tests.cast import Cast
 from tests.h5.conftest import PLACE, Book
 from wsapp import clock
-from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.customers.contacts import add_contact
+from wsapp.crm.customers.coworkers import add_coworker
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.visits.actions import log_visit
@@ -118,3 +122,35 @@ def test_load_more_goes_on_where_the_page_ended(
         assert "加载更多" not in second
     assert client.get("/h5/customers?cursor=nonsense").status_code == 422
     assert client.get("/h5/customers?stage=nonsense&level=Z&scope=all&q=%00%ff").status_code == 200
+
+
+RECORD = (
+    21  # customer, contacts, co-workers, group, stages, tasks, timeline with its people and photos, neighbours, clock
+)
+
+
+def test_a_record_stays_cheap_however_much_belongs_to_it(
+    app: Flask, cast: Cast, book: Book, sign_in: Callable[..., FlaskClient], ali: Member, cha: Member
+) -> None:
+    client = sign_in(ali)
+    path = f"/h5/customers/{book.customer}"
+    client.get(path)
+    with statements(app) as few:
+        assert client.get(path).status_code == 200
+    assert len(few) <= RECORD, few
+    with app.app_context(), corp_scope(cast.corp_id):
+        owner = db.session.merge(ali)
+        customer = db.session.get_one(Customer, (cast.corp_id, book.customer))
+        change_customer(customer, {"tags": ["重点", "展会", "老乡"]}, actor=owner)
+        for number in range(12):
+            add_contact(customer, {"name": f"第{number}位", "phones": [f"139001390{number:02d}"]}, actor=owner)
+            create_customer({"name": f"华星第{number:02d}分厂", "parent": customer.id}, actor=owner)
+            log_follow_up(customer, {"text": f"第 {number} 次谈价"}, actor=owner)
+        for stage in ("contacted", "intent", "dealt"):
+            change_customer(customer, {"stage": stage}, actor=owner)
+        add_coworker(customer, db.session.merge(cha), may_edit=True, actor=owner)
+        db.session.commit()
+    client.get(path)  # what holds for the corp changed: it has a new tag
+    with statements(app) as many:
+        assert client.get(path).status_code == 200
+    assert len(many) <= RECORD, many
