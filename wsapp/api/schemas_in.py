@@ -165,7 +165,7 @@ class CustomList(Page):
         "",
         max_length=4000,
         description="By indexed custom fields: a JSON object of values, or of {operator: value} with eq, in, gt, gte, "
-        'lt, lte, starts, empty: `{"city": "上海", "budget": {"gte": 10000}}`',
+        'lt, lte, starts, empty: `{"city": "Shanghai", "budget": {"gte": 10000}}`',
     )
 
 
