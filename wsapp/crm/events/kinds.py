@@ -37,7 +37,7 @@ KINDS: Mapping[str, Any] = {
     "customer.claimed": lazy("从公海领取"),
     "customer.released": lazy("退回公海"),
     "customer.recycled": lazy("回收到公海"),
-    "customer.rested": "暂不开放领取，或恢复",
+    "customer.rested": lazy("暂不开放领取，或恢复"),
     "customer.locked": lazy("锁定客户，或解除锁定"),
     "extension.asked": lazy("申请延期保留"),
     "extension.answered": lazy("答复延期申请"),
