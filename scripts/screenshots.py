@@ -35,7 +35,7 @@ SCALE = 1.5  # device pixels: sharp enough in a README, small enough for the rep
 COLOURS = 240
 SCHEMES = ("light", "dark")
 # Every page that is no longer signing in holds one of these.
-SIGNED_IN_OR_REFUSED = ".tabbar, form.form, .whole:not([data-signin]), [data-signin-failed]:not([hidden])"
+SIGNED_IN_OR_REFUSED = "header.head, .tabbar, form.form, .whole:not([data-signin]), [data-signin-failed]:not([hidden])"
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; WOW64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/116.0.0.0 Safari/537.36"
 DESKTOP_AGENTS = {
     "wecom": f"{WINDOWS} wxwork/4.1.36 (MicroMessenger/6.2) WindowsWechat MailPlugin_Electron WeMail embeddisk",
