@@ -51,7 +51,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_custom_value_found", "custom_value", ["corp_id", "field_id", "sort_key", "record_id"])
-    op.create_index("ix_custom_value_record", "custom_value", ["corp_id", "record_id", "field_id"])
+    op.create_index("ix_custom_value_record", "custom_value", ["corp_id", "record_id", "field_id", "sort_key"])
     if op.get_bind().dialect.name == "postgresql":
         # Which values are frequent depends on the field; without this the planner takes yes for a rare word.
         op.execute("CREATE STATISTICS st_custom_value_found (mcv) ON corp_id, field_id, sort_key FROM custom_value")

@@ -13,7 +13,7 @@ from wsapp.crm.fields.showing import readable
 from wsapp.crm.fields.text import SEPARATORS, clean_line
 from wsapp.crm.fields.types import UNBOUND, clean_value, formula_key, kind_of, text_key
 from wsapp.crm.org.models import Member
-from wsapp.db import first
+from wsapp.db import first, is_postgresql
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -69,6 +69,10 @@ def _conditions(field: Field, tests: Mapping[str, Any], id_column: Any) -> list[
 
 
 def _has_row(field: Field, id_column: Any, *tests: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return the condition that the index has a row of a record. PostgreSQL chooses how to join; SQLite would read
+    the whole range again for each record, so it reads it once, before."""
+    if not is_postgresql():
+        return id_column.in_(sa.select(CustomValue.record_id).where(CustomValue.field_id == field.id, *tests))
     same = (CustomValue.corp_id == id_column.class_.corp_id, CustomValue.record_id == id_column)
     return sa.exists().where(*same, CustomValue.field_id == field.id, *tests)
 

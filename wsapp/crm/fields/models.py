@@ -53,7 +53,8 @@ class CustomValue(CorpScoped, Base):
         corp_key("field_id", "custom_field", ondelete="CASCADE"),
         sa.UniqueConstraint("corp_id", "field_id", "unique_key"),
         sa.Index("ix_custom_value_found", "corp_id", "field_id", "sort_key", "record_id"),
-        sa.Index("ix_custom_value_record", "corp_id", "record_id", "field_id"),
+        # With the key, or SQLite, which prefers an index that holds all it asks for, takes the other one for a sort.
+        sa.Index("ix_custom_value_record", "corp_id", "record_id", "field_id", "sort_key"),
     )
 
     field_id: Mapped[str] = mapped_column(sa.String(40))
