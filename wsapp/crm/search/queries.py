@@ -112,7 +112,8 @@ def fits(terms: Sequence[Term]) -> sa.ColumnElement[bool]:
 def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | None = None) -> list[str] | None:
     """Return the ids of the entries that have all terms; None where there are too many, or the index cannot say.
 
-    With `seen`, a condition on customers, there may be more of them: then only those about such customers.
+    With `seen`, a condition on customers, there may be more of them: then only those about such customers. There may
+    be more as well where the grams of many lie in another order: a walk would be long until something fits.
     """
     asked = [
         list(dict.fromkeys(way.grams[:MOST_GRAMS] for way in term))
@@ -121,19 +122,29 @@ def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | 
     ]
     if asked:
         found = store.find(kind, asked, fits(terms), MANY + 1)
+        fitting = [row.id for row in found if row.fits]
         if len(found) <= MANY:
-            return [row.id for row in found if row.fits]
-    if seen is None or kind not in ABOUT:
-        return None
-    theirs = db.session.scalars(sa.select(Customer.id).where(seen).limit(SMALL + 1)).all()
-    if len(theirs) <= SMALL:
-        return _of_those(kind, terms, theirs)
+            return fitting
+        if seen is None and len(fitting) > MANY // 2:
+            return None
+    if seen is not None and kind in ABOUT:
+        theirs = db.session.scalars(sa.select(Customer.id).where(seen).limit(SMALL + 1)).all()
+        if len(theirs) <= SMALL:
+            return _of_those(kind, terms, theirs)
     if not asked or store.count(kind, asked, WIDE + 1) > WIDE:
         return None
+    wanted = fits(terms)
+    if seen is not None and kind in ABOUT:
+        wanted = sa.and_(wanted, _about_seen(kind, seen))
+    return [row.id for row in store.find(kind, asked, wanted, WIDE) if row.fits]
+
+
+def _about_seen(kind: str, seen: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return the condition on an entry that it is about a customer that somebody sees."""
     id_column, customer_id = ABOUT[kind]
-    its_customer = _entry_of(id_column) & (Customer.corp_id == SearchEntry.corp_id) & (Customer.id == customer_id)
-    about_theirs = sa.and_(fits(terms), sa.exists().where(its_customer, seen))
-    return [row.id for row in store.find(kind, asked, about_theirs, WIDE) if row.fits]
+    return sa.exists().where(
+        _entry_of(id_column), Customer.corp_id == SearchEntry.corp_id, Customer.id == customer_id, seen
+    )
 
 
 def _of_those(kind: str, terms: Sequence[Term], customer_ids: Sequence[str]) -> list[str]:
