@@ -13,7 +13,6 @@ from wsapp.api.schemas_in import CustomerChange, CustomerFields, CustomerList, C
 from wsapp.api.schemas_out import Customer as CustomerRecord
 from wsapp.api.schemas_out import CustomerPage, CustomerWritten
 from wsapp.crm.customers.actions import change_customer, create_customer
-from wsapp.crm.customers.dedupe import warnings_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import (
     SORTS,
@@ -24,6 +23,7 @@ from wsapp.crm.customers.queries import (
     visible_customers,
     visible_in_lists,
 )
+from wsapp.crm.customers.telling import warnings_of
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.fields.finding import ordered
 from wsapp.crm.fields.showing import outward

@@ -10,9 +10,10 @@ from wsapp.api.schemas_in import CustomerPath, DuplicateQuery, MergeInto
 from wsapp.api.schemas_out import Customer as CustomerRecord
 from wsapp.api.schemas_out import Duplicates
 from wsapp.crm.customers.asks import demand_asks_left, take_asks, too_many
-from wsapp.crm.customers.dedupe import MOST, find_duplicates, tell
+from wsapp.crm.customers.dedupe import find_duplicates
 from wsapp.crm.customers.merge import merge_customers
 from wsapp.crm.customers.queries import current_id, find_customer
+from wsapp.crm.customers.telling import MOST, tell
 from wsapp.crm.customers.unmerge import find_merge, undo_merge
 from wsapp.db import writing
 from wsapp.problems import Invalid

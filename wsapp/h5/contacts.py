@@ -6,11 +6,11 @@ from typing import Any
 from flask import Blueprint, g, url_for
 
 from wsapp.crm.customers.contacts import add_contact, change_contact, clean_contact, find_contact
-from wsapp.crm.customers.dedupe import reached_by
 from wsapp.crm.customers.models import CONTACT_ROLES, GENDERS, Contact, Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, may_do
 from wsapp.crm.customers.reveals import are_masked, may_reveal, reveal_phone, unmasked
 from wsapp.crm.customers.tags import known_tags
+from wsapp.crm.customers.telling import reached_by
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone
 from wsapp.db import db
 from wsapp.h5 import ownfields, panels, rows, words

@@ -7,11 +7,12 @@ from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.actions import MAX_PHONES
 from wsapp.crm.customers.asks import demand_asks_left, take_asks, too_many
-from wsapp.crm.customers.dedupe import MOST, find_duplicates, tell
+from wsapp.crm.customers.dedupe import find_duplicates
 from wsapp.crm.customers.merge import CHOICES, CUSTOM, LOSER, WINNER, merge_customers
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, find_customers, may_do
 from wsapp.crm.customers.reveals import are_masked
+from wsapp.crm.customers.telling import MOST, tell
 from wsapp.crm.customers.unmerge import find_merge, merges_of, undo_merge
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone, reads
 from wsapp.crm.fields.showing import change_shown, readable

@@ -5,8 +5,9 @@ from typing import Any
 
 from flask import g
 
-from wsapp.crm.customers.dedupe import Hit, admitted, duplicate_of
+from wsapp.crm.customers.dedupe import Hit
 from wsapp.crm.customers.dedupe_rules import BLOCK
+from wsapp.crm.customers.telling import admitted, duplicate_of
 from wsapp.problems import Duplicate, Problem
 
 

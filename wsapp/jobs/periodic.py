@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.bots.drafts import forget_drafts
-from wsapp.crm.customers.dedupe import KEYED, file_some
+from wsapp.crm.customers.filing import KEYED, file_some
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.groups.actions import forget_posts
 from wsapp.crm.mirrors.actions import look_at_everybody

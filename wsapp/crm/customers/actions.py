@@ -10,9 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from wsapp import clock
 from wsapp.crm.customers.asks import demand_asks_left
 from wsapp.crm.customers.clean import clean_line, clean_text, name_key, normal_phone
-from wsapp.crm.customers.dedupe import KEYED, Hit, refuse_known, remember, write_keys
+from wsapp.crm.customers.dedupe import Hit
 from wsapp.crm.customers.dedupe_rules import COMPOSITES
 from wsapp.crm.customers.families import would_turn_in_circles
+from wsapp.crm.customers.filing import KEYED, write_keys
 from wsapp.crm.customers.leads import await_response, respond
 from wsapp.crm.customers.models import KINDS, LEVELS, STAGES, Customer
 from wsapp.crm.customers.phones import phone_rows, set_phones
@@ -20,6 +21,7 @@ from wsapp.crm.customers.queries import demand_right, find_customer
 from wsapp.crm.customers.related import custom_of, custom_of_new
 from wsapp.crm.customers.stages import move_stage, refuse_step
 from wsapp.crm.customers.tags import keep_new_tags, tidy_tags
+from wsapp.crm.customers.telling import refuse_known, remember
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.access import demand_writable
 from wsapp.crm.fields.values import keep_findable

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.customers.asks import demand_asks_left
 from wsapp.crm.customers.clean import clean_line, clean_text, normal_phone
-from wsapp.crm.customers.dedupe import Hit, file_contacts, refuse_reached, remember
+from wsapp.crm.customers.dedupe import Hit
+from wsapp.crm.customers.filing import file_contacts
 from wsapp.crm.customers.models import CONTACT_ROLES, GENDERS, Contact, Customer
 from wsapp.crm.customers.queries import demand_right, visible_customers
 from wsapp.crm.customers.tags import keep_new_tags, tidy_tags
+from wsapp.crm.customers.telling import refuse_reached, remember
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.carriers import custom_after, custom_of_new, differences
 from wsapp.crm.fields.records import Records, carry, is_seen

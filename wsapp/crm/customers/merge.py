@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.customers.actions import MAX_PHONES
 from wsapp.crm.customers.belongings import end_former_ownership, join_coworkers, move_all
-from wsapp.crm.customers.dedupe import file_anew, forget_keys
+from wsapp.crm.customers.filing import file_anew, forget_keys
 from wsapp.crm.customers.models import Customer, CustomerMerge
 from wsapp.crm.customers.phones import set_phones, shared_phones
 from wsapp.crm.customers.queries import demand_right

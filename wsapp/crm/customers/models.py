@@ -55,7 +55,7 @@ class Customer(CorpScoped, Base):
     place_source: Mapped[str] = mapped_column(sa.String(10), default="")  # "visit", "manual"
     website: Mapped[str] = mapped_column(sa.String(200), default="")
     credit_code: Mapped[str] = mapped_column(sa.String(18), default="")  # unified social credit code
-    keyed: Mapped[int] = mapped_column(default=0, server_default="0")  # by which rules its keys were made, see dedupe
+    keyed: Mapped[int] = mapped_column(default=0, server_default="0")  # by which rules its keys were made, see filing
     merged_into_id: Mapped[str | None] = mapped_column(sa.String(40))  # the winner; then `deleted_at` is set, too
     tags: Mapped[list[str]] = mapped_column(Json, default=list)
     note: Mapped[str] = mapped_column(sa.String(1000), default="")
@@ -217,7 +217,7 @@ class Tag(CorpScoped, Base):
 
 
 class CustomerKey(CorpScoped, Base):
-    """Something by which a customer is known again (查重键), in normal form and with its kind before it, see `dedupe`.
+    """Something by which a customer is known again (查重键), in normal form and with its kind before it, see `filing`.
 
     `guard` repeats the value where no second customer may have it: that refuses the second of two simultaneous saves.
     """

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.customers.belongings import move_back, part_coworkers, resume_ownership
-from wsapp.crm.customers.dedupe import file_anew
 from wsapp.crm.customers.dedupe_rules import BLOCK, level
+from wsapp.crm.customers.filing import file_anew
 from wsapp.crm.customers.merge import LOSER, WINNER, as_changes, hold, plain
 from wsapp.crm.customers.models import Customer, CustomerMerge, CustomerPhone
 from wsapp.crm.customers.phones import set_phones

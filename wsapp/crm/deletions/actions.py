@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.customers.binned import forget_binned, keep_binned
 from wsapp.crm.customers.clean import clean_line
-from wsapp.crm.customers.dedupe import file_contacts
+from wsapp.crm.customers.filing import file_contacts
 from wsapp.crm.deletions import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.deletions.consequences import file_customer, recount, settle_primary
 from wsapp.crm.deletions.kinds import KINDS, customer_of, owner_of

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp.crm.customers.dedupe import file_anew
+from wsapp.crm.customers.filing import file_anew
 from wsapp.crm.customers.models import Contact, Customer
 from wsapp.crm.followups.actions import SHORTEST
 from wsapp.crm.followups.models import FollowUp

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import logs
-from wsapp.crm.customers.dedupe import code_key
+from wsapp.crm.customers.filing import code_key
 from wsapp.crm.customers.models import Contact, Customer, CustomerKey, CustomerPhone, StageChange
 from wsapp.crm.events.actions import guarded
 from wsapp.crm.events.models import Event
