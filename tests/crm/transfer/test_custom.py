@@ -211,3 +211,21 @@ def _io(body: bytes) -> Any:
     import io
 
     return io.BytesIO(body)
+
+
+def test_follow_ups_have_custom_columns_too(here: Flask, bring: Bring, ali: Member, guan: Member) -> None:
+    add_field({"object": "follow_up", "key": "mood", "label": "客户态度", "type": "single", "options": ["积极", "冷淡"],
+               "indexed": True}, actor=db.session.merge(guan))  # fmt: skip
+    create_customer({"name": "华星木业"}, actor=db.session.merge(ali))
+    before = snapshot()
+    rows = [["客户名称", "跟进时间", "跟进内容", "客户态度"], ["华星木业", "2021-03-04", "谈了价格", "积极"]]
+    job = bring(ali, csv_bytes([*rows, ["华星木业", "2021-03-05", "又谈了价格", "一般"]]), obj="follow_up")
+    assert counts(job) == (1, 0, 0, 1)
+    assert [(one["row"], one["field"]) for one in imports.told(job)] == [(3, "custom.mood")]
+    assert len(index()) == 1
+    own = db.session.merge(ali)
+    columns = table("follow_up", own)
+    (row,) = rows_of("follow_up", {}, columns, actor=own)
+    assert dict(zip((column.key for column in columns), row, strict=True))["custom.mood"] == "积极"
+    undo(job, ali)
+    assert (snapshot(), index()) == (before, [])

@@ -11,15 +11,19 @@ from wsapp.crm.customers.clean import clean_line, clean_text, normal_phone
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.values import new_values, number_all
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import sight
 from wsapp.crm.search.building import index_follow_ups
 from wsapp.crm.transfer.cells import Unreadable
+from wsapp.crm.transfer.custom import CustomCells
 from wsapp.crm.transfer.lines import CREATED, FAILED, Line
 from wsapp.crm.transfer.models import FAIL, ImportJob
 from wsapp.crm.transfer.people import People
-from wsapp.db import db, insert_rows, new_id
+from wsapp.db import db, new_id
+from wsapp.lots import insert_lot
+from wsapp.problems import Invalid
 from wsapp.texts import _
 
 MAX_TEXT = 3000
@@ -32,6 +36,7 @@ class FollowUpLots:
     def __init__(self, job: ImportJob, actor: Member) -> None:
         self.job, self.actor = job, actor
         self.people = People(sight(actor, "follow_up", "import"))
+        self.custom = CustomCells("follow_up", actor, self.people)
         self.before: dict[tuple[Any, ...], int] = {}
         self.rows_before: dict[str, int] = {}
         self.now = clock.now()
@@ -53,6 +58,7 @@ class FollowUpLots:
         """Forget rows that were decided and could not be written."""
         numbers = {line.number for line in lines}
         self.before = {key: row for key, row in self.before.items() if row not in numbers}
+        self.custom.forget(numbers)
 
     def _clean(self, line: Line) -> None:
         values = line.values
@@ -73,7 +79,14 @@ class FollowUpLots:
                 author = self.people.named(values["author"])
             except Unreadable as error:
                 line.fail("author", str(error))
-        values |= {"text": text, "outcome": outcome, "author": author, "kind": values.get("kind") or "phone"}
+        given = self.custom.read(line, values) if self.custom.fields else {}
+        values |= {
+            "given": given,
+            "text": text,
+            "outcome": outcome,
+            "author": author,
+            "kind": values.get("kind") or "phone",
+        }
 
     def _there(self, lines: Sequence[Line]) -> set[tuple[Any, ...]]:
         ids = sorted({line.values["customer_id"] for line in lines if line.outcome != FAILED})
@@ -90,12 +103,29 @@ class FollowUpLots:
             told("text", _("与第 %(row)d 行重复", row=self.before[key]))
         elif key in there:
             told("text", _("已有同样的跟进"))
-        else:
+        elif self._takes_custom(line):
             line.outcome, line.record_id = CREATED, new_id()
             self.before[key] = line.number
 
+    def _takes_custom(self, line: Line) -> bool:
+        """Work out a new follow-up's custom values; False where they stand against it."""
+        values, facts = line.values, {"kind": line.values["kind"]}
+        values["custom"] = {}
+        if not self.custom.fields:
+            return True
+        try:
+            given = values["given"]
+            values["custom"] = new_values("follow_up", given, actor=self.actor, facts=facts, numbered=False)
+        except Invalid as problem:
+            line.errors |= problem.fields
+            line.outcome = FAILED
+            return False
+        self.custom.meet(line, values["custom"])
+        return line.outcome != FAILED
+
     def _write(self, lines: Sequence[Line]) -> None:
-        insert_rows(
+        number_all("follow_up", [line.values["custom"] for line in lines])
+        insert_lot(
             FollowUp,
             [
                 {
@@ -105,6 +135,7 @@ class FollowUpLots:
                     "kind": line.values["kind"],
                     "text": line.values["text"],
                     "outcome": line.values["outcome"],
+                    "custom": line.values["custom"],
                     "happened_at": line.values["happened_at"],
                     "created_at": self.now,
                     "version": 1,
@@ -112,8 +143,9 @@ class FollowUpLots:
                 for line in lines
             ],
         )
+        self.custom.index_new((line.record_id, line.values["custom"]) for line in lines)
         self._move_last(lines)
-        insert_rows(Event, [self._event(line) for line in lines])
+        insert_lot(Event, [self._event(line) for line in lines])
         index_follow_ups([line.record_id for line in lines])
 
     def _move_last(self, lines: Sequence[Line]) -> None:
@@ -125,18 +157,18 @@ class FollowUpLots:
                 newest[line.values["customer_id"]] = line
         if not newest:
             return
-        columns = sa.select(Customer.id, Customer.last_followed_at).where(Customer.id.in_(sorted(newest)))
-        for row in db.session.execute(columns).all():
+        columns = sa.select(Customer.id, Customer.last_followed_at, Customer.clock_at)
+        for row in db.session.execute(columns.where(Customer.id.in_(sorted(newest)))).all():
             line = newest[row.id]
             at = line.values["happened_at"]
             if row.last_followed_at is not None and row.last_followed_at >= at:
                 continue
-            line.before = {"last_followed_at": row.last_followed_at}
-            line.after = {"last_followed_at": at}
+            line.before = {"last_followed_at": row.last_followed_at, "clock_at": row.clock_at}
+            line.after = {"last_followed_at": at, "clock_at": None}
             db.session.execute(
                 sa.update(Customer)
                 .where(Customer.id == row.id)
-                .values(last_followed_at=at)
+                .values(**line.after)
                 .execution_options(synchronize_session=False)
             )
 

@@ -13,14 +13,13 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.fields.access import reads, writes
 from wsapp.crm.fields.definitions import fields_of
+from wsapp.crm.fields.models import Field
 from wsapp.crm.fields.types import kind_of
 from wsapp.crm.org.models import Member
 from wsapp.crm.transfer.models import ImportMapping
 from wsapp.db import db, first, rows
 from wsapp.texts import lazy, mark
 
-WITH_CUSTOM = ("customer",)
-NO_TEXT = ("sub_table", "image", "file")
 LOOK_DOWN = 5  # rows in which a heading may stand: some books begin with a title
 CONTACTS = 3  # of one row
 
@@ -152,10 +151,15 @@ def columns_for(obj: str, actor: Member, *, out: bool = False) -> list[Column]:
 def _custom_columns(obj: str) -> list[Column]:
     """Return the corp's own fields as columns; what the program fills in, and what is no text, only goes out."""
     return [
-        Column(field.name, field.label, "custom", comes_in=kind_of(field).given and field.type not in NO_TEXT)
-        for field in (fields_of(obj).values() if obj in WITH_CUSTOM else ())
+        Column(field.name, field.label, "custom", comes_in=_is_typed(field))
+        for field in fields_of(obj).values()
         if field.type != "heading"
     ]
+
+
+def _is_typed(field: Field) -> bool:
+    kind = kind_of(field)
+    return kind.given and not kind.holds_files and field.type != "sub_table"
 
 
 def in_full(obj: str, key: str, actor: Member) -> bool:

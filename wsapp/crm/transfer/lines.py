@@ -97,7 +97,7 @@ def kinds_of(obj: str) -> Mapping[str, str]:
     return _KINDS[obj]
 
 
-MOMENTS = frozenset({"updated_at", "next_follow_at", "last_followed_at", "stage_since", "last_deal_at"})
+MOMENTS = frozenset({"updated_at", "next_follow_at", "last_followed_at", "stage_since", "last_deal_at", "clock_at"})
 
 
 def frozen(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -92,18 +92,27 @@ def _draw_customers(found: Sequence[Any], columns: Sequence[Column], actor: Memb
     owners = people([row.owner_id for row in found])
     numbers = phones_of([row.id for row in found])
     how = {column.key: access(actor, column.key) for column in columns}
-    keys = [column.key.removeprefix(PREFIX) for column in columns if column.key.startswith(PREFIX)]
-    custom = texts_of("customer", [row.custom for row in found], keys, actor=actor)
-    for row, texts in zip(found, custom, strict=True):
+    for row, texts in zip(found, _custom_texts("customer", found, columns, actor), strict=True):
         values = row._asdict()
         values["owner"] = _person(owners.get(row.owner_id))
         values["phones"] = numbers[row.id]
-        yield [
-            texts.get(column.key, "")
-            if column.key.startswith(PREFIX)
-            else _cell(column, values[column.key], how[column.key])
-            for column in columns
-        ]
+        yield _row(values, texts, columns, how)
+
+
+def _row(
+    values: Mapping[str, Any], custom: Mapping[str, str], columns: Sequence[Column], how: Mapping[str, str]
+) -> list[str]:
+    return [
+        custom.get(column.key, "")
+        if column.key.startswith(PREFIX)
+        else _cell(column, values[column.key], how[column.key])
+        for column in columns
+    ]
+
+
+def _custom_texts(obj: str, found: Sequence[Any], columns: Sequence[Column], actor: Member) -> list[dict[str, str]]:
+    keys = [column.key.removeprefix(PREFIX) for column in columns if column.key.startswith(PREFIX)]
+    return texts_of(obj, [row.custom for row in found], keys, actor=actor)
 
 
 def _person(found: tuple[str, str] | None) -> str:
@@ -134,12 +143,12 @@ def _draw_follow_ups(found: Sequence[Any], columns: Sequence[Column], actor: Mem
     seen = sa.select(Customer.id, Customer.name).where(Customer.id.in_(wanted), visible_customers(actor))
     names: dict[str, str] = {row.id: row.name for row in db.session.execute(seen)}
     how = {column.key: access(actor, column.key, "follow_up") for column in columns}
-    for row in found:
+    for row, texts in zip(found, _custom_texts("follow_up", found, columns, actor), strict=True):
         values = row._asdict()
         values["customer"] = names.get(row.customer_id, "")
         values["customer_id"] = row.customer_id if row.customer_id in names else ""
         values["author"] = _person(authors.get(row.author_id))
-        yield [_cell(column, values[column.key], how[column.key]) for column in columns]
+        yield _row(values, texts, columns, how)
 
 
 # --- cells --------------------------------------------------------------------------------------------------------

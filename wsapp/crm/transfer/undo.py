@@ -128,6 +128,7 @@ def _undo_follow_ups(made: Sequence[Entry]) -> None:
             one["kept"] = _("导入后有人改动过，未撤销")
     gone = [one for one in made if "kept" not in one]
     store.remove(FOLLOW_UP, [one["id"] for one in gone])
+    forget([one["id"] for one in gone])
     statement = sa.delete(FollowUp).where(FollowUp.id.in_([one["id"] for one in gone]))
     db.session.execute(statement.execution_options(synchronize_session=False))
     for one in gone:
@@ -140,6 +141,6 @@ def _move_last_back(customer_id: str, before: Mapping[str, Any], after: Mapping[
     statement = (
         sa.update(Customer)
         .where(Customer.id == customer_id, Customer.last_followed_at == after["last_followed_at"])
-        .values(last_followed_at=before["last_followed_at"])
+        .values(**before)
     )
     db.session.execute(statement.execution_options(synchronize_session=False))
