@@ -161,11 +161,13 @@ def measure(actor: Member) -> dict[str, float]:
 
 
 def _best(statement: Any) -> float:
+    # SQLite works in this thread, so what it costs can be told from what else runs on the machine.
+    tick = time.thread_time if db.engine.dialect.name == "sqlite" else time.perf_counter
     times = []
     for _round in range(ROUNDS):
-        started = time.perf_counter()
+        started = tick()
         db.session.execute(statement).all()
-        times.append(time.perf_counter() - started)
+        times.append(tick() - started)
     return min(times)
 
 
