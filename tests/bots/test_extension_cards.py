@@ -19,7 +19,7 @@ def warn(office: Office) -> str:
     customer_id = office.customer(NAME)
     old = sa.update(Customer).where(Customer.id == customer_id).values(created_at=clock.now() - timedelta(days=30))
     db.session.execute(old)
-    outbox.enqueue("recycle", {})
+    outbox.enqueue("recycle.nightly", {}, corp=False)
     db.session.commit()
     run_due(office.app)
     return customer_id
