@@ -126,9 +126,8 @@ def test_a_large_book_is_searched_as_well_and_as_quickly(
     if not os.environ.get("WSAPP_SOAK"):
         pytest.skip("make soak")
     fill([ali, bob, cha, guan], LARGE)
-    for who in (guan, ali):
+    for who in (guan, bob, ali):
         figures = measure(db.session.merge(who))
         report(figures, who.name)
-        if who is guan:
-            assert all(recall >= 0.95 for recall, _median, _slowest in figures.values()), figures
+        assert all(recall >= 0.95 for recall, _median, _slowest in figures.values()), figures
         assert all(median < SLOWEST for _recall, median, _slowest in figures.values()), figures
