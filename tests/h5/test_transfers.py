@@ -4,14 +4,18 @@ import io
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
+import sqlalchemy as sa
 from flask import Flask
 
 from tests.api.test_transfers import work
 from tests.cast import Cast
 from tests.crm.transfer.conftest import csv_bytes
+from wsapp import clock
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import set_rules
+from wsapp.crm.transfer.models import ExportJob
 from wsapp.db import corp_scope, db
 
 ROWS = [["公司", "手机", "神秘列"], ["华星木业", "13800138000", "展会"], ["", "1", ""], ["恒昌家具", "13800138001", ""]]
@@ -71,3 +75,37 @@ def test_an_export_with_consent(
     assert link
     assert "华星木业有限公司" in client.get(link.group(1)).data.decode("utf-8-sig")
     assert boss.get(link.group(1)).status_code == 404
+
+
+def test_the_link_of_a_file_waits_for_a_sign_in_and_ends(
+    app: Flask, cast: Cast, book: Any, sign_in: Callable[..., Any], post: Callable[..., Any], ali: Member, bob: Member
+) -> None:
+    client = sign_in(ali)
+    asked = {"object": "customer", "format": "csv", "whose": "mine", "order": ["name", "phones"], "columns": ["name"]}
+    page = post(ali, "/h5/exports", asked, client=client).location
+    work(app)
+    link = f"{page}/result"
+    stranger = app.test_client()
+    answer = stranger.get(link)
+    assert b"\xef\xbb\xbf" not in answer.data
+    assert link in (answer.text + unquote(answer.headers.get("Location", "")))  # where it goes on after the sign-in
+    assert sign_in(bob).get(link).status_code == 404
+    assert client.get(link).data.decode("utf-8-sig").splitlines()[0] == "客户名称"
+    with app.app_context(), corp_scope(cast.corp_id):
+        db.session.execute(sa.update(ExportJob).values(expires_at=clock.now()))
+        db.session.commit()
+    gone = client.get(link)
+    assert (gone.status_code, "文件不存在或链接已过期" in gone.text) == (404, True)
+
+
+def test_columns_move_without_script(
+    app: Flask, cast: Cast, sign_in: Callable[..., Any], post: Callable[..., Any], ali: Member
+) -> None:
+    client = sign_in(ali)
+    form = {"object": "customer", "format": "xlsx", "order": ["name", "phones", "level"], "columns": ["phones"]}
+    moved = post(ali, "/h5/exports", {**form, "move": "up:level"}, client=client)
+    order = re.findall(r'name="order" value="([\w.]+)"', moved.text)
+    assert (moved.status_code, order[:3]) == (200, ["name", "level", "phones"])
+    assert re.findall(r'name="columns" value="([\w.]+)" checked', moved.text) == ["phones"]
+    none = post(ali, "/h5/exports", {**form, "columns": []}, client=client)
+    assert (none.status_code, "请至少选择一列" in none.text) == (422, True)
