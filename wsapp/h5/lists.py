@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from wsapp import clock
 from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
-from wsapp.crm.customers.queries import LIST_COLUMNS, visible_customers
+from wsapp.crm.customers.queries import LIST_COLUMNS, own_customers, visible_customers
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.finding import ordered
@@ -74,9 +74,7 @@ def customer_list(
     level: Filter = None,
 ) -> Rows:
     """Return customers with their owner's name and their first phone number: all, one's own, or one's co-work."""
-    statement = _CUSTOMERS.where(visible_customers(actor))
-    if mine:
-        statement = statement.where(is_actor(Customer.owner_id, actor))
+    statement = _CUSTOMERS.where(own_customers(actor) if mine else visible_customers(actor))
     if shared:
         statement = statement.where(
             Customer.id.in_(sa.select(Coworker.customer_id).where(is_actor(Coworker.member_id, actor)))
