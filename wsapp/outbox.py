@@ -20,7 +20,18 @@ from sqlalchemy import event
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from wsapp import clock
-from wsapp.db import Base, BigId, Json, Moment, current_corp, database_now, db, insert_unless_there, is_postgresql
+from wsapp.db import (
+    Base,
+    BigId,
+    Json,
+    Moment,
+    current_corp,
+    database_now,
+    db,
+    dialect_insert,
+    insert_unless_there,
+    is_postgresql,
+)
 
 LEASE = timedelta(seconds=60)
 CRASH_PAUSE = timedelta(minutes=5)
@@ -117,9 +128,27 @@ def enqueue(
         "crashes": 0,
         "created_at": now,
     }
-    is_new = insert_unless_there(Outbox, row)
-    db.session().info["enqueued"] = True
-    return is_new
+    info = db.session().info
+    info["enqueued"] = True
+    if (collected := info.get("collected")) is not None:
+        collected.append(row)
+        return True
+    return insert_unless_there(Outbox, row)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Write what is put in within the block in one statement at its end: for much work that is certainly new."""
+    info = db.session().info
+    collected: list[dict[str, Any]] = []
+    info["collected"] = collected
+    try:
+        yield
+    finally:
+        del info["collected"]
+    if collected:
+        insert = dialect_insert(sa.inspect(Outbox).local_table).on_conflict_do_nothing()
+        db.session.execute(insert, collected)
 
 
 def ensure(kind: str, payload: dict[str, Any], *, key: str, due_at: datetime) -> None:

@@ -175,3 +175,15 @@ def _claims_elsewhere(app: Flask) -> list[outbox.Claim]:
     thread.start()
     thread.join(15)
     return found
+
+
+def test_work_put_in_together_is_all_there_and_each_key_once(here: Flask) -> None:
+    assert outbox.enqueue("event", {"event": "b"}, key="event:b")
+    with outbox.together():
+        for one in "abc":
+            outbox.enqueue("event", {"event": one}, key=f"event:{one}")
+        assert db.session.scalars(sa.select(Outbox.key).where(Outbox.key == "event:a")).all() == []
+    found = db.session.scalars(sa.select(Outbox.key).where(Outbox.key.startswith("event:")).order_by(Outbox.key))
+    assert [one for one in found if len(one) == len("event:a")] == ["event:a", "event:b", "event:c"]
+    outbox.enqueue("event", {"event": "d"}, key="event:d")
+    assert outbox.is_waiting("event:d")

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import clock
+from wsapp import clock, outbox
 from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.org.rules import rule
@@ -62,7 +62,7 @@ def recycle_together(leaving: Sequence[Leaving]) -> None:
     for one in leaving:
         if one.id in with_tasks:
             cancel_tasks_about(one.id, actor=None, reason=_("客户已进入公海：%(reason)s", reason=one.reason))
-    with db.session.no_autoflush:  # else each event is written by itself
+    with db.session.no_autoflush, outbox.together():  # else each event is written by itself
         for one in leaving:
             _record(one)
     db.session.flush()
