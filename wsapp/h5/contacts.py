@@ -221,6 +221,7 @@ def _conflict(contact: Contact, problem: Stale) -> dict[str, Any]:
         for field, (theirs, mine) in problem.changes.items()
         if field in words.CONTACT_FIELDS
     ]
+    differing += ownfields.differing("contact", problem.changes)
     return {"rows": differing, "who": _("同事"), "at": rows.moment(contact.updated_at)}
 
 

@@ -20,7 +20,6 @@ from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.fields.conditions import FACTS
-from wsapp.crm.fields.showing import change_shown
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.search import filters
 from wsapp.crm.search.views import default_view
@@ -404,11 +403,7 @@ def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
         for field, (theirs, mine) in problem.changes.items()
         if field in words.CUSTOMER_FIELDS and reads(g.member, field)
     ]
-    differing += [
-        change_shown("customer", field, mine, theirs)
-        for field, (theirs, mine) in problem.changes.items()
-        if field.startswith("custom.") and reads(g.member, field)
-    ]
+    differing += ownfields.differing("customer", problem.changes)
     at = rows.moment(latest.at if latest else customer.updated_at)
     return {"rows": differing, "who": who or _("系统"), "at": at}
 

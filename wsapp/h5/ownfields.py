@@ -7,9 +7,10 @@ from flask import g, request
 from werkzeug.datastructures import FileStorage
 
 from wsapp.crm.fields import forms
+from wsapp.crm.fields.access import reads
 from wsapp.crm.fields.attached import of_files
 from wsapp.crm.fields.models import Field
-from wsapp.crm.fields.showing import albums_of, facts_of
+from wsapp.crm.fields.showing import albums_of, change_shown, facts_of
 from wsapp.crm.fields.types import MOST_FILES
 from wsapp.db import db
 from wsapp.documents import keep_document
@@ -74,3 +75,15 @@ def shown(obj: str, custom: Mapping[str, Any] | None, own: Mapping[str, Any]) ->
         "own_facts": facts_of(obj, values, own, actor=g.member),
         "albums": albums_of(obj, values, actor=g.member) if values else [],
     }
+
+
+def differing(obj: str, changes: Mapping[str, tuple[Any, Any]]) -> list[tuple[str, str, str]]:
+    """Return what differs in own fields after somebody else saved, (label, mine, theirs), as far as one reads it.
+
+    `changes`: field → (theirs, mine), see `Stale`.
+    """
+    return [
+        change_shown(obj, field, mine, theirs)
+        for field, (theirs, mine) in changes.items()
+        if field.startswith("custom.") and reads(g.member, field, obj)
+    ]

@@ -179,6 +179,7 @@ def _conflict(task: Task, problem: Stale) -> dict[str, Any]:
         for field, (theirs, mine) in problem.changes.items()
         if field in words.TASK_FIELDS and reads(g.member, field, "task")
     ]
+    differing += ownfields.differing("task", problem.changes)
     return {"rows": differing, "who": lists.last_actor(task.id) or _("系统"), "at": rows.moment(task.updated_at)}
 
 
