@@ -34,10 +34,11 @@ from wsapp.crm.pools.queries import all_pools, make_first_pool
 from wsapp.crm.pools.settings import make_pool
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.actions import ask_to_share
-from wsapp.crm.transfer import imports
+from wsapp.crm.transfer import imports, running
 from wsapp.crm.transfer.models import QUEUED
 from wsapp.db import current_corp, db, rows
 from wsapp.demo import book_words as words
+from wsapp.house import zone
 from wsapp.outbox import Outbox
 
 MASKED = {"customer": {"phones": "masked", "address": "read"}}
@@ -223,8 +224,8 @@ class Book:
         imports.prepare(job, actor=self.people.seller)
         job.state = QUEUED
         db.session.flush()
-        lots = imports.open_lots(job.id)
-        while imports.run_batch(lots):
+        lots = running.open_lots(job.id)
+        while running.run_batch(lots):
             pass
 
     def keep_two_alike(self) -> None:
@@ -253,7 +254,8 @@ class Book:
         add_coworker(mine[0], colleague, may_edit=True, actor=seller)
         add_coworker(mine[1], colleague, may_edit=False, actor=seller)
         add_coworker(theirs[0], seller, may_edit=True, actor=colleague)
-        monday = clock.now() + timedelta(days=7 - clock.now().weekday())
+        today = clock.today(zone())
+        monday = clock.start_of_day(today + timedelta(days=7 - today.weekday()), zone())
         name_deputy(colleague, seller, starts_at=monday, ends_at=monday + timedelta(days=5), actor=colleague)
         hidden = next(one for one in theirs[1:] if one.phones)
         ask_to_share([f"phones:{hidden.phones[0]}"], actor=seller, reason="客户的新厂在我负责的片区，想一起拜访。")
