@@ -19,6 +19,7 @@ from wsapp.crm.fields.models import CustomField, Field
 from wsapp.crm.fields.roles import rule_field
 from wsapp.crm.fields.showing import outward
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.role_actions import save_role
 from wsapp.db import db, first, rows
 from wsapp.problems import Duplicate, Invalid
 
@@ -177,3 +178,12 @@ def test_what_a_hidden_field_is_worked_into_is_hidden(here: Flask, ali: Member, 
     rule_field("customer", "custom.cost", {"seller": "hidden"}, actor=guan)
     assert access(ali, "custom.twice") == "hidden"
     assert access(guan, "custom.twice") == "edit"
+
+
+def test_a_role_that_is_saved_keeps_what_it_says_of_custom_fields(here: Flask, ali: Member, guan: Member) -> None:
+    for obj in ("customer", "contact"):
+        add_field({"object": obj, "key": "cost", "label": "成本", "type": "money"}, actor=guan)
+        rule_field(obj, "custom.cost", {"seller": "hidden"}, actor=guan)
+    save_role("seller", name="", grants={}, fields={"customer": {"note": "read"}}, actor=guan)
+    assert [access(ali, name) for name in ("custom.cost", "note")] == ["hidden", "read"]
+    assert access(ali, "custom.cost", "contact") == "hidden"

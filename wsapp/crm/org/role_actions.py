@@ -24,7 +24,10 @@ LONGEST_AWAY = timedelta(days=92)
 
 
 def save_role(key: str, *, name: str, grants: Mapping[str, Any], fields: Mapping[str, Any], actor: Member) -> None:
-    """Keep a role's name, scopes and field rules. Raises Forbidden, NotFound, Invalid (the administrator's stays)."""
+    """Keep a role's name, scopes and field rules; rules of custom fields that are not named here stay as they are.
+
+    Raises Forbidden, NotFound, Invalid (the administrator's stays).
+    """
     _demand_admin(actor)
     known = definitions().get(key)
     if known is None:
@@ -35,7 +38,8 @@ def save_role(key: str, *, name: str, grants: Mapping[str, Any], fields: Mapping
     if not name and key not in BUILT_IN:
         raise Invalid({"name": _("请填写角色名称")})
     row = _row(key)
-    row.name, row.grants, row.fields = name, _clean_grants(grants), _clean_fields(fields)
+    row.name, row.grants = name, _clean_grants(grants)
+    row.fields = _with_own(known.fields, fields)
     row.updated_at = clock.now()
     changed()
 
@@ -122,6 +126,16 @@ def _clean_grants(grants: Mapping[str, Any]) -> dict[str, Any]:
                 raise Invalid({f"grant.{obj}.{action}": _("请至少选择一个部门")})
             kept = {"scope": scope, "departments": departments} if scope == "chosen" else scope
             clean.setdefault(obj, {})[action] = kept
+    return clean
+
+
+def _with_own(present: Mapping[str, Mapping[str, str]], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the field rules that are given, and those of custom fields, which are set at the fields themselves."""
+    clean = _clean_fields(fields)
+    for obj, rules in present.items():
+        for name, how in rules.items():
+            if name.startswith("custom.") and name not in fields.get(obj, {}):
+                clean.setdefault(obj, {})[name] = how
     return clean
 
 
