@@ -61,7 +61,7 @@ def book(number: int) -> bytes:
 
 def ours(body: bytes, actor: Any) -> float:
     """Import a workbook; returns rows/s."""
-    from wsapp.crm.transfer import imports
+    from wsapp.crm.transfer import imports, running
     from wsapp.db import db
 
     began = time.perf_counter()
@@ -69,8 +69,8 @@ def ours(body: bytes, actor: Any) -> float:
     imports.prepare(job, actor=actor)
     job.state = "queued"
     db.session.commit()
-    lots = imports.open_lots(job.id)
-    while imports.run_batch(lots):
+    lots = running.open_lots(job.id)
+    while running.run_batch(lots):
         db.session.commit()
     db.session.commit()
     took = time.perf_counter() - began

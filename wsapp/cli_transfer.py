@@ -59,7 +59,7 @@ def _import(name: str, obj: str, doc: str) -> None:
 
 def _take(file: Path, member: Any, obj: str, *, dry_run: bool, on_duplicate: str) -> "ImportJob":
     """Take all rows of a file, committing lot by lot."""
-    from wsapp.crm.transfer import imports
+    from wsapp.crm.transfer import imports, running
     from wsapp.crm.transfer.models import QUEUED
     from wsapp.db import db
 
@@ -69,10 +69,10 @@ def _take(file: Path, member: Any, obj: str, *, dry_run: bool, on_duplicate: str
     job.state = QUEUED
     db.session.commit()
     with click.progressbar(length=job.total, label=file.name, file=sys.stderr) as bar:
-        lots = imports.open_lots(job.id)
+        lots = running.open_lots(job.id)
         done = 0
         while lots is not None:
-            more = imports.run_batch(lots)
+            more = running.run_batch(lots)
             db.session.commit()
             bar.update(lots.job.done - done)
             done = lots.job.done

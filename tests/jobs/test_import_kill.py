@@ -18,7 +18,7 @@ from tests.crm.transfer.conftest import csv_bytes
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.events.models import Event
 from wsapp.crm.org.models import Member
-from wsapp.crm.transfer import imports
+from wsapp.crm.transfer import imports, running
 from wsapp.crm.transfer.models import DONE, ImportBatch, ImportJob
 from wsapp.db import db, reading
 
@@ -74,7 +74,7 @@ def test_every_row_is_there_once(here: Flask, ali: Member, tmp_path: Path) -> No
     finally:
         worker.kill()
         worker.wait(10)
-    found = imports.held(job_id)
+    found = running.held(job_id)
     assert found is not None
     assert (found.done, found.created, found.skipped, found.failed) == (ROWS, FRESH, ROWS - FRESH, 0)
     assert [one["row"] for one in imports.told(found, ("skipped",))] == list(range(FRESH + 2, ROWS + 2))

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from wsapp.crm.transfer import exports, imports
+from wsapp.crm.transfer import exports, imports, running
 from wsapp.crm.transfer.models import FAILED, ExportJob
 from wsapp.db import db, first, reading
 from wsapp.jobs.runner import Desk, Later
@@ -12,9 +12,9 @@ from wsapp.texts import _
 
 def run_import(claim: Claim, desk: Desk) -> None:
     """Take an import's rows. Whoever comes after a killed worker goes on behind the last lot that was committed."""
-    lots = imports.open_lots(claim.payload["job"])
+    lots = running.open_lots(claim.payload["job"])
     db.session.commit()
-    while lots is not None and imports.run_batch(lots):
+    while lots is not None and running.run_batch(lots):
         db.session.commit()
         if desk.is_stopping() and not lots.job.dry_run:
             raise Later("stopping", after=0, counted=False)
@@ -22,7 +22,7 @@ def run_import(claim: Claim, desk: Desk) -> None:
 
 def undo_import(claim: Claim, desk: Desk) -> None:
     """Take an import back, the newest lot first."""
-    while (job := imports.held(claim.payload["job"])) is not None and imports.undo_next(job):
+    while (job := running.held(claim.payload["job"])) is not None and imports.undo_next(job):
         db.session.commit()
         if desk.is_stopping():
             raise Later("stopping", after=0, counted=False)
@@ -30,7 +30,7 @@ def undo_import(claim: Claim, desk: Desk) -> None:
 
 def bury_import(claim: Claim, reason: str) -> None:
     """Say on the import's page that it will not go on."""
-    job = imports.held(claim.payload["job"])
+    job = running.held(claim.payload["job"])
     if job is not None:
         job.state, job.fault = FAILED, _("导入中断，请联系管理员查看后台任务")
 

@@ -10,7 +10,7 @@ import xlsxwriter
 from flask import Flask
 
 from wsapp.crm.org.models import Member
-from wsapp.crm.transfer import imports
+from wsapp.crm.transfer import imports, running
 from wsapp.crm.transfer.models import ImportJob
 from wsapp.db import db
 
@@ -46,12 +46,12 @@ def xlsx_bytes(rows: Rows, merged: Sequence[tuple[int, int, int, int, Any]] = ()
 
 def run_import(job: ImportJob) -> ImportJob:
     """Take all rows of an import that is in line, committing each lot; returns it as the database has it."""
-    lots = imports.open_lots(job.id)
+    lots = running.open_lots(job.id)
     db.session.commit()
-    while lots is not None and imports.run_batch(lots):
+    while lots is not None and running.run_batch(lots):
         db.session.commit()
     db.session.commit()
-    found = imports.held(job.id)
+    found = running.held(job.id)
     assert found is not None
     db.session.commit()
     return found

@@ -16,7 +16,7 @@ from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
-from wsapp.crm.transfer import imports
+from wsapp.crm.transfer import imports, running
 from wsapp.crm.transfer.models import ImportBatch, ImportJob
 from wsapp.db import Base, db
 from wsapp.problems import Forbidden, Invalid
@@ -236,7 +236,7 @@ def test_follow_ups_keep_their_author_and_their_time(bring: Bring, bob: Member, 
 def undo(job: ImportJob, actor: Member) -> ImportJob:
     imports.ask_undo(job, actor=db.session.merge(actor))
     db.session.commit()
-    while (found := imports.held(job.id)) is not None and imports.undo_next(found):
+    while (found := running.held(job.id)) is not None and imports.undo_next(found):
         db.session.commit()
     db.session.commit()
     assert found is not None
@@ -291,10 +291,10 @@ def test_an_import_that_was_broken_off_goes_on_where_it_was(here: Flask, ali: Me
     imports.prepare(job, actor=own)
     imports.start(job)
     db.session.commit()
-    lots = imports.open_lots(job.id)
-    imports.run_batch(lots)
+    lots = running.open_lots(job.id)
+    running.run_batch(lots)
     db.session.commit()
-    imports.run_batch(lots)
+    running.run_batch(lots)
     db.session.rollback()  # as a worker does that is killed in the middle of a lot
     again = run_import(job)
     assert counts(again) == (1_000, 0, 300, 0)
