@@ -66,7 +66,9 @@ def queries() -> Iterator[dict[str, str]]:
     one = LEFT["customer"]
     found = {"stage": one["stage"], "level": one["level"], "tag": one["tags"][0], "custom.secret": "暗号是长江七号"}
     found |= {"region": one["city"], "next": "week", "last": "30", "source": one["source"], "industry": one["industry"]}
-    assert {*filters._registered} <= {*found, *twins.STRUCTURE}, "a filter without a value here"
+    found |= {name: one[name] for name in ("kind", "size", "address", "website", "note")}
+    found |= {"phone": LEFT["phones"]["customer"], "visited": "30"}
+    assert {*filters._registered} <= {*found, *twins.STRUCTURE, "created"}, "a filter without a value here"
     for name, value in found.items():
         yield {name: str(value)}
     yield {"custom": '{"secret": "暗号是长江七号"}'}
