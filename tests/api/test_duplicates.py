@@ -163,6 +163,9 @@ def test_merge_and_undo(me: Rest, huaxing: dict[str, Any]) -> None:
     assert [one["id"] for one in me.items("/customers")] == [huaxing["id"]]
     assert [one["id"] for one in me.items(f"/customers/{huaxing['id']}/follow-ups")] == [log["id"]]
     assert [one["id"] for one in me.items(f"/customers/{huaxing['id']}/contacts")] == [contact["id"]]
+    for old_id in (f"/customers/{other['id']}/follow-ups", f"/follow-ups?customer={other['id']}"):
+        assert [one["id"] for one in me.items(old_id)] == [log["id"]], old_id
+    assert [one["id"] for one in me.items(f"/contacts?customer={other['id']}")] == [contact["id"]]
     assert me.post("/customers", {"name": "又一家", "phones": ["13900139000"]}).status_code == 409
 
     undone = me("DELETE", f"/customers/{other['id']}/merge")
