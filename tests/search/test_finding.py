@@ -1,5 +1,7 @@
 """What is found by what, as soon as it is saved, and by whom."""
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 from flask import Flask
 
@@ -9,7 +11,7 @@ from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.org.models import Member
 from wsapp.crm.search import building
 from wsapp.crm.search.queries import matching
-from wsapp.db import db
+from wsapp.db import corp_scope, db
 
 
 def found(text: str, actor: Member) -> list[str]:
@@ -65,3 +67,13 @@ def test_an_edit_is_found_and_what_was_is_not(here: Flask, ali: Member) -> None:
     db.session.commit()
     assert found("华星", owner) == found("8000", owner) == []
     assert found("恒泰", owner) == found("2222", owner) == ["恒泰建材商行"]
+
+
+def test_all_that_was_found_is_one_tap_away(app: Flask, see: Callable[..., str], ali: Member, bob: Member) -> None:
+    with app.app_context(), corp_scope(ali.corp_id):
+        for number in range(7):
+            create_customer({"name": f"恒泰建材{number}号店"}, actor=db.session.merge(ali))
+        db.session.commit()
+    for who, count in ((ali, 7), (bob, 7)):
+        link = see(who, "/h5/search?q=恒泰").split('href="/h5/customers?q=')[1].split('"')[0].replace("&amp;", "&")
+        assert see(who, f"/h5/customers?q={link}").count("恒泰建材") >= count

@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import SORTS
+from wsapp.crm.org.queries import leads_others
 from wsapp.crm.search import box
 from wsapp.crm.search.queries import is_enough, matching
 from wsapp.h5 import lists, rows
@@ -44,6 +45,7 @@ def page() -> str:
         found=found,
         customers=customers,
         more=more,
+        scope="team" if leads_others(g.member) else None,
         is_guess=is_guess,
         contacts=contacts,
         follow_ups=follow_ups,
