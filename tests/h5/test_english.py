@@ -36,6 +36,7 @@ DATA = [
     "准备合同",
     "看了仓库",
     "寄样品",
+    "木业有限公司",  # where a search marks the 华星 before it
     "华星",
     "测试企业",
     "华南销售部",
