@@ -161,12 +161,14 @@ def night(app: Flask, cast: Cast, folder: Path, clock_file: Path, *, kills: int 
     command += [str(folder / "data" / "config.toml"), CORP, str(clock_file)]
     began = time.monotonic()
     for kill in range(kills):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        errors = (folder / "errors").open("w+")
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
         wanted = CUSTOMERS * 0.5 * (kill + 1) / (kills + 1)
         while moved(app, cast) < wanted and process.poll() is None:
             time.sleep(0.02 if not BIG else 0.5)
         process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "it was over before it could be killed"
+        assert process.wait() == -signal.SIGKILL, f"over before it could be killed: {(folder / 'errors').read_text()}"
+        errors.close()
         assert CUSTOMERS * 0.9 > moved(app, cast) >= wanted
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
