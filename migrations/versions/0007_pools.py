@@ -141,7 +141,16 @@ def _recycling() -> None:
 
 
 def downgrade() -> None:
-    for table in ("extension_request", "recycle_run", "owner_clock", "handover", "pool_view", "pool_day", "ownership", "pool"):
+    for table in (
+        "extension_request",
+        "recycle_run",
+        "owner_clock",
+        "handover",
+        "pool_view",
+        "pool_day",
+        "ownership",
+        "pool",
+    ):
         op.drop_table(table)
     op.drop_index("ix_customer_pool", "customer")
     with op.batch_alter_table("customer") as batch:

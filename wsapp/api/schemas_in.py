@@ -487,7 +487,7 @@ class FieldChange(Body):
 
 
 class FieldNew(FieldChange):
-    """A new custom field. Without a `key` one is made up; of a cascading choice the options are paths: `East/Shanghai`."""
+    """A new custom field. Without a `key` one is made up; options of a cascading choice are paths: `East/Shanghai`."""
 
     object: FieldObject = "customer"
     key: str = Field("", max_length=40)

@@ -11,7 +11,7 @@ from wsapp.outbox import Claim
 
 
 def delete_many(claim: Claim, desk: Desk) -> None:
-    """Delete, or bring back, the next lot of a run; the next one is work of its own, so that a killed worker loses nothing."""
+    """Delete, or bring back, the next lot of a run; each is work of its own, so that a killed worker loses nothing."""
     go_on(claim.payload["run"])
 
 
