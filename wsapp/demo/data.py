@@ -104,6 +104,7 @@ class DemoFirm(Firm):
     ) -> None:
         super().__init__(owners, chance, areas=[_area(here)])
         self.here = here
+        self.aside = random.Random("demo/aside")
         self.midnight = clock.start_of_day(clock.today(zone()), zone())
         self.reminders: list[Row] = []
         self.open_tasks = 0
@@ -119,10 +120,16 @@ class DemoFirm(Firm):
             (self._add_visit if len(self.customers) % 3 == 0 else self._add_follow_up)(customer, at)
         else:
             # Nobody loses the whole book while the clock is moved: a few leave for the pool within days, no more.
-            days = NEGLECTED_DAYS if len(self.customers) % NEGLECTED_EACH == 0 else self.chance.randrange(1, 6)
+            days = NEGLECTED_DAYS if len(self.customers) % NEGLECTED_EACH == 0 else self.aside.randrange(1, 6)
             recent = self.now - DAY * days
             if customer["last_followed_at"] is None or customer["last_followed_at"] < recent:
-                self._add_follow_up(customer, recent)
+                self._keep_in_touch(customer, recent)
+
+    def _keep_in_touch(self, customer: Row, at: datetime) -> None:
+        """Log a follow-up by a chance of its own: who owns what, and when it falls due, stays as it is."""
+        main, self.chance = self.chance, self.aside
+        self._add_follow_up(customer, at)
+        self.chance = main
 
     def _add_task(self, customer: Row) -> None:
         if len(self.customers) % 2 == 0:
