@@ -93,7 +93,7 @@ def test_a_page_stays_right_when_rows_come_in_between(me: Rest) -> None:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_page_costs_at_most_four_statements(
+def test_a_page_costs_few_statements(
     full: Rest, rest: MakeRest, ali: Member, bob: Member, guan: Member, name: str
 ) -> None:
     for who in (ali, bob, guan):
@@ -101,7 +101,8 @@ def test_a_page_costs_at_most_four_statements(
         client.get("/tasks?limit=1")  # the first call of a token notes its use
         with counting() as sent:
             assert client.get(f"/{name}?limit=5").status_code == 200
-        assert len(sent) <= MOST_STATEMENTS, "\n".join(sent)
+        # Of customers it is asked first whether one co-works on any: who does not has a list that an index orders.
+        assert len(sent) <= MOST_STATEMENTS + (name == "customers"), "\n".join(sent)
 
 
 # --- members and departments --------------------------------------------------------------------------------------

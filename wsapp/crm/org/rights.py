@@ -146,39 +146,60 @@ def _read_delegations() -> Any:
 
 # --- departments --------------------------------------------------------------------------------------------------
 
-_LED = Kept(sa.select(Membership.department_id).where(Membership.member_id == sa.bindparam("member"), Membership.leads))
-
 
 def _led(actor: Member) -> tuple[str, ...]:
+    """Return the departments that the actor leads. The same statement finds who belongs to them and below."""
     if "_led" not in actor.__dict__:
-        actor.__dict__["_led"] = tuple(row.department_id for row in _LED.all(member=actor.id))
-    led: tuple[str, ...] = actor.__dict__["_led"]
-    return led
+        found = _TEAM.all(member=actor.id)
+        led = tuple(sorted({row.department_id for row in found}))
+        actor.__dict__["_led"] = led
+        _kept_people(actor)[led, True] = frozenset(row.member_id for row in found)
+    known: tuple[str, ...] = actor.__dict__["_led"]
+    return known
 
 
 def _own_departments(actor: Member) -> tuple[str, ...]:
     return tuple(rows(sa.select(Membership.department_id).where(Membership.member_id == actor.id)))
 
 
-def _people(below: bool) -> sa.Select[str]:
+def _people(below: bool, *columns: Any) -> tuple[sa.Select[Any], Any]:
+    """Return the select of who belongs to departments, and the alias of these departments to name them by."""
     there, top = aliased(Department), aliased(Department)
     # Compared as text, not with LIKE: a host's department id may hold a wildcard.
     covered = sa.func.substr(there.path, 1, sa.func.length(top.path)) == top.path if below else there.id == top.id
-    return (
-        sa.select(Membership.member_id)
+    found = (
+        sa.select(Membership.member_id, *columns)
         .join(there, sa.and_(there.id == Membership.department_id, there.corp_id == Membership.corp_id))
         .join(top, sa.and_(covered, top.corp_id == there.corp_id))
-        .where(one_of(top.id, "departments"))
         .distinct()
     )
+    return found, top
 
 
-_PEOPLE_OF, _PEOPLE_BELOW = Kept(_people(below=False)), Kept(_people(below=True))
+def _people_of_given(below: bool) -> sa.Select[Any]:
+    found, top = _people(below)
+    return found.where(one_of(top.id, "departments"))
+
+
+def _team() -> sa.Select[Any]:
+    own = aliased(Membership)
+    found, top = _people(True, own.department_id)
+    leads = sa.and_(own.department_id == top.id, own.corp_id == top.corp_id, own.leads)
+    return found.join(own, leads).where(own.member_id == sa.bindparam("member"))
+
+
+_PEOPLE_OF, _PEOPLE_BELOW = Kept(_people_of_given(below=False)), Kept(_people_of_given(below=True))
+_TEAM = Kept(_team())
+
+
+def _kept_people(actor: Member) -> dict[tuple[tuple[str, ...], bool], frozenset[str]]:
+    kept: dict[tuple[tuple[str, ...], bool], frozenset[str]] = actor.__dict__.setdefault("_people", {})
+    return kept
 
 
 def _people_in(actor: Member, departments: tuple[str, ...], *, below: bool) -> frozenset[str]:
     """Return who belongs to departments; one statement for all rights of the actor that reach as far."""
-    kept: dict[tuple[tuple[str, ...], bool], frozenset[str]] = actor.__dict__.setdefault("_people", {})
+    kept = _kept_people(actor)
     if (departments, below) not in kept:
         statement = _PEOPLE_BELOW if below else _PEOPLE_OF
         found = statement.all(departments=list(departments))
