@@ -56,7 +56,6 @@ def upgrade() -> None:
         # Which values are frequent depends on the field; without this the planner takes yes for a rare word.
         op.execute("CREATE STATISTICS st_custom_value_found (mcv) ON corp_id, field_id, sort_key FROM custom_value")
 
-
     with op.batch_alter_table("stored_file") as table:
         table.add_column(sa.Column("part", sa.String(60), nullable=False, server_default=""))
         table.add_column(sa.Column("name", sa.String(120), nullable=False, server_default=""))
