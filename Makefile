@@ -71,8 +71,8 @@ test-postgresql: $(DEV)
 
 soak: $(DEV) ## long runs under faults and load
 	@scripts/system-packages.sh
-	WSAPP_SOAK=1 WSAPP_FUZZ=50000 WSAPP_TEST_DATABASE=sqlite $(PYTEST) -m soak --timeout=7200 $(TESTS)
-	WSAPP_SOAK=1 WSAPP_FUZZ=50000 WSAPP_TEST_DATABASE=postgresql $(PYTEST) -m soak --timeout=7200 $(TESTS)
+	WSAPP_SOAK=1 WSAPP_FUZZ=50000 WSAPP_TEST_DATABASE=sqlite $(PYTEST) -m 'soak or long' --timeout=7200 $(TESTS)
+	WSAPP_SOAK=1 WSAPP_FUZZ=50000 WSAPP_TEST_DATABASE=postgresql $(PYTEST) -m 'soak or long' --timeout=7200 $(TESTS)
 
 bench: $(DEV) ## benchmarks, as ratios within one run
 	@$(BIN)/python scripts/bench.py

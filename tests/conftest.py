@@ -26,13 +26,17 @@ from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.org.models import Member
 
 DATABASE = os.environ.get("WSAPP_TEST_DATABASE", "sqlite")
+SOAK = "WSAPP_SOAK" in os.environ
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL, run only what touches a database: the rest has run on SQLite."""
-    if DATABASE == "sqlite":
-        return
-    wanted = [item for item in items if "database_url" in item.fixturenames]  # type: ignore[attr-defined]
+    """On PostgreSQL, run only what touches a database: the rest has run on SQLite. What is long waits for the soak."""
+    wanted = [
+        item
+        for item in items
+        if (DATABASE == "sqlite" or "database_url" in item.fixturenames)  # type: ignore[attr-defined]
+        and (SOAK or item.get_closest_marker("long") is None)
+    ]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = wanted
 

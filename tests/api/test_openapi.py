@@ -111,7 +111,7 @@ def records(me: Rest, rest: Callable[..., Rest], guan: Member, huaxing: dict[str
     }
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [8, pytest.param(100, marks=pytest.mark.long)])
 def test_the_api_keeps_to_its_description_whatever_is_sent(
     app: Flask,
     rest: Callable[..., Rest],

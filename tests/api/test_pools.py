@@ -285,7 +285,7 @@ def all_at_once(clients: list[Rest], paths: list[str]) -> list[Any]:
         return list(pool.map(claim, clients, paths))
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [100, pytest.param(200, marks=pytest.mark.long)])
 def test_of_many_claims_at_once_one_wins(app: Flask, cast: Cast, me: Rest, work: Any, count: int) -> None:
     me.items("/pools")
     (customer,) = work(lambda: put_into_pool(1))

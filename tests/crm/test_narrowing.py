@@ -171,7 +171,7 @@ def _best(statement: Any) -> float:
     return min(times)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_large_book_is_narrowed_quickly(here: Flask, ali: Member, guan: Member) -> None:
     ids = {}

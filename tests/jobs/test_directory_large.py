@@ -1,6 +1,5 @@
 """Large corps: 3,000 people always, 30,000 at length; calls counted at the host, memory measured."""
 
-import os
 import tracemalloc
 from pathlib import Path
 
@@ -50,9 +49,8 @@ def test_a_department_of_three_thousand_comes_as_one_answer_and_goes_in_by_lots(
         assert firm.calls() == firm.fewest_calls()
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.skipif("WSAPP_SOAK" not in os.environ, reason="minutes long: see `make soak`")
 @pytest.mark.parametrize("host", HOSTS)
 def test_thirty_thousand_people_in_bounded_memory(host: str, database_url: str, tmp_path: Path) -> None:
     """What a run holds at a time does not grow with the corp: the emulator's own people are there before the count."""

@@ -117,7 +117,7 @@ def test_everybody_sees_the_same_on_every_surface(calm_app: Flask, world: World)
     check(calm_app, world, step=PART)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @settings(max_examples=2000, **CALM)
 @given(world=worlds())

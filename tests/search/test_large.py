@@ -118,13 +118,11 @@ def test_a_small_book_is_searched_well(here: Flask, guan: Member, ali: Member) -
     assert all(recall >= 0.95 for recall, _median, _slowest in figures.values()), figures
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_large_book_is_searched_as_well_and_as_quickly(
     here: Flask, guan: Member, ali: Member, bob: Member, cha: Member
 ) -> None:
-    if not os.environ.get("WSAPP_SOAK"):
-        pytest.skip("make soak")
     fill([ali, bob, cha, guan], LARGE)
     for who in (guan, bob, ali):
         figures = measure(db.session.merge(who))

@@ -136,7 +136,7 @@ def test_no_text_at_all_reaches_a_statement(told: list[str], ali: Member, payloa
     _never_told(told, ali, payload)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(payload=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=200))
 def test_no_text_of_ten_thousand_reaches_a_statement(told: list[str], ali: Member, payload: str) -> None:

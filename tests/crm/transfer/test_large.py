@@ -129,7 +129,7 @@ def test_a_thousand_rows(bring: Callable[..., ImportJob], ali: Member, kind: str
     round_trip(bring, ali, 1_000, kind)
 
 
-@pytest.mark.soak
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_ten_thousand_rows(bring: Callable[..., ImportJob], ali: Member, kind: str) -> None:
