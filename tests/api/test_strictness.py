@@ -22,7 +22,7 @@ from wsapp.db import db, every_corp
 
 
 def nested(depth: int) -> bytes:
-    return b'{"name":"' + b'x", "custom":' + b'{"a":' * (depth - 1) + b"1" + b"}" * (depth - 1) + b"}"
+    return b'{"name":"' + b'xx", "custom":' + b'{"a":' * (depth - 1) + b"1" + b"}" * (depth - 1) + b"}"
 
 
 BAD_BODIES: dict[str, bytes] = {

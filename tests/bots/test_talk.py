@@ -182,7 +182,7 @@ def test_in_a_group_numbers_are_masked_and_writing_moves_to_the_single_chat(offi
     office.customer("上海森林木业有限公司", phones=["13800138000"], note="前台 021-26001234")
     office.say("查 森林", group=GROUPS["dingtalk"])
     said = next(one for one in reversed(office.chat(office.colleague)) if one.get("group_id"))
-    assert "138····8000" in said["text"]
+    assert "138＊＊＊＊8000" in said["text"]
     assert "13800138000" not in str(office.chat(office.colleague))
     assert said["called"] == [office.seller]
     office.say("记 森林 客户电话改为13900139000", group=GROUPS["dingtalk"])

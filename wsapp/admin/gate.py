@@ -41,7 +41,8 @@ def show(template: str, here: str, **values: Any) -> str:
     """Render a page of the console; `here` names its place in the menu."""
     place = menu.place(here)
     is_below = place is not None and request.path != place.url
-    is_admin = g.member.is_admin  # an auditor has one page of the console, and no way to the others
+    # An auditor has one page of the console, and no way to the others; the first run has nobody signed in.
+    is_admin = g.member is not None and g.member.is_admin
     console = {
         "here": here,
         "title": _("管理后台") if place is None else str(place.label),
