@@ -152,8 +152,9 @@ ROUTES: dict[str, Route] = {
     "POST /h5/share-requests/<key:request_id>/answer": Route(MEMBER, form={"answer": "share_hand"}),
     "POST /h5/customers/<key:customer_id>/phones/<int:position>": Route(MEMBER),
     "GET /h5/customers/<key:customer_id>/why": Route(MEMBER),
-    "GET /h5/me/deputy": Route(MEMBER),
-    "POST /h5/me/deputy": Route(MEMBER, form={"deputy": "ali", "ends_at": "2030-01-01T09:00"}),
+    # Colleagues to choose a deputy from: who works here is no secret to whoever works here.
+    "GET /h5/me/deputy": Route(MEMBER, repeats=("阿丽",)),
+    "POST /h5/me/deputy": Route(MEMBER, form={"deputy": "ali", "ends_at": "2030-01-01T09:00"}, repeats=("阿丽",)),
     "GET /h5/customers/<key:customer_id>/follow-ups/new": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/follow-ups": Route(MEMBER, form={"text": "探", "photos": "{file}"}),
     "GET /h5/customers/<key:customer_id>/visits/new": Route(MEMBER),
