@@ -60,9 +60,13 @@ def files_of(product: Product) -> Iterator[tuple[str, str]]:
             yield str(path.relative_to(product.folder)), path.read_bytes().decode("latin-1")
 
 
+# A virtual table cannot be read through; what it holds lies in tables of its own, which are read.
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+
+
 def rows_of(product: Product) -> Iterator[tuple[str, str]]:
     """Every row of the database."""
     with sqlite3.connect(product.folder / "data" / "wsapp.db") as connection:
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for (table,) in connection.execute(TABLES).fetchall():
             for number, row in enumerate(connection.execute(f'SELECT * FROM "{table}"')):
                 yield f"row {number} of {table}", "\n".join(map(str, row))

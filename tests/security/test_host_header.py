@@ -1,5 +1,6 @@
 """Who asks under a made-up name gets no answer that repeats it (T55): every route, every way to name a host."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -41,13 +42,9 @@ def address_of(rule: Rule, world: World) -> str:
         "kind": "app",
         "name": "vendor/manifest.json",
         "work_id": "1",
+        "obj": "customer",
     }
-    path = rule.rule
-    for argument in rule.arguments:
-        for shape in (f"<{argument}>", f"<key:{argument}>", f"<int:{argument}>", f"<path:{argument}>"):
-            path = path.replace(shape, known.get(argument, "1m80jct21b590sz80fvf"))
-    assert "<" not in path, f"an argument of {rule.rule} is new: name a value for it here"
-    return path
+    return re.sub(r"<(?:[^<>]+:)?(\w+)>", lambda found: known.get(found[1], "1m80jct21b590sz80fvf"), rule.rule)
 
 
 @pytest.mark.parametrize("trusted_proxies", [0, 1])
