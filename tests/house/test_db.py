@@ -260,7 +260,9 @@ def _fill_old_tables() -> None:
 
 
 def _row_for(table: sa.Table) -> dict[str, Any]:
-    referring = {key.parent.name: key.column for key in table.foreign_keys}
+    # The corp's column belongs to several keys: one that leads elsewhere says more than one that leads back.
+    keys = sorted(table.foreign_keys, key=lambda key: key.column.table is not table)
+    referring = {key.parent.name: key.column for key in keys}
     row = {}
     for column in table.columns:
         target = referring.get(column.name)
