@@ -1,15 +1,18 @@
 """Puts one text into everything in the database that a person or a host once wrote, past every rule of the forms."""
 
 import json
+import re
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
 
 from tests.cast import Cast
+from wsapp.crm.fields.definitions import KEY
 from wsapp.db import Base, db, is_postgresql
 
-# What people or hosts write, by table. A dict of JSON is filled leaf by leaf, but for the keys in MACHINE_KEYS.
+# What people or hosts write, by table. JSON is filled leaf by leaf, but for the keys in MACHINE_KEYS and for what is of
+# a form that the program alone writes (IDS_AND_DATES).
 WRITTEN: dict[str, tuple[str, ...]] = {
     "corp": ("name", "fault"),
     "department": ("name",),
@@ -17,17 +20,33 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "login_session": ("device",),
     "customer": (
         *("name", "short_name", "source", "industry", "size", "province", "city", "district", "address", "website"),
-        *("note", "tags", "custom"),
+        *("credit_code", "note", "tags", "custom"),
     ),
     "customer_phone": ("number",),
-    "task": ("title", "note", "done_note"),
+    "contact": ("name", "title", "phones", "wechat", "mail", "tags", "note", "custom"),
+    "tag": ("name",),
+    "binned_key": ("facts",),
+    "customer_merge": ("kept",),
+    "share_request": ("reason",),
+    "custom_field": ("label", "options", "settings"),
+    "role": ("name",),
+    "pool": ("name",),
+    "ownership": ("reason",),
+    "saved_view": ("name", "query"),
+    "bulk_run": ("value", "changed", "failed"),
+    "deletion": ("title", "reason", "contents"),
+    "deletion_run": ("reason", "errors"),
+    "import_job": ("file_name", "headings", "fault"),
+    "import_batch": ("entries",),
+    "export_job": ("filter", "reason", "fault"),
+    "task": ("title", "note", "done_note", "custom"),
     "task_mirror": ("code",),
-    "follow_up": ("text", "outcome", "next_action"),
-    "visit": ("note", "result", "place_name", "no_fix_reason"),
-    "event": ("changes", "data"),
+    "follow_up": ("text", "outcome", "next_action", "custom"),
+    "visit": ("note", "result", "place_name", "no_fix_reason", "custom"),
+    "event": ("changes", "data", "ip", "request_id", "reason"),
     "notification": ("message", "reason", "host_code", "channel", "shown"),
     "outbox": ("error",),
-    "stored_file": ("media_id",),
+    "stored_file": ("media_id", "name"),
     "ownership_file": ("content",),
     "directory_run": ("code", "reason"),
     "host_stream": ("reason",),
@@ -46,7 +65,7 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "department": ("parent_id", "path", "run_id"),
     "member": (
         *("userid", "userid_key", "unionid", "manager_userid", "main_department_id", "status", "role", "language"),
-        "run_id",
+        *("roles", "run_id"),
     ),
     "membership": ("member_id", "department_id"),
     "login_session": ("member_id",),
@@ -58,9 +77,44 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "idempotency": ("request_hash", "answer"),
     "customer": (
         *("name_key", "kind", "level", "stage", "place_source", "owner_id", "department_id", "pool_id", "parent_id"),
-        "creator_id",
+        *("creator_id", "merged_into_id", "lead", "invalid_reason"),
     ),
-    "customer_phone": ("customer_id",),
+    "customer_phone": ("customer_id", "twin"),
+    "contact": ("customer_id", "gender", "role", "birth_day", "external_userid", "creator_id"),
+    "coworker": ("customer_id", "member_id"),
+    "phone_reveal": ("member_id",),
+    "stage_change": ("customer_id", "before", "after", "actor_id"),
+    "tag": ("colour",),
+    "customer_key": ("customer_id", "value", "guard"),  # squeezed for comparing, and shown nowhere
+    "binned_key": ("record_id", "value"),
+    "duplicate_ask": ("told",),
+    "customer_merge": ("winner_id", "loser_id", "actor_id"),
+    "share_request": ("customer_id", "asker_id", "owner_id", "manager_id", "decider_id", "state"),
+    "custom_field": ("object", "key", "type"),
+    "custom_value": ("field_id", "record_id", "sort_key", "unique_key"),  # folded for comparing, and shown nowhere
+    "corp_rule": ("value",),  # numbers, switches and choices
+    "role": ("key", "grants", "fields"),
+    "delegation": ("absent_id", "deputy_id"),
+    "pool": ("kind", "departments", "people", "managers", "hidden", "rules"),
+    "ownership": ("customer_id", "owner_id", "pool_id", "ending"),
+    "pool_day": ("member_id",),
+    "pool_view": ("member_id", "customer_id"),
+    "handover": ("actor_id", "cause", "leaver_id", "plan", "moved", "credits", "state"),
+    "owner_clock": ("owner_id",),
+    "recycle_run": ("state", "after"),
+    "extension_request": ("customer_id", "owner_id", "manager_id", "decider_id", "state"),
+    "search_entry": ("kind", "words", "phones", "sounds", "grams"),  # what is found by; filled, nothing would be found
+    "search_reading": ("char", "sounds"),
+    "saved_view": ("member_id",),
+    "default_view": ("view_id",),
+    "bulk_run": ("member_id", "action", "ids", "state"),
+    "deletion": ("object", "customer_id", "owner_id", "actor_id", "loose", "counts"),
+    "deletion_run": ("object", "ids", "actor_id", "state"),
+    "import_job": ("member_id", "object", "format", "on_duplicate", "owner_id", "pool_id", "mapping", "state"),
+    "import_batch": ("job_id",),
+    "import_mapping": ("field",),
+    "export_job": ("member_id", "object", "format", "columns", "state", "decider_id"),
+    "audit_chain": ("first_prev", "base_mac", "last_mac"),
     "task": (
         *("customer_id", "kind", "reminders", "assignee_id", "creator_id", "priority", "repeat", "series_id", "state"),
         *("source", "source_id", "done_by"),
@@ -68,9 +122,9 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "reminder": ("task_id", "kind", "state"),
     "mirror_choice": ("home", "lease"),
     "task_mirror": ("task_id", "member_id", "kind", "state", "host_id", "had", "lease"),
-    "follow_up": ("customer_id", "author_id", "kind"),
+    "follow_up": ("customer_id", "author_id", "contact_id", "kind"),
     "visit": ("customer_id", "member_id", "state", "trust"),
-    "event": ("kind", "subject_type", "subject_id", "customer_id", "actor_id"),
+    "event": ("kind", "subject_type", "subject_id", "customer_id", "actor_id", "via", "prev", "mac"),
     "notification": (
         *("kind", "key", "recipient_id", "subject_id", "task_ids", "card", "payload", "state", "host_id", "handle"),
         *("held", "merged_into"),
@@ -86,11 +140,17 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "doctor_result": ("state",),
     "bot_draft": ("member_id", "kind", "state", "record"),
     "outbox": ("kind", "lane", "key", "payload", "state", "attempt_id"),
-    "stored_file": ("owner_id", "record_id", "state", "content_type"),
+    "stored_file": ("owner_id", "record_id", "part", "state", "content_type"),
 }
 MACHINE_KEYS = frozenset(
-    {"owner", "assignee", "before", "trust", "url", "key", "style", "kind", "id", "task", "at", "customers"}
+    {
+        *("owner", "assignee", "before", "trust", "url", "key", "style", "kind", "id", "task", "at", "customers"),
+        *("type", "object", "kinds", "currency", "from", "field", "op"),  # of fields that the corp designed
+    }
 )
+# A record's id, and a day or moment as the program writes it: no form takes anything else where these stand.
+IDS_AND_DATES = re.compile(r"[0-9a-z]{20}|\d{4}-\d\d-\d\d(T\d\d:\d\d[0-9:.+Z-]*)?")
+UNIQUE = {("customer_phone", "number"), ("tag", "name")}  # two rows may not say the same
 
 
 def unfilled() -> list[str]:
@@ -111,6 +171,8 @@ def fill(app: Flask, cast: Cast, text: str) -> None:
             text = text.replace("\x00", "")
         for name, columns in WRITTEN.items():
             _fill_table(Base.metadata.tables[name], columns, text, cast.corp_id)
+        corp = Base.metadata.tables["corp"]  # or what is kept of roles, fields, pools and tags would still be shown
+        db.session.execute(sa.update(corp).values(standing=corp.c.standing + 1))
         db.session.commit()
         db.session.remove()
 
@@ -128,18 +190,34 @@ def _fill_table(table: sa.Table, columns: tuple[str, ...], text: str, corp_id: i
 def _value(column: sa.Column[Any], old: Any, text: str, number: int) -> Any:
     if column.name == "tags":
         return [text, f"{text}2"]
-    if column.name == "custom":
-        return {text: text}
+    if column.name == "contents":  # rows of other tables
+        return {name: [_row(Base.metadata.tables[name], row, text) for row in rows] for name, rows in old.items()}
+    if column.name == "entries":  # what became of rows of a sheet
+        return [{**_leaves(one, text), "outcome": one["outcome"]} for one in old]
     if isinstance(column.type, sa.JSON):
-        return _leaves(json.loads(old) if isinstance(old, str) else old, text)
-    unique = f" {number}" if column.name == "number" else ""
+        filled = _leaves(json.loads(old) if isinstance(old, str) else old, text)
+        if column.name == "custom":  # of the corp's own fields, and one that is not there any more
+            return {key: one for key, one in (filled or {}).items() if KEY.fullmatch(key)} | {text: text}
+        return filled
+    unique = f" {number}" if (column.table.name, column.name) in UNIQUE else ""
     length = getattr(column.type, "length", None) if is_postgresql() else None
     return (text[: length - len(unique)] if length else text) + unique
 
 
+def _row(table: sa.Table, row: dict[str, Any], text: str) -> dict[str, Any]:
+    written = WRITTEN.get(table.name, ())
+    return {name: _value(table.c[name], one, text, 0) if name in written else one for name, one in row.items()}
+
+
 def _leaves(value: Any, text: str) -> Any:
     if isinstance(value, dict):
-        return {key: one if key in MACHINE_KEYS else _leaves(one, text) for key, one in value.items()}
+        return {key: _leaf(key, one, text) for key, one in value.items()}
     if isinstance(value, list):
         return [_leaves(one, text) for one in value]
-    return text if isinstance(value, str) else value
+    return text if isinstance(value, str) and not IDS_AND_DATES.fullmatch(value) else value
+
+
+def _leaf(key: str, value: Any, text: str) -> Any:
+    if key == "formula":
+        return repr(text)  # a formula that yields the text: what is none is never kept
+    return value if key in MACHINE_KEYS else _leaves(value, text)

@@ -18,7 +18,7 @@ from tests.cast import Cast
 from tests.conftest import DATABASE
 from tests.security.filling import fill, unfilled
 from tests.security.markup import Markup
-from tests.security.pages import World, pages_of
+from tests.security.pages import World, all_pages
 from tests.security.payloads import ADDRESSES, FORMATS, MARK, MARKUP, XSS
 from wsapp.crm.org.models import Member
 from wsapp.db import db
@@ -51,16 +51,16 @@ def test_every_text_column_is_known(app: Flask) -> None:
 
 @pytest.fixture
 def look(app: Flask, world: World, sign_in: SignIn, ali: Member, guan: Member) -> Iterator[Any]:
-    """`look()` → {address: page}, as the owner and as the administrator."""
-    owner, admin = sign_in(ali), sign_in(guan)
+    """`look()` → {who and address: page}, as the owner and as the administrator."""
+    clients = {False: sign_in(ali), True: sign_in(guan)}
 
     def looked() -> dict[str, Markup]:
         found = {}
-        for path in pages_of(world):
-            client = admin if path.startswith("/admin/") else owner
-            answer = client.get(path)
-            assert answer.status_code == 200, f"{path}: {answer.status_code}"
-            found[path] = Markup(answer.text)
+        for path, office in all_pages(world):
+            answer = clients[office].get(path)
+            what = f"{'guan' if office else 'ali'} {path}"
+            assert answer.status_code == 200, f"{what}: {answer.status_code}"
+            found[what] = Markup(answer.text)
         return found
 
     return looked
@@ -93,10 +93,31 @@ REFLECTING = (
     ("/h5/tasks/new", ("customer", "title")),
     ("/h5/visits", ("scope", "cursor")),
     ("/h5/me/messages", ("cursor",)),
+    ("/h5/customers/duplicates", ("name", "phones", "credit_code", "website", "city", "industry", "address")),
+    ("/h5/customers/filter", ("q", "scope", "stage", "level", "source", "owner", "tag", "sort")),
+    ("/h5/customers/choose", ("q", "scope", "stage", "level", "owner", "tag", "cursor")),
+    ("/h5/customers/leaving", ("scope",)),
+    ("/h5/leads", ("scope", "state", "sort", "cursor")),
+    ("/h5/leads/new", ("name", "source", "phones")),
+    ("/h5/pool", ("pool", "q", "level", "cursor")),
+    ("/h5/bin", ("kind", "q", "cursor")),
+    ("/h5/bin/runs/new", ("kind", "ids")),
+    ("/h5/exports", ("object", "q", "stage", "level", "whose")),
+    ("/h5/imports", ("object",)),
+    ("/admin/fields", ("object",)),
+    ("/admin/fields/new", ("object", "type")),
+    ("/admin/roles/why", ("member", "customer")),
+    ("/admin/bin", ("q", "cursor")),
+    ("/admin/audit", ("who", "q", "kind", "via", "from", "to", "cursor")),
     ("/admin/members", ("q", "cursor")),
     ("/admin/deliveries", ("state", "recipient", "q", "cursor")),
     ("/admin/work", ("state", "cursor")),
     ("/signin/", ("next", "corp", "bye")),
+)
+BELOW = (
+    *("/h5/customers/{}", "/h5/visits/{}", "/nowhere/{}", "/signin/{}/x", "/files/{}"),
+    *("/h5/contacts/{}", "/h5/pool/{}", "/h5/bin/{}", "/h5/imports/{}", "/h5/imports/templates/{}", "/h5/exports/{}"),
+    *("/admin/roles/{}", "/admin/audit/{}", "/admin/fields/{}", "/admin/pools/{}"),
 )
 
 
@@ -110,7 +131,7 @@ def test_no_address_becomes_markup(sign_in: SignIn, guan: Member, part: int) -> 
             new = page.kinds - harmless[path]
             assert not new, f"{path} with {text!r}: {sorted(new)}"
             assert page.foreign_addresses() == [], f"{path} with {text!r}"
-        for path in ("/h5/customers/{}", "/h5/visits/{}", "/nowhere/{}", "/signin/{}/x", "/files/{}"):
+        for path in BELOW:
             answer = client.get(path.format(quote(text, safe="")))
             assert answer.status_code in (302, 308, 400, 404), f"{path} with {text!r}"
             page = Markup(answer.text)
@@ -165,6 +186,10 @@ def test_json_answers_are_never_taken_for_pages(app: Flask, cast: Cast, world: W
         "/tasks",
         "/visits",
         "/follow-ups",
+        "/contacts",
+        "/leads",
+        "/pools",
+        "/deletions",
         "/events",
         "/members",
         "/departments",
