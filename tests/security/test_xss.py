@@ -25,6 +25,7 @@ from wsapp.db import db
 
 SignIn = Callable[..., FlaskClient]
 
+OURS = "http://127.0.0.1:8000/"  # the doctor's page spells our own address out
 TOGETHER = 6  # markup works anywhere in a text, so several go into one; addresses only at its beginning
 PARTS = 4
 ROUNDS = [*ADDRESSES, *FORMATS, *(" ".join(MARKUP[at : at + TOGETHER]) for at in range(0, len(MARKUP), TOGETHER))]
@@ -76,7 +77,8 @@ def test_no_text_becomes_markup(app: Flask, cast: Cast, look: Callable[[], dict[
         for path, page in look().items():
             new = page.kinds - harmless[path].kinds
             assert not new, f"{path} with {text!r}: {sorted(new)}"
-            assert page.foreign_addresses() == [], f"{path} with {text!r}: {page.foreign_addresses()}"
+            foreign = [one for one in page.foreign_addresses() if not one[2].startswith(OURS)]
+            assert foreign == [], f"{path} with {text!r}: {foreign}"
             assert page.scripts == [], f"{path} with {text!r}"
             assert str(7 * 191) not in page.text, f"{path} with {text!r}"
             shown += page.text.count(text[:12])
