@@ -150,7 +150,8 @@ MACHINE_KEYS = frozenset(
 )
 # A record's id, and a day or moment as the program writes it: no form takes anything else where these stand.
 IDS_AND_DATES = re.compile(r"[0-9a-z]{20}|\d{4}-\d\d-\d\d(T\d\d:\d\d[0-9:.+Z-]*)?")
-UNIQUE = {("customer_phone", "number"), ("tag", "name")}  # two rows may not say the same
+# Of these two rows may not say the same, or what is beside one another (两个客户合并) shows only what differs.
+DIFFERENT = {("customer_phone", "number"), ("tag", "name"), ("customer", "note"), ("customer", "industry")}
 
 
 def unfilled() -> list[str]:
@@ -195,11 +196,12 @@ def _value(column: sa.Column[Any], old: Any, text: str, number: int) -> Any:
     if column.name == "entries":  # what became of rows of a sheet
         return [{**_leaves(one, text), "outcome": one["outcome"]} for one in old]
     if isinstance(column.type, sa.JSON):
-        filled = _leaves(json.loads(old) if isinstance(old, str) else old, text)
+        old = json.loads(old) if isinstance(old, str) else old
         if column.name == "custom":  # of the corp's own fields, and one that is not there any more
-            return {key: one for key, one in (filled or {}).items() if KEY.fullmatch(key)} | {text: text}
-        return filled
-    unique = f" {number}" if (column.table.name, column.name) in UNIQUE else ""
+            filled = _leaves(old or {}, f"{text} {number}")
+            return {key: one for key, one in filled.items() if KEY.fullmatch(key)} | {text: text}
+        return _leaves(old, text)
+    unique = f" {number}" if (column.table.name, column.name) in DIFFERENT else ""
     length = getattr(column.type, "length", None) if is_postgresql() else None
     return (text[: length - len(unique)] if length else text) + unique
 

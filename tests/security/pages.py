@@ -79,7 +79,7 @@ OWN = [
     "/h5/customers/{leaving}",
     "/h5/customers/{leaving}/clock",
     "/h5/customers/{asked}/clock",
-    "/h5/customers/duplicates?phones=13800138000",
+    "/h5/customers/duplicates?name=%E5%8D%8E%E6%98%9F%E6%9C%A8%E4%B8%9A%E6%9C%89%E9%99%90%E5%85%AC%E5%8F%B8",
     "/h5/customers/leaving",
     "/h5/customers/leaving?scope=team",
     "/h5/customers/filter",

@@ -23,10 +23,10 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.fields.definitions import add_field, delete_field
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.followups.models import FollowUp
-from wsapp.crm.groups.models import GroupRobot
+from wsapp.crm.groups.models import GroupNote, GroupPost, GroupRobot
 from wsapp.crm.mirrors.models import TaskMirror
 from wsapp.crm.notifications.models import Notification
-from wsapp.crm.org.models import Member
+from wsapp.crm.org.models import DirectoryRun, Member, OwnershipFile
 from wsapp.crm.org.role_actions import copy_role, give_roles, name_deputy
 from wsapp.crm.pools.actions import release_customer
 from wsapp.crm.pools.extensions import ask_for_extension
@@ -42,6 +42,7 @@ from wsapp.crm.transfer import imports as transfers
 from wsapp.crm.transfer.models import ExportJob, ImportBatch
 from wsapp.crm.visits.models import Visit
 from wsapp.db import db
+from wsapp.doctor.models import CallbackHeard
 from wsapp.files import StoredFile
 from wsapp.house import local_now
 
@@ -291,10 +292,17 @@ def _at_work(customer: Customer, owner: Member, boss: Member, administrator: Mem
     )
     robot = GroupRobot(name="甲", address="x", department_id=None, events=["customer.created"], fault="甲")
     robot.created_at = now
+    db.session.add(robot)
+    db.session.flush()
+    post = GroupPost(robot_id=robot.id, notes=1, body="x", state="failed", host_code="1", reason="甲", created_at=now)
+    note = GroupNote(robot_id=robot.id, key="x", kind="customer.created", message={"title": "甲"}, created_at=now)
+    run = DirectoryRun(cause="console", state="failed", stage="people", code="1", reason="甲", started_at=now)
+    proof = OwnershipFile(name="WW_verify_0123456789abcdef.txt", owner_id=owner.corp_id, content="甲", created_at=now)
+    db.session.add_all([post, note, run, proof, CallbackHeard(id="-", refused_at=now, reason="甲")])
     today = local_now().date()
     recycled = RecycleRun(id=str(today), day=today, state="done", started_at=now, ended_at=now)
     task = db.session.scalars(sa.select(Task).where(Task.assignee_id == owner.id).limit(1)).one()
     mirror = TaskMirror(task_id=task.id, member_id=owner.id, kind="todo", state="refused", code="甲", created_at=now)
-    db.session.add_all([handover, dictated, robot, recycled, mirror])
+    db.session.add_all([handover, dictated, recycled, mirror])
     db.session.flush()
     return {"bulk": bulk.id, "handover": handover.id, "dictated": dictated.id}
