@@ -95,11 +95,13 @@ def test_a_browser_sees_text(
     client: str,
 ) -> None:
     watched = watch(browser, served, sign_in(guan), AGENTS[client])
-    book = world.book
+    book, shelf = world.book, world.shelf
     pages = (
         *("/h5/", "/h5/customers", f"/h5/customers/{book.customer}", f"/h5/customers/{book.customer}/edit"),
         *(f"/h5/visits/{book.visit}", f"/h5/tasks/{book.given}", "/h5/me", "/h5/team"),
         *("/admin/", "/admin/members", "/admin/work?state=dead", "/admin/deliveries"),
+        *(f"/h5/contacts/{shelf['contact']}/edit", "/h5/customers/choose", f"/h5/pool/{shelf['pooled']}"),
+        *("/admin/fields", f"/admin/fields/{shelf['lines']}", f"/admin/audit/{shelf['changed']}"),
     )
     seen = 0
     for text in MINE if client == "browser" else MINE[:1]:
