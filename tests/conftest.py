@@ -4,6 +4,7 @@
 beyond this machine's loopback.
 """
 
+import gc
 import os
 import shutil
 import socket
@@ -16,6 +17,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
 from tests.cast import Cast, settings_for
 from tests.servers import PostgresServer
@@ -32,6 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = [item for item in items if "database_url" in item.fixturenames]  # type: ignore[attr-defined]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = wanted
+
+
+def pytest_collection_finish() -> None:
+    """Set what is loaded aside: the collector need not look through all modules and tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,6 +115,37 @@ def _fresh(running: RunningEmulator, org: dict[str, Any]) -> RunningEmulator:
 # --- the database and the app ---------------------------------------------------------------------------------------
 
 
+class _Compiled(BytecodeCache):
+    """Templates as they were compiled for an earlier test's app: compiling a page anew takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.known:
+            bucket.bytecode_from_string(self.known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.known[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _Compiled()
+_builders: dict[Any, Any] = {}
+_compile_builder = Rule._compile_builder
+
+
+def _compile_builder_once(self: Rule, append_unknown: bool = True) -> Any:
+    """Compile what writes an address once for all tests' apps: for 300 routes it takes longer than most tests."""
+    kinds = tuple((name, type(converter)) for name, converter in self._converters.items())
+    key = (tuple(self._trace), kinds, repr(self.defaults), append_unknown)
+    if key not in _builders:
+        _builders[key] = _compile_builder(self, append_unknown)
+    return _builders[key]
+
+
+Rule._compile_builder = _compile_builder_once  # type: ignore[method-assign]
+
+
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[PostgresServer]:
     with PostgresServer() as server:
@@ -161,6 +201,7 @@ def app(database_url: str, tmp_path: Path, wecom: RunningEmulator, dingtalk: Run
     )
     made = create_app(settings)
     made.testing = False  # errors are answered as in life; the tests look at the answer
+    made.jinja_env.bytecode_cache = _compiled
     with made.app_context():
         from wsapp.hosts import connect_configured_corps
 
