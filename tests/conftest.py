@@ -143,6 +143,17 @@ def _compile_builder_once(self: Rule, append_unknown: bool = True) -> Any:
     return _builders[key]
 
 
+_statements: list[tuple[Any, Any]] = []
+
+
+def _share_statements(engine: sa.Engine) -> None:
+    """Let the engine know what was compiled for an earlier test's: SQLAlchemy keeps statements by dialect and engine."""
+    if not _statements:
+        with engine.connect():  # what the server can do is asked for once
+            _statements.append((engine.dialect, engine._compiled_cache))
+    engine.dialect, engine._compiled_cache = _statements[0]
+
+
 Rule._compile_builder = _compile_builder_once  # type: ignore[method-assign]
 
 
@@ -205,6 +216,7 @@ def app(database_url: str, tmp_path: Path, wecom: RunningEmulator, dingtalk: Run
     with made.app_context():
         from wsapp.hosts import connect_configured_corps
 
+        _share_statements(db.engine)
         connect_configured_corps()
     yield made
     rounds.wait()
