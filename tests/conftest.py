@@ -147,7 +147,7 @@ _statements: list[tuple[Any, Any]] = []
 
 
 def _share_statements(engine: sa.Engine) -> None:
-    """Let the engine know what was compiled for an earlier test's: SQLAlchemy keeps statements by dialect and engine."""
+    """Let the engine know what was compiled for an earlier one: SQLAlchemy keeps statements by dialect and engine."""
     if not _statements:
         with engine.connect():  # what the server can do is asked for once
             _statements.append((engine.dialect, engine._compiled_cache))
