@@ -64,6 +64,9 @@ class AdvisoryLock:
     def resign(self) -> None:
         if self.connection is not None:
             connection, self.connection = self.connection, None
+            with suppress(sa.exc.SQLAlchemyError):  # of a dead connection as well
+                # Given back by word: the server notices a closed connection only a moment later.
+                connection.execute(sa.text("select pg_advisory_unlock(:lock)"), {"lock": LOCK})
             with suppress(sa.exc.DBAPIError):
                 connection.close()
 
