@@ -106,8 +106,8 @@ def test_handing_over_makes_the_asker_the_owner(huaxing: Customer, ali: Member, 
     db.session.commit()
     assert request.state == HANDED
     assert db.session.get_one(Customer, (huaxing.corp_id, huaxing.id)).owner_id == cha.id
-    kinds = list(rows(sa.select(Event.kind).where(Event.customer_id == huaxing.id).order_by(Event.id)))
-    assert kinds[1:] == ["share.asked", "customer.assigned", "share.answered"]
+    kinds = set(rows(sa.select(Event.kind).where(Event.customer_id == huaxing.id)))
+    assert kinds >= {"share.asked", "customer.assigned", "share.answered"}  # of one moment: in no order
 
 
 def test_nobody_else_answers_or_looks(huaxing: Customer, cha: Member, guan: Member, bob: Member, ivy: Member) -> None:
