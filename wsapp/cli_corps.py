@@ -334,11 +334,11 @@ def member_of(host_corp_id: str, userid: str) -> Iterator[Any]:
 
 def _arrived(corp: Any, userid: str) -> Any:
     """Ask the host for somebody who has not opened the app yet."""
-    from wsapp import hosts
+    from wsapp import arrivals
     from wsapp.connectors.base import HostError, OutOfRange
 
     try:
-        return hosts.arrive(corp, userid)
+        return arrivals.arrive(corp, userid)
     except OutOfRange:
         raise Failed(f"--user: {corp.host_corp_id} has no member {userid} whom the app may see") from None
     except HostError as error:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
-from wsapp import clock, hosts, metrics
+from wsapp import clock, guard, hosts, metrics
 from wsapp.connectors import connector_class
 from wsapp.connectors.base import Account, Answer, Connector, CredentialField, HostError, Refused, TryLater
 from wsapp.connectors.http import HttpTransport
@@ -213,7 +213,7 @@ def trial(host: str, host_corp_id: str, name: str, values: Mapping[str, Any]) ->
     """Return a connector for one check: in a hurry, and with access tokens of its own that nobody else sees."""
     kind, settings = connector_class(host), house().settings
     hosts.register_credentials(kind, values)
-    inner = hosts.GuardedTransport(HttpTransport(pool=1, observe=metrics.host_observer(host)))
+    inner = guard.GuardedTransport(HttpTransport(pool=1, observe=metrics.host_observer(host)))
     return kind(
         Account(host_corp_id, name, dict(values)),
         bases=settings.hosts.get(host, {}),
@@ -227,7 +227,7 @@ def trial(host: str, host_corp_id: str, name: str, values: Mapping[str, Any]) ->
 class _Hurried:
     """A transport whose calls together end at a moment."""
 
-    def __init__(self, inner: hosts.GuardedTransport, end: float) -> None:
+    def __init__(self, inner: guard.GuardedTransport, end: float) -> None:
         self.inner = inner
         self.end = end
 

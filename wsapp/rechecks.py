@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts, metrics, outbox
+from wsapp import arrivals, clock, hosts, metrics, outbox
 from wsapp.connectors.base import Connector, DepartmentInfo, HostEvent, OutOfRange, Person
 from wsapp.crm.events.actions import record
 from wsapp.crm.org import actions as org
@@ -102,7 +102,7 @@ def check_member(corp: Corp, userid: str, *, renamed_to: str = "") -> None:
     if person.status == LEFT:
         _lost(corp, connector, userid)
     elif not _is_as_known(corp, connector, person):
-        hosts.write_person(corp, person)
+        arrivals.write_person(corp, person)
 
 
 def _lost(corp: Corp, connector: Connector, userid: str) -> None:
@@ -127,7 +127,7 @@ def _follow(corp: Corp, connector: Connector, userid: str, renamed_to: str) -> b
             return False
         member.userid, member.userid_key = renamed_to, roster.key(renamed_to, fold=fold)
         db.session.commit()
-    hosts.write_person(corp, person)
+    arrivals.write_person(corp, person)
     return True
 
 
@@ -178,12 +178,12 @@ def check_department(corp: Corp, department_id: str) -> None:
     """Look a department up at the host with what is above it; who leads it is asked person by person. Commits."""
     connector = hosts.lines().of(corp)
     db.session.rollback()
-    infos = hosts.department_chains(connector, [department_id])
+    infos = arrivals.department_chains(connector, [department_id])
     with corp_scope(corp.id):
         if department_id not in infos:
             roster.mark_department_gone(department_id)
         else:
-            hosts.keep_departments(infos)
+            arrivals.keep_departments(infos)
             for userid in _to_be_asked(infos[department_id], fold=connector.userid_case == "fold"):
                 outbox.enqueue("member.check", {"userid": userid})
         db.session.commit()

@@ -13,10 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock
+from wsapp.arrivals import arrive
 from wsapp.connectors.base import HostError
 from wsapp.crm.customers.clean import name_key
 from wsapp.crm.customers.models import Customer, CustomerPhone
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.indexing import reindex
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import ACTIVE, Corp, Member
 from wsapp.crm.search.building import index_customers, index_follow_ups, index_tasks
@@ -25,7 +27,7 @@ from wsapp.crm.tasks.models import CANCELLED, DONE, OPEN, Task
 from wsapp.crm.visits.models import DONE as VISITED
 from wsapp.crm.visits.models import Visit
 from wsapp.db import db, gather_statistics, insert_rows, new_id, rows
-from wsapp.hosts import arrive, lines
+from wsapp.hosts import lines
 from wsapp.seeding_words import (
     AREAS,
     CORES,
@@ -105,6 +107,7 @@ def add(firm: "Firm", size: int) -> None:
     insert_rows(CustomerPhone, firm.phones, ignore=True)  # a number that is taken is left out
     for model, found in ((FollowUp, firm.follow_ups), (Visit, firm.visits), (Task, firm.tasks), (Event, firm.events)):
         insert_rows(model, found)
+    reindex("customer", [row["id"] for row in firm.customers])
     index_customers([row["id"] for row in firm.customers], spell=True)
     index_follow_ups([row["id"] for row in firm.follow_ups])
     index_tasks([row["id"] for row in firm.tasks])

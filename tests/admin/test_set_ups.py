@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from tests.admin.conftest import DINGTALK, WECOM, Wizard
 from tests.cast import Cast
 from tests.h5.test_queries import statements
-from wsapp import clock, hosts
+from wsapp import arrivals, clock, hosts
 from wsapp.connecting import Draft
 from wsapp.connectors import connector_classes
 from wsapp.connectors.emulator import Fault, RunningEmulator
@@ -263,7 +263,7 @@ def test_who_connects_another_corp_may_go_on_until_it_has_an_administrator(
         corp = corp_at_host("wecom", WECOM["corp_id"])
         assert corp
         db.session.rollback()
-        member = hosts.arrive(corp, "ZhaoMin")
+        member = arrivals.arrive(corp, "ZhaoMin")
         assert member.is_admin, "who leads the root is administrator"
     assert client.get(url).status_code == 404
 

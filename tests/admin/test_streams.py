@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.cast import DINGTALK_AGENT, Cast
-from wsapp import clock, hosts
+from wsapp import arrivals, clock, hosts
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import STREAM_BROKEN, STREAM_OPEN, STREAM_OPENING, STREAM_REFUSED, Corp, HostStream
 from wsapp.crm.org.queries import corps
@@ -34,7 +34,7 @@ def corp(app: Flask) -> Corp:
 def page(app: Flask, cast: Cast, corp: Corp) -> Callable[..., str]:
     """A page of the console, the one of the corp if not said otherwise, as its administrator reads it: without tags."""
     with app.app_context():
-        admin = hosts.arrive(corp, "qianwei")
+        admin = arrivals.arrive(corp, "qianwei")
     client: FlaskClient = cast.sign_in(admin, agent=DINGTALK_AGENT)
 
     def read(path: str = "/admin/corps") -> str:

@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 from tests.cast import settings_for
 from tests.connectors.hosts_under_test import load_sample
 from tests.jobs.conftest import SELLERS, run_due
-from wsapp import hosts
+from wsapp import arrivals, hosts
 from wsapp.app import create_app
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.customers.actions import create_customer
@@ -134,7 +134,7 @@ def office(
             hosts.connect_configured_corps()
             corp: Corp = next(one for one in corps() if one.host == request.param)
             for userid in (SELLERS[corp.host], COLLEAGUES[corp.host], MANAGERS[corp.host]):
-                hosts.arrive(corp, userid)
+                arrivals.arrive(corp, userid)
             corp_id = corp.id
         with app.app_context(), corp_scope(corp_id):
             run_due(app)

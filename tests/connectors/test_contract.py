@@ -20,7 +20,7 @@ from tests.connectors.hosts_under_test import HostUnderTest, load_sample
 from tests.connectors.tiny.emulator import CORP_ID as TINY_CORP
 from tests.connectors.tiny.emulator import SECRET as TINY_SECRET
 from tests.connectors.tiny.emulator import TinyEmulator
-from wsapp import clock, connectors, hosts
+from wsapp import arrivals, clock, connectors, hosts
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org import directory
@@ -125,8 +125,8 @@ def due_task(app: Flask, host: HostUnderTest, title: str) -> str:
     """Have the seller arrive and a task of theirs fall due at once; returns its id."""
     with app.app_context():
         corp = corp_of(host)
-        member = hosts.arrive(corp, host.seller)
-        hosts.arrive(corp, host.manager)
+        member = arrivals.arrive(corp, host.seller)
+        arrivals.arrive(corp, host.manager)
         with corp_scope(corp.id):
             actor = db.session.merge(member)
             task = create_task({"title": title, "due_at": clock.now()}, actor=actor)

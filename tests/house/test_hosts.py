@@ -11,12 +11,13 @@ import time_machine
 from flask import Flask
 
 from tests.cast import settings_for
-from wsapp import clock, hosts, rechecks
+from wsapp import arrivals, clock, hosts, rechecks
 from wsapp.connectors.base import BadCredentials, OutOfRange, TryLater
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.org.models import Corp, Department, HostToken, Member, Membership
 from wsapp.crm.org.queries import manager_of, team_ids
 from wsapp.db import corp_scope, db, every_corp
+from wsapp.tokens import Tokens
 
 
 def corp_of(host: str) -> Corp:
@@ -30,9 +31,9 @@ def corp_of(host: str) -> Corp:
     return corp
 
 
-def tokens_of(app: Flask, host: str = "wecom") -> hosts.Tokens:
+def tokens_of(app: Flask, host: str = "wecom") -> Tokens:
     with app.app_context():
-        return hosts.Tokens(app, corp_of(host).id, host)
+        return Tokens(app, corp_of(host).id, host)
 
 
 def test_twenty_cold_threads_fetch_one_token(app: Flask) -> None:
@@ -177,8 +178,8 @@ def test_who_arrives_is_written_down_with_departments_and_manager(
 ) -> None:
     with app.app_context():
         corp = corp_of(host)
-        person = hosts.arrive(corp, userid)
-        boss = hosts.arrive(corp, leader)
+        person = arrivals.arrive(corp, userid)
+        boss = arrivals.arrive(corp, leader)
         with corp_scope(corp.id):
             above = manager_of(person)
             assert above is not None
@@ -198,7 +199,7 @@ def test_who_arrives_is_written_down_with_departments_and_manager(
 def test_a_member_who_is_gone_at_the_host_is_shut_out(app: Flask, wecom: RunningEmulator) -> None:
     with app.app_context():
         corp = corp_of("wecom")
-        member = hosts.arrive(corp, "LinXiaoYan")
+        member = arrivals.arrive(corp, "LinXiaoYan")
         answer = requests.post(
             f"{wecom.url}/_emulator/people",
             json={"corp": corp.host_corp_id, "userid": "LinXiaoYan", "action": "leave"},
@@ -211,4 +212,4 @@ def test_a_member_who_is_gone_at_the_host_is_shut_out(app: Flask, wecom: Running
             gone = db.session.scalars(sa.select(Member).where(Member.id == member.id)).one()
             assert (gone.status, gone.epoch) == ("left", 1)
         with pytest.raises(OutOfRange):
-            hosts.arrive(corp, "OuYangMuRong")
+            arrivals.arrive(corp, "OuYangMuRong")

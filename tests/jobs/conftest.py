@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from wsapp import clock, hosts
+from wsapp import arrivals, clock
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Corp, Member
@@ -75,7 +75,7 @@ def make_firm(app: Flask, host: str, running: RunningEmulator) -> Firm:
     """Bring the seller of a sample firm into the product, as their first opening does."""
     with app.app_context():
         corp: Corp = next(one for one in corps() if one.host == host and one.credentials and "测试" not in one.name)
-        seller = hosts.arrive(corp, SELLERS[host])
+        seller = arrivals.arrive(corp, SELLERS[host])
         return Firm(app, corp.id, host, running, seller.id)
 
 

@@ -70,11 +70,11 @@ def test_what_changed_meanwhile_is_not_sent(firm: Firm, what: str) -> None:
 
 
 def _colleague(firm: Firm) -> str:
-    from wsapp import hosts
+    from wsapp import arrivals
 
     corp = db.session.execute(sa.select(Corp).where(Corp.id == firm.corp_id)).scalar_one()
     db.session.commit()
-    return hosts.arrive(corp, {"wecom": "ChenZiHao", "dingtalk": "wulei"}[firm.host]).id
+    return arrivals.arrive(corp, {"wecom": "ChenZiHao", "dingtalk": "wulei"}[firm.host]).id
 
 
 def test_a_lost_answer_is_repeated_with_the_same_bytes_and_shown_once(firm: Firm) -> None:

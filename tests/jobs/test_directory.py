@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.jobs.town import PEOPLE_PAGE, QUICK, Town, small, town
-from wsapp import clock, hosts
+from wsapp import arrivals, clock, hosts
 from wsapp.connectors.base import TryLater
 from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.models import Notification
@@ -97,7 +97,7 @@ def test_the_first_opening_of_somebody_known_is_as_always(firm: Town) -> None:
     firm.sync()
     before = firm.member("both")
     assert before
-    again = hosts.arrive(_corp(firm), "both")
+    again = arrivals.arrive(_corp(firm), "both")
     assert (again.id, again.epoch) == (before.id, 0)
     assert ("both", "5", True) in firm.memberships()
 

@@ -29,6 +29,7 @@ from wsapp.jobs.gates import Gates
 from wsapp.jobs.pace import PACE
 from wsapp.jobs.runner import Desk
 from wsapp.jobs.worker import Engine
+from wsapp.tokens import Tokens
 
 TOKEN_APIS = {"wecom": "/cgi-bin/gettoken", "dingtalk": "/v1.0/oauth2/accessToken"}
 LATE = 5.0  # seconds: what others may notice
@@ -228,7 +229,7 @@ def test_a_host_that_hangs_holds_up_only_its_own_corps(
                 people = [_person(f"p{number}").id for number in range(8)]
                 _remind(people, 40)
             if corp_id in stuck[:3]:  # these hang while they send, the others while they ask for a token
-                hosts.Tokens(half_dead, corp_id, "wecom").get("app", lambda: ("token-of-the-app", 7200))
+                Tokens(half_dead, corp_id, "wecom").get("app", lambda: ("token-of-the-app", 7200))
         engine = Engine(half_dead, threads=8, pace=PACE.compressed(1, poll=0.2, stop=12), queue_url="")
         engine.start()
         try:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests.jobs.conftest import Firm, make_due, run_due
 from tests.jobs.mirrors import COLLEAGUES, LISTS, Desk, listening, tomorrow_at
-from wsapp import clock, hosts
+from wsapp import arrivals, clock
 from wsapp.connectors.emulator import Fault
 from wsapp.crm.mirrors.actions import create_again, leave_out, look_at_everybody
 from wsapp.crm.mirrors.models import ASKING, GONE, OFF, REFUSED, THERE
@@ -122,7 +122,7 @@ def test_a_cancelled_task_leaves_the_host(desk: Desk) -> None:
 def test_a_task_handed_over_moves_to_the_other_persons_lists(desk: Desk) -> None:
     corp = db.session.execute(sa.select(Corp).where(Corp.id == desk.firm.corp_id)).scalar_one()
     db.session.commit()
-    colleague = hosts.arrive(corp, COLLEAGUES[desk.firm.host])
+    colleague = arrivals.arrive(corp, COLLEAGUES[desk.firm.host])
     from wsapp.crm.mirrors.actions import choose
 
     choose(colleague, todos=False, entries=True)

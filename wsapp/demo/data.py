@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts
+from wsapp import arrivals, clock, hosts
 from wsapp import db as database
 from wsapp.connectors import connector_class
 from wsapp.connectors.base import OutOfRange
@@ -71,7 +71,7 @@ def _introduce(corp: Corp) -> None:
     """Have everybody in the app's visible range open the app once."""
     for userid in sample_people(corp.host):
         with suppress(OutOfRange):
-            hosts.arrive(corp, userid)
+            arrivals.arrive(corp, userid)
 
 
 def _add_work(corp: Corp, here: tuple[float, float]) -> None:

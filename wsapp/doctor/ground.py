@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts
+from wsapp import clock, guard, hosts
 from wsapp.connectors.base import Answer, Connector, TokenStore
 from wsapp.connectors.checks import Ground, Text
 from wsapp.connectors.http import HttpTransport
@@ -66,13 +66,13 @@ class Fleeting:
 
 class Hasty:
     """A transport whose calls end after `CALL_SECONDS`, whatever the caller would wait. Opens no transaction's lock:
-    see `hosts.refuse_in_transaction`."""
+    see `guard.refuse_in_transaction`."""
 
     def __init__(self) -> None:
         self.inner = HttpTransport(pool=16)
 
     def request(self, method: str, url: str, **options: Any) -> Answer:
-        hosts.refuse_in_transaction()
+        guard.refuse_in_transaction()
         options["deadline"] = min(options.get("deadline", CALL_SECONDS), CALL_SECONDS)
         return self.inner.request(method, url, **options)
 

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, abort, g, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import hosts, logs, metrics, sessions
+from wsapp import arrivals, hosts, logs, metrics, sessions
 from wsapp.connectors.base import BadCode, BadCredentials, HostError, NotAMember, OutOfRange
 from wsapp.crm.events.actions import record
 from wsapp.crm.org import access
@@ -150,7 +150,7 @@ def _sign_in(corp: Corp, code: str, state: str, *, web: bool) -> str:
     if not code or len(code) > MAX_CODE:
         raise BadCode("no code came back")
     identity = hosts.lines().of(corp).sign_in(code, web=web)
-    member = hosts.arrive(corp, identity.userid)
+    member = arrivals.arrive(corp, identity.userid)
     enter_corp(corp.id)
     if not member.is_active:
         record("member.sign_in_refused", member, actor=member, device=_device(), reason="disabled")

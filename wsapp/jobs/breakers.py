@@ -1,7 +1,7 @@
 """Circuit breakers: a corp whose host keeps failing is left alone for a while, then probed with a single call.
 
 Kept in memory, one set a process: a worker that starts anew has forgotten, and finds out by a few calls. Secrets that
-the host refuses are counted in the database besides (see `wsapp.hosts.Tokens`): those calls are never made at all.
+the host refuses are counted in the database besides (see `wsapp.tokens.Tokens`): those calls are never made at all.
 """
 
 import threading

@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts, logs, metrics, outbox
+from wsapp import arrivals, clock, logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, Connector, HostError, OutOfRange, Person, TryLater
 from wsapp.connectors.directory import DepartmentLot, PeoplePage, VisibleRange
 from wsapp.crm.events.actions import record
@@ -220,7 +220,7 @@ class Walker:
             known = member_by_userid(found.userid, fold=self.fold)
             was_gone, is_new = known is not None and known.status == LEFT, known is None
             db.session.commit()
-            member = hosts.write_person(self.corp, found)
+            member = arrivals.write_person(self.corp, found)
             run = self._ours()
             run.joined += is_new
             run.returned += was_gone
