@@ -9,6 +9,7 @@ from wsapp import clock, hosts, metrics, outbox, rechecks
 from wsapp.bots import drafts, talk
 from wsapp.connectors.base import Callback, CallbackReply, Connector, HostEvent
 from wsapp.crm.mirrors import actions as mirrors
+from wsapp.crm.notifications import escalations
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
 from wsapp.crm.org.models import Corp, SeenCallback
@@ -17,7 +18,8 @@ from wsapp.crm.sharing import actions as sharing
 from wsapp.db import db, dialect_insert
 from wsapp.doctor import proofs
 
-PRESSES = (press, drafts.press, sharing.press, extensions.press)  # whose card it is says the first that knows it
+# Whose card it is says the first that knows it.
+PRESSES = (press, escalations.press, drafts.press, sharing.press, extensions.press)
 
 
 def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = True) -> CallbackReply:

@@ -17,7 +17,7 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.models import Corp, Member, Membership
 from wsapp.crm.org.queries import corps
 from wsapp.crm.tasks.models import OPEN, PLANNED, Reminder
-from wsapp.crm.tasks.reminders import OVERDUE_AFTER, set_alarm
+from wsapp.crm.tasks.reminders import set_alarm
 from wsapp.db import corp_scope, db, insert_rows, new_id, rows
 from wsapp.demo.book import People, fill_book
 from wsapp.demo.layout import LOCAL, HostPart, sample_people
@@ -170,11 +170,10 @@ class DemoFirm(Firm):
         return self.midnight + DAY * days + timedelta(hours=hour)
 
     def _plan(self, task: Row) -> None:
-        for kind, at in (("due", task["due_at"]), ("overdue", task["due_at"] + OVERDUE_AFTER)):
-            if at > self.now:
-                self.reminders.append(
-                    {"task_id": task["id"], "kind": kind, "fire_at": at, "state": PLANNED, "plan": 1, "fired_at": None}
-                )
+        for kind, at in (("due", task["due_at"]), ("overdue", task["due_at"] + DAY)):
+            if at > self.now:  # the ladder works out for itself when its first rung rings
+                plain = {"task_id": task["id"], "kind": kind, "fire_at": at, "state": PLANNED, "fired_at": None}
+                self.reminders.append({**plain, "plan": 1, "rung": 0, "due_at": task["due_at"]})
 
 
 def _area(here: tuple[float, float]) -> Area:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from wsapp.crm.org.holidays import is_off
 from wsapp.crm.org.rules import Rule, declare, rule
+from wsapp.crm.org.workdays import exception
 from wsapp.texts import lazy
 
 declare(
@@ -87,7 +87,7 @@ def response_time() -> timedelta:
 class WorkingHours:
     """When people work: on `days` (1 is Monday) from the hour `starts` to the hour `ends`, on the wall clock here.
 
-    With `holidays`, public holidays and the days worked in lieu of them count as such.
+    With `holidays`, public holidays, the days worked in lieu of them and the corp's own exceptions count as such.
     """
 
     days: frozenset[int]
@@ -97,8 +97,8 @@ class WorkingHours:
 
     def is_workday(self, day: date) -> bool:
         """Say whether people work on a day."""
-        off = is_off(day) if self.holidays else None
-        return day.isoweekday() in self.days if off is None else not off
+        worked = exception(day) if self.holidays else None
+        return day.isoweekday() in self.days if worked is None else worked
 
 
 def working_hours() -> WorkingHours:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.crm.events.actions import record
-from wsapp.crm.notifications.hours import after
+from wsapp.crm.notifications.hours import Hours, after
+from wsapp.crm.notifications.kinds import ON_WORKDAYS
 from wsapp.crm.notifications.messages import Card, in_language_of, test_card
 from wsapp.crm.notifications.models import (
     ACCEPTED,
@@ -23,8 +24,9 @@ from wsapp.crm.notifications.models import (
 )
 from wsapp.crm.notifications.preferences import Wishes, wishes_of
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.workdays import first_workday
 from wsapp.db import current_corp, db, dialect_insert, first, new_id
-from wsapp.house import local_now
+from wsapp.house import local, local_now
 from wsapp.texts import _
 
 MORNING, EVENING = time(8, 30), time(18)  # when the digests of a full day go out
@@ -50,7 +52,7 @@ def tell(
     reason = why_never(reader, kind, wishes)
     due_at, held = clock.now(), ""
     if not reason and not chosen:
-        due_at, held = hold_until(reader.id, wishes)
+        due_at, held = hold_until(reader.id, wishes, kind)
     notification_id = write(
         reader,
         kind,
@@ -153,15 +155,25 @@ def held_reason(held: str) -> str:
     return {QUIET: _("免打扰时段，结束后发送"), DIGEST: _("今天的消息较多，稍后合并发送")}.get(held, "")
 
 
-def hold_until(reader_id: str, wishes: Wishes) -> tuple[datetime, str]:
+def hold_until(reader_id: str, wishes: Wishes, kind: str) -> tuple[datetime, str]:
     """Return when a message may go whose minute nobody chose, and what it waits for (QUIET, DIGEST, "": nothing)."""
     now = clock.now()
-    quiet_ends = after(wishes.quiet, now)
-    if quiet_ends > now:
-        return quiet_ends, QUIET
-    if wishes.digest_after and _told_today(reader_id) >= wishes.digest_after:
-        return after(wishes.quiet, _next_digest()), DIGEST
-    return now, ""
+    until, held = after(wishes.quiet, now), QUIET
+    if until == now:
+        held = ""
+        if wishes.digest_after and _told_today(reader_id) >= wishes.digest_after:
+            until, held = after(wishes.quiet, _next_digest()), DIGEST
+    if kind not in ON_WORKDAYS:
+        return until, held
+    works = on_workday(until, wishes.quiet)
+    return works, held or (QUIET if works > until else "")
+
+
+def on_workday(moment: datetime, quiet: Hours | None) -> datetime:
+    """Return `moment`, or the first morning of a working day after it, where it falls on a free day."""
+    there = local(moment)
+    day = first_workday(there.date())
+    return moment if day == there.date() else after(quiet, datetime.combine(day, MORNING, there.tzinfo))
 
 
 def _told_today(reader_id: str) -> int:

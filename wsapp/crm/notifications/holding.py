@@ -12,14 +12,16 @@ from wsapp.crm.notifications.actions import (
     enqueue_send,
     held_reason,
     hold_until,
+    on_workday,
     why_never,
     write,
 )
 from wsapp.crm.notifications.hours import after
+from wsapp.crm.notifications.kinds import ON_WORKDAYS
 from wsapp.crm.notifications.messages import digest_card, in_language_of
 from wsapp.crm.notifications.models import DIGEST, PLANNED, QUIET, SUPPRESSED, Notification
 from wsapp.crm.notifications.preferences import Wishes, wishes_of
-from wsapp.crm.notifications.reminders import TASK_KINDS, unwanted
+from wsapp.crm.notifications.reminders import CARD_KINDS, unwanted
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
 from wsapp.db import is_postgresql, rows
@@ -68,7 +70,7 @@ def _held(*conditions: sa.ColumnElement[bool]) -> Sequence[Notification]:
 
 def _may_merge(one: Notification) -> bool:
     """Buttons are lost in a digest: those of tasks can be done without, for it leads to the tasks; others cannot."""
-    return one.kind in TASK_KINDS or not one.message.get("buttons")
+    return one.kind in CARD_KINDS or not one.message.get("buttons")
 
 
 def _suppress(one: Notification, reason: str) -> None:
@@ -103,7 +105,7 @@ def plan_anew(reader_id: str | None = None) -> None:
 
 
 def _plan_one(one: Notification, wishes: Wishes) -> None:
-    until, held = hold_until(one.recipient_id, wishes)
+    until, held = hold_until(one.recipient_id, wishes, one.kind)
     if until == one.due_at:
         return
     one.due_at = until
@@ -120,8 +122,13 @@ def quiet_until(messages: Iterable[Notification]) -> dict[str, datetime]:
     asked = [one for one in messages if not one.chosen and not one.unknown]
     wishes = wishes_of({one.recipient_id for one in asked}) if asked else {}
     now = clock.now()
-    ends = {one.id: after(wishes[one.recipient_id].quiet, now) for one in asked}
+    ends = {one.id: _may_go(one, wishes[one.recipient_id], now) for one in asked}
     return {notification_id: end for notification_id, end in ends.items() if end > now}
+
+
+def _may_go(one: Notification, wishes: Wishes, now: datetime) -> datetime:
+    quiet_ends = after(wishes.quiet, now)
+    return on_workday(quiet_ends, wishes.quiet) if one.kind in ON_WORKDAYS else quiet_ends
 
 
 def hold(one: Notification, until: datetime) -> None:

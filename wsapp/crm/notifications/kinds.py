@@ -46,7 +46,12 @@ TOPICS = (
         ("task.due", "task.snooze", "task.bundle"),
     ),
     Topic("assigned", lazy("有人把待办交给我，或从我这里转走"), lazy("新的待办、待办转交"), ("task.assigned",)),
-    Topic("overdue", lazy("我的待办逾期"), lazy("到期一天后仍未处理时提醒一次"), ("task.overdue",)),
+    Topic(
+        "overdue",
+        lazy("我的待办逾期"),
+        lazy("逾期后按工作日提醒，以及主管催办"),
+        ("task.overdue", "task.asked"),
+    ),
     Topic(
         "customers",
         lazy("客户分配给我，或从我这里转走"),
@@ -78,9 +83,22 @@ TOPICS = (
         lazy("同事申请共享我的客户，以及我的申请得到答复"),
         ("share.asked", "share.answered", "share.passed"),
     ),
-    Topic("team_overdue", lazy("下属的待办逾期"), lazy("发给直接主管"), ("team.overdue",), audience=LEADERS),
+    Topic(
+        "team_overdue",
+        lazy("下属的待办逾期"),
+        lazy("按逾期的工作日逐级发给主管"),
+        ("team.overdue", "team.bundle"),
+        audience=LEADERS,
+    ),
     Topic("shared", lazy("有人邀请我协作客户"), lazy("被加为协作人时提醒"), ("customer.shared",)),
     Topic("lead", lazy("线索超时未响应"), lazy("发给负责人"), ("lead.unanswered",)),
+    Topic("watched", lazy("我关注的客户和待办的动态"), lazy("同事修改、跟进、拜访、完成时提醒"), ("watched.changed",)),
+    Topic(
+        "silent",
+        lazy("客户长期未跟进"),
+        lazy("按客户级别，超过天数提醒负责人，一天最多一条"),
+        ("customer.silent",),
+    ),
     Topic("birthday", lazy("联系人生日"), lazy("生日前一天提醒客户的负责人"), ("contact.birthday",)),
     Topic("team_leads", lazy("下属的线索超时未响应"), lazy("发给直接主管"), ("team.lead",), audience=LEADERS),
     Topic(
@@ -120,6 +138,10 @@ TOPICS = (
 )
 
 TOPIC_OF = {kind: topic for topic in TOPICS for kind in topic.kinds}
+
+
+# Sent for the sake of the calendar alone: never on a free day.
+ON_WORKDAYS = frozenset({"task.overdue", "team.overdue", "team.bundle", "customer.silent"})
 
 
 def choice_key(topic: str, channel: str) -> str:

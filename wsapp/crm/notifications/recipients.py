@@ -11,19 +11,20 @@ from wsapp.crm.customers.rules import response_time
 from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.book_cards import lead_card, shared_card
+from wsapp.crm.notifications.ladder_cards import asked_card
 from wsapp.crm.notifications.messages import (
     customer_card,
     directory_card,
     handed_over_card,
     in_language_of,
     leaver_card,
-    overdue_card,
     task_card,
     unlinked_card,
     unusual_looks_card,
     visit_card,
 )
 from wsapp.crm.notifications.reminders import refresh_task_cards
+from wsapp.crm.notifications.watchers import tell_watchers
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import administrators, manager_of, member
 from wsapp.crm.tasks.models import DOING, OPEN, Task
@@ -46,10 +47,10 @@ def on_event(event: Event) -> None:
             _tell_former_owner(event)
         case "customer.claimed" | "customer.released":
             _tell_managers_of_pool(event)
-        case "task.overdue":
-            _tell_manager_of_overdue(event)
         case "task.done" | "task.cancelled" | "task.snoozed":
             refresh_task_cards(_task(event))
+        case "task.asked":
+            _tell_of_question(event)
         case "task.unlinked":
             _ask_about_deletion(event)
         case "customer.shared" if event.data.get("before") is None and not event.data.get("together"):
@@ -62,6 +63,7 @@ def on_event(event: Event) -> None:
             _tell_of_unusual_looks(event)
         case "directory.failed" if event.data.get("cause") not in WAITED_FOR:
             _tell_administrators(event)
+    tell_watchers(event)
 
 
 WAITED_FOR = ("console", "command")  # directory runs that somebody looks on at
@@ -189,16 +191,14 @@ def _tell_managers_of_pool(event: Event) -> None:
         tell(reader, kind, card, key=f"event:{event.id}:{reader.id}", subject_id=customer_id)
 
 
-def _tell_manager_of_overdue(event: Event) -> None:
-    task = _task(event)
-    assignee: Member | None = member(task.assignee_id)
-    manager = assignee and manager_of(assignee)
-    if not assignee or not manager or not task.is_open:
+def _tell_of_question(event: Event) -> None:
+    task, asker = _task(event), member(event.actor_id)
+    reader = member(task.assignee_id)
+    if reader is None or asker is None or not task.is_open:
         return
-    with in_language_of(manager):
-        card = overdue_card(task, assignee=assignee.name, reader=manager)
-    # A kind of its own: "task.overdue" is the assignee's reminder, and goes to nobody else.
-    tell(manager, "team.overdue", card, key=f"event:{event.id}", subject_id=task.id)
+    with in_language_of(reader):
+        card = asked_card(task, asker=asker.name, reader=reader)
+    tell(reader, event.kind, card, key=f"event:{event.id}", subject_id=task.id, task_ids=[task.id])
 
 
 def _tell_coworker(event: Event) -> None:

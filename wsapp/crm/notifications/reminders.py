@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock
-from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.actions import (
     mark_acted,
     notification_with_card,
@@ -17,6 +16,7 @@ from wsapp.crm.notifications.actions import (
     suppress_planned,
     tell,
 )
+from wsapp.crm.notifications.ladder import Late, bundle_of_team, climb
 from wsapp.crm.notifications.messages import bundle_card, in_language_of, task_card, task_state
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
@@ -30,7 +30,9 @@ from wsapp.texts import _
 
 BATCH = 200
 LATE = timedelta(hours=2)
-TASK_KINDS = ("task.due", "task.snooze", "task.overdue", "task.assigned")
+TASK_KINDS = ("task.due", "task.snooze", "task.overdue", "task.assigned", "task.asked")
+CARD_KINDS = (*TASK_KINDS, "team.overdue")  # whose cards show how the task is
+BUNDLES = ("task.bundle", "team.bundle")
 
 
 def fire_due(limit: int = BATCH) -> int:
@@ -43,22 +45,24 @@ def fire_due(limit: int = BATCH) -> int:
     due = _take_due(limit)
     due += _late_siblings(due)
     tasks = {task.id: task for task in _tasks([reminder.task_id for reminder in due])}
-    late: dict[str, list[Task]] = defaultdict(list)
+    late: Late = defaultdict(list)
     now = clock.now()
     for reminder in due:
-        reminder.state, reminder.fired_at = FIRED, now
         task = tasks[reminder.task_id]
+        is_late = now - reminder.fire_at > LATE
+        if task.is_open and reminder.kind == "overdue":
+            climb(reminder, task, late if is_late else None)
+            continue
+        reminder.state, reminder.fired_at = FIRED, now
         if not task.is_open:
             continue
-        if now - reminder.fire_at > LATE:
-            if task not in late[task.assignee_id]:
-                late[task.assignee_id].append(task)
+        if is_late:
+            missed = late[task.assignee_id, False]
+            missed += [task] if task not in missed else []
         else:
             _remind(task, reminder)
-        if reminder.kind == "overdue":
-            record("task.overdue", task, actor=None, customer_id=task.customer_id, title=task.title)
-    for assignee_id, missed in late.items():
-        _bundle(assignee_id, missed)
+    for (reader_id, is_team), missed in late.items():
+        _bundle(reader_id, missed, is_team=is_team)
     return len(due)
 
 
@@ -113,34 +117,38 @@ def unwanted(notifications: Sequence[Notification]) -> dict[str, str]:
 
 
 def _why_unwanted(notification: Notification, tasks: Mapping[str, Task], planned_for: Mapping[str, datetime]) -> str:
-    if notification.kind == "task.bundle":
+    if notification.kind in BUNDLES:
         meant = [tasks[one] for one in notification.task_ids if one in tasks]
         return "" if any(task.is_open for task in meant) else _("待办已处理")
-    if notification.kind not in TASK_KINDS:
+    if notification.kind not in CARD_KINDS:
         return ""
     task = tasks.get(notification.subject_id or "")
     if task is None or not task.is_open:
         return _("待办已处理")
-    if notification.recipient_id != task.assignee_id:
+    if notification.kind in TASK_KINDS and notification.recipient_id != task.assignee_id:
         return _("待办已转交他人")
-    if notification.kind != "task.assigned" and task.snoozed_until and task.snoozed_until > clock.now():
+    if (
+        notification.kind not in ("task.assigned", "task.asked")
+        and task.snoozed_until
+        and task.snoozed_until > clock.now()
+    ):
         return _("待办已推迟")
     return _("待办已改期") if _was_moved(notification, task, planned_for) else ""
 
 
 def _was_moved(notification: Notification, task: Task, planned_for: Mapping[str, datetime]) -> bool:
     """Whether the task got another time after its reminder was turned into this message."""
+    if notification.kind in ("task.overdue", "team.overdue"):
+        return not task.is_overdue
     source, _colon, reminder_id = notification.key.partition(":")
     if source != "reminder" or notification.kind == "task.snooze":
         return False
-    if notification.kind == "task.overdue":
-        return not task.is_overdue
     return reminder_id in planned_for and planned_for[reminder_id] not in rings_at(task)
 
 
 def catch_up(notifications: Sequence[Notification]) -> None:
     """Have cards that were just accepted show what happened to their tasks while they were on their way."""
-    cards = [one for one in notifications if one.kind in TASK_KINDS and one.message.get("buttons")]
+    cards = [one for one in notifications if one.kind in CARD_KINDS and one.message.get("buttons")]
     tasks = _tasks_of(cards)
     for notification in cards:
         task = tasks.get(notification.subject_id or "")
@@ -183,13 +191,16 @@ def _remind(task: Task, reminder: Reminder) -> None:
         key=f"reminder:{reminder.id}",
         subject_id=task.id,
         task_ids=[task.id],
-        chosen=reminder.kind != "overdue",
+        chosen=True,
     )
 
 
-def _bundle(assignee_id: str, tasks: list[Task]) -> None:
-    reader = member(assignee_id)
+def _bundle(reader_id: str, tasks: list[Task], *, is_team: bool) -> None:
+    reader = member(reader_id)
     if reader is None:
+        return
+    if is_team:
+        bundle_of_team(reader, tasks)
         return
     with in_language_of(reader):
         card = task_card(tasks[0], kind="due", reader=reader) if len(tasks) == 1 else bundle_card(tasks)
@@ -198,7 +209,7 @@ def _bundle(assignee_id: str, tasks: list[Task]) -> None:
         reader,
         kind,
         card,
-        key=f"late:{assignee_id}:{clock.now():%Y%m%d%H%M%S%f}",
+        key=f"late:{reader_id}:{clock.now():%Y%m%d%H%M%S%f}",
         subject_id=tasks[0].id if len(tasks) == 1 else None,
         task_ids=[task.id for task in tasks],
         chosen=True,
@@ -221,7 +232,7 @@ def press(card: str, userid: str, action: str, *, fold: bool) -> Press | None:
     """
     notification = notification_with_card(card)
     task = first(sa.select(Task).where(Task.id == notification.subject_id)) if notification else None
-    if notification is None or task is None:
+    if notification is None or task is None or notification.kind not in TASK_KINDS:
         return None
     presser = member_by_userid(userid, fold=fold)
     counted = False
@@ -229,7 +240,7 @@ def press(card: str, userid: str, action: str, *, fold: bool) -> Press | None:
         counted = _act(task, action, presser)
     if counted:
         mark_acted(notification)
-        suppress_planned(task.id, _("待办已处理"), kinds=TASK_KINDS)
+        suppress_planned(task.id, _("待办已处理"), kinds=CARD_KINDS)
     _show_present_state(notification, task)
     return Press(notification, counted)
 
@@ -255,8 +266,8 @@ def refresh_task_cards(task: Task) -> None:
     Messages that have not gone out are stopped when the task is no longer open.
     """
     if not task.is_open:
-        suppress_planned(task.id, _("待办已处理"), kinds=TASK_KINDS)
+        suppress_planned(task.id, _("待办已处理"), kinds=CARD_KINDS)
     for notification in rows(sa.select(Notification).where(Notification.subject_id == task.id)):
-        if notification.kind in TASK_KINDS and (text := _state_text(notification, task)):
+        if notification.kind in CARD_KINDS and (text := _state_text(notification, task)):
             refresh_card(notification, text)
     db.session.flush()

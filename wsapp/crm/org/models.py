@@ -74,6 +74,16 @@ class CorpRule(CorpScoped, Base):
     updated_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class CorpDay(CorpScoped, Base):
+    """A day on which the corp works or is free by its own word (自定义工作日); `id` is the day: "2026-10-01"."""
+
+    __tablename__ = "corp_day"
+
+    works: Mapped[bool]
+    note: Mapped[str] = mapped_column(sa.String(40), default="")
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class Department(CorpScoped, Base):
     """A department (部门); `id` is the host's own. `path` holds the ids from the root down: `/1/5/12/`."""
 

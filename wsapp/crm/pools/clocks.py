@@ -14,9 +14,8 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.customers.models import LEVELS, Customer
-from wsapp.crm.org.roles import Delegation
+from wsapp.crm.org.absences import Absences, absences
 from wsapp.crm.org.rules import rule
-from wsapp.crm.org.standing import standing
 from wsapp.crm.pools.models import OPEN, ExtensionRequest, OwnerClock
 from wsapp.crm.pools.rules import AND, OFF
 from wsapp.db import db
@@ -26,8 +25,6 @@ from wsapp.kept import Kept
 FOLLOW, VISIT, DEAL = "no_follow", "no_visit", "no_deal"  # the conditions, by the names of their rules
 ANSWER_IN = timedelta(hours=72)  # so long a request that nobody answers keeps the customer
 DAY = timedelta(days=1)
-
-Absences = Mapping[str, Sequence[tuple[date, date]]]  # owner → first and last days, in order and apart
 
 
 @dataclass(frozen=True)
@@ -160,30 +157,6 @@ def _held(row: Any, away: Sequence[tuple[date, date]], now: datetime) -> str:
         return "asked"
     there = _day(now)
     return "away" if any(start <= there <= end for start, end in away) else ""
-
-
-# --- who is away --------------------------------------------------------------------------------------------------
-
-
-def absences() -> Absences:
-    """Return the days on which people are or were away (休假), by member. Kept until one changes."""
-    found: Absences = standing("absences", _read_absences)
-    return found
-
-
-def _read_absences() -> Absences:
-    columns = sa.select(Delegation.absent_id, Delegation.starts_at, Delegation.ends_at)
-    found: dict[str, list[tuple[date, date]]] = {}
-    for absent, starts, ends in db.session.execute(columns.order_by(Delegation.absent_id, Delegation.starts_at)):
-        if ends <= starts:
-            continue
-        start, end = _day(starts), _day(ends - timedelta(microseconds=1))
-        theirs = found.setdefault(absent, [])
-        if theirs and start <= theirs[-1][1]:
-            theirs[-1] = (theirs[-1][0], max(end, theirs[-1][1]))
-        else:
-            theirs.append((start, end))
-    return found
 
 
 # --- which, in the database ---------------------------------------------------------------------------------------

@@ -128,6 +128,23 @@ class Handover(CorpScoped, Base):
     undo_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
+class Silence(CorpScoped, Base):
+    """That an owner was told of a customer whom nobody follows up (长期未跟进); `id` is the customer's.
+
+    `base` is the last day that counted as contact then: the same silence is told of once.
+    """
+
+    __tablename__ = "silence"
+    __table_args__ = (
+        corp_key("id", "customer", ondelete="CASCADE"),
+        corp_key("owner_id", "member", ondelete="CASCADE"),
+    )
+
+    owner_id: Mapped[str] = mapped_column(sa.String(40))
+    base: Mapped[date] = mapped_column(sa.Date)
+    told_on: Mapped[date] = mapped_column(sa.Date)
+
+
 class OwnerClock(CorpScoped, Base):
     """What holds for a customer's clock (回收倒计时) besides its dates; `id` is the customer's.
 

@@ -11,6 +11,7 @@ from wsapp.crm.customers.clean import clean_line, clean_text
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.events.actions import record
+from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import demand_writable
 from wsapp.crm.fields.carriers import carried_on, custom_after, custom_of_new, differences
 from wsapp.crm.fields.indexing import reindex
@@ -18,9 +19,10 @@ from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import manager_of, may_see_member, member
 from wsapp.crm.org.rights import demand, may
-from wsapp.crm.tasks.models import CANCELLED, DONE, KINDS, OPEN, PRIORITIES, REPEATS, Task
+from wsapp.crm.tasks.models import CANCELLED, DONE, FREE_DAYS, KINDS, OPEN, PRIORITIES, REPEATS, Task
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
 from wsapp.crm.tasks.repeat import next_due
+from wsapp.crm.tasks.repeat_fields import clean_repeat, repeat_of
 from wsapp.crm.tasks.rules import usual_reminders
 from wsapp.db import db, first, insert_unless_there, new_id, rows
 from wsapp.house import local, local_now
@@ -30,6 +32,7 @@ from wsapp.texts import _
 OFFSETS = (0, 5, 15, 30, 60, 120, 1440, 2880, 10080)  # minutes before
 BY_HAND = ("manual", "robot")  # other sources are a part of what somebody was allowed to do already
 MAX_REMINDERS = 3
+ASK_AGAIN = timedelta(hours=1)  # how soon somebody may be asked about a task once more
 MAX_SNOOZE = timedelta(days=90)
 MAX_AHEAD = timedelta(days=366 * 5)
 FIELDS = (
@@ -44,6 +47,30 @@ FIELDS = (
     "priority",
     "repeat",
     "repeat_until",
+    "repeat_every",
+    "repeat_days",
+    "repeat_times",
+    "repeat_free",
+)
+REPEAT = ("repeat", "repeat_every", "repeat_days")  # what a series runs by: with it begins another one
+
+
+CARRIED_ON = (  # from a repeating task to its next one
+    "title",
+    "note",
+    "customer_id",
+    "kind",
+    "all_day",
+    "reminders",
+    "assignee_id",
+    "creator_id",
+    "priority",
+    "repeat",
+    "repeat_until",
+    "repeat_every",
+    "repeat_days",
+    "repeat_times",
+    "repeat_free",
 )
 
 
@@ -62,13 +89,15 @@ def clean_task(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
         clean["note"] = clean_text(str(values["note"] or ""))
         if len(clean["note"]) > 1000:
             errors["note"] = _("最多 %(most)d 个字", most=1000)
-    for field, choices in (("kind", KINDS), ("priority", PRIORITIES), ("repeat", REPEATS)):
+    choices_of = (("kind", KINDS), ("priority", PRIORITIES), ("repeat", REPEATS), ("repeat_free", FREE_DAYS))
+    for field, choices in choices_of:
         if field in values:
             clean[field] = values[field] or choices[0]
             if clean[field] not in choices:
                 errors[field] = _("请从列表中选择")
     _clean_times(values, clean, errors, whole=whole)
     _clean_reminders(values, clean, errors, whole=whole)
+    clean_repeat(values, clean, errors)
     if errors:
         raise Invalid(errors)
     return clean
@@ -235,8 +264,8 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
         setattr(task, field, value)
     task.custom = custom
     keep_findable("task", task.id, custom, had)
-    if task.repeat and not task.series_id:
-        task.series_id = task.id
+    if task.repeat and (not task.series_id or any(field in changes for field in REPEAT)):
+        task.series_id, task.repeat_number = task.id, 1
     if "due_at" in changes:
         task.snoozed_until = None
     task.updated_at = clock.now()
@@ -288,6 +317,21 @@ def _value_now(task: Task, field: str) -> Any:
 def assign_task(task: Task, assignee_id: str, *, actor: Member) -> Task:
     """Hand a task over (转交); tells both."""
     return change_task(task, {"assignee": assignee_id}, actor=actor)
+
+
+def ask_about(task: Task, *, actor: Member) -> bool:
+    """Ask the assignee how a task is going (催办); says whether this call did: so often is enough. Raises Forbidden."""
+    _demand(task, actor)
+    lately = sa.exists().where(
+        Event.corp_id == task.corp_id,
+        Event.subject_id == task.id,
+        Event.kind == "task.asked",
+        Event.at > clock.now() - ASK_AGAIN,
+    )
+    if not task.is_open or actor.id == task.assignee_id or first(sa.select(lately)):
+        return False
+    record("task.asked", task, actor=actor, customer_id=task.customer_id, title=task.title)
+    return True
 
 
 def complete_task(task: Task, *, actor: Member, note: str = "") -> bool:
@@ -401,19 +445,19 @@ def _make_next(task: Task, *, actor: Member) -> None:
     """Create the next task of a repeating series; a unique key makes it once."""
     if not task.repeat or not task.series_id:
         return
+    if task.repeat_times and task.repeat_number >= task.repeat_times:
+        return
     first_due = first(sa.select(Task.due_at).where(Task.id == task.series_id)) or task.due_at
-    due_at = next_due(task.due_at, task.repeat, clock.now(), first_due)
-    if task.repeat_until and due_at > task.repeat_until:
+    due_at = next_due(repeat_of(task), max(clock.now(), task.due_at), first_due)
+    if due_at is None or (task.repeat_until and due_at > task.repeat_until):
         return
     now = clock.now()
-    copied = ("title", "note", "customer_id", "kind", "all_day", "reminders", "assignee_id", "creator_id", "priority")
-    values = {field: getattr(task, field) for field in copied} | {
+    values = {field: getattr(task, field) for field in CARRIED_ON} | {
         "custom": carried_on("task", task.custom or {}),
         "corp_id": task.corp_id,
         "id": new_id(),
         "due_at": due_at,
-        "repeat": task.repeat,
-        "repeat_until": task.repeat_until,
+        "repeat_number": task.repeat_number + 1,
         "series_id": task.series_id,
         "state": OPEN,
         "source": "repeat",

@@ -13,6 +13,7 @@ KINDS = ("follow_up", "visit", "call", "other")
 OPEN, DOING, DONE, CANCELLED = "open", "doing", "done", "cancelled"
 STATES = (OPEN, DOING, DONE, CANCELLED)
 REPEATS = ("", "daily", "weekly", "monthly")
+FREE_DAYS = ("keep", "skip", "move")  # a repeat on a free day: stays there, is left out, waits for a working day
 PRIORITIES = ("normal", "high")
 
 PLANNED, FIRED, DROPPED = "planned", "fired", "dropped"
@@ -55,6 +56,12 @@ class Task(CorpScoped, Base):
     priority: Mapped[str] = mapped_column(sa.String(10), default="normal")
     repeat: Mapped[str] = mapped_column(sa.String(10), default="")
     repeat_until: Mapped[datetime | None] = mapped_column(Moment)
+    repeat_every: Mapped[int] = mapped_column(default=1, server_default="1")  # of so many days, weeks or months one
+    # Weekly: weekdays, 1 is Monday. Monthly: days, -1 is the last. Empty: the first task's own day.
+    repeat_days: Mapped[list[int]] = mapped_column(Json, default=list, server_default="[]")
+    repeat_times: Mapped[int | None]  # how many tasks the series has at most
+    repeat_number: Mapped[int] = mapped_column(default=1, server_default="1")  # of this task in its series
+    repeat_free: Mapped[str] = mapped_column(sa.String(5), default="keep", server_default="keep")  # see FREE_DAYS
     series_id: Mapped[str | None] = mapped_column(sa.String(40))  # the first task of a repeating series
     state: Mapped[str] = mapped_column(sa.String(10), default=OPEN)
     snoozed_until: Mapped[datetime | None] = mapped_column(Moment)
@@ -83,8 +90,9 @@ class Task(CorpScoped, Base):
 
 
 class Reminder(CorpScoped, Base):
-    """That a task's assignee is to be told at a minute. `kind`: "due", "snooze" or "overdue".
+    """That a task's people are to be told at a minute. `kind`: "due", "snooze" or "overdue".
 
+    An "overdue" one is a rung of the ladder (`rung`, the first is 0) that is climbed from `due_at`; see `ladder`.
     `plan` is the task's version when this was planned: re-planning drops the older rows, so nothing old ever fires.
     """
 
@@ -100,4 +108,6 @@ class Reminder(CorpScoped, Base):
     fire_at: Mapped[datetime] = mapped_column(Moment)
     state: Mapped[str] = mapped_column(sa.String(10), default=PLANNED)
     plan: Mapped[int]
+    rung: Mapped[int] = mapped_column(default=0, server_default="0")
+    due_at: Mapped[datetime | None] = mapped_column(Moment)  # of the task, when a rung was planned
     fired_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
+from wsapp.crm.tasks.ladder import plan_rung
 from wsapp.crm.tasks.models import DROPPED, PLANNED, Reminder, Task
-from wsapp.crm.tasks.rules import all_day_at, overdue_after
+from wsapp.crm.tasks.rules import all_day_at
 from wsapp.db import current_corp, db, new_id
 from wsapp.house import local
 
-OVERDUE_AFTER = timedelta(days=1)  # where the corp decided nothing else
 # "Due this minute" still rings, also when the minute was over before it was saved. What is longer past is not news.
 STILL_NEWS = timedelta(minutes=2)
 
@@ -26,16 +26,14 @@ def plan_reminders(task: Task) -> None:
     for moment in moments:
         if moment >= now - STILL_NEWS:
             _plan(task, "due", moment)
-    overdue = base + overdue_after()
-    if overdue > now:
-        _plan(task, "overdue", overdue)
+    _plan_rung(task)
 
 
 def plan_snooze(task: Task, until: datetime) -> None:
-    """Silence the task until `until`, then ring once; the overdue notice waits for a day after that."""
+    """Silence the task until `until`, then ring once; the ladder goes on on a later day."""
     drop_reminders(task)
     _plan(task, "snooze", until)
-    _plan(task, "overdue", max(until, _remind_base(task)) + overdue_after())
+    _plan_rung(task)
 
 
 def rings_at(task: Task) -> set[datetime]:
@@ -64,6 +62,12 @@ def _remind_base(task: Task) -> datetime:
 def _plan(task: Task, kind: str, fire_at: datetime) -> None:
     db.session.add(Reminder(id=new_id(), task_id=task.id, kind=kind, fire_at=fire_at, state=PLANNED, plan=task.version))
     set_alarm(fire_at)
+
+
+def _plan_rung(task: Task) -> None:
+    rung = plan_rung(task)
+    if rung is not None:
+        set_alarm(rung.fire_at)
 
 
 def set_alarm(at: datetime) -> None:

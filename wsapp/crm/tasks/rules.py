@@ -1,11 +1,12 @@
 """What a corp can set about tasks: when their people are told who chose nothing themselves."""
 
-from datetime import time, timedelta
+from datetime import time
 
 from wsapp.crm.org.rules import Rule, declare, rule
 from wsapp.texts import lazy
 
 MORNINGS = tuple(f"{hour:02}:{minute:02}" for hour in range(6, 13) for minute in (0, 30))
+MOST_RUNGS = 6
 
 declare(
     Rule(
@@ -20,14 +21,16 @@ declare(
     ),
     Rule("task.all_day_at", "choice", "08:30", lazy("全天待办的提醒时间"), choices=[(at, at) for at in MORNINGS]),
     Rule(
-        "task.overdue_after",
-        "number",
-        24,
-        lazy("逾期多久后提醒"),
+        "task.ladder",
+        "numbers",
+        [7, 5, 3, 1],
+        lazy("逾期升级"),
         least=1,
-        most=168,
-        unit=lazy("小时"),
+        most=60,
+        unit=lazy("个工作日后"),
+        hint=lazy("依次提醒：负责人；负责人和直接主管；上一级主管；再上一级。最多 6 级，留空为不提醒"),
     ),
+    Rule("task.ladder_at", "choice", "09:00", lazy("逾期提醒的时间"), choices=[(at, at) for at in MORNINGS]),
 )
 
 
@@ -41,6 +44,11 @@ def all_day_at() -> time:
     return time.fromisoformat(rule("task.all_day_at"))
 
 
-def overdue_after() -> timedelta:
-    """Return how long after its time a task that is still open is called overdue."""
-    return timedelta(hours=rule("task.overdue_after"))
+def ladder_steps() -> list[int]:
+    """Return after how many working days each rung of the overdue ladder is reached, the first one first."""
+    return sorted(rule("task.ladder"))[:MOST_RUNGS]
+
+
+def ladder_at() -> time:
+    """Return when the rungs ring, on the clock on the wall here."""
+    return time.fromisoformat(rule("task.ladder_at"))
