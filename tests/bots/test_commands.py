@@ -7,7 +7,7 @@ import pytest
 
 from wsapp.bots.answers import masked
 from wsapp.bots.commands import Command, names_in, understand
-from wsapp.bots.moments import find_moment
+from wsapp.crm.drafts.moments import find_moment
 
 HERE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 25, 10, 30, tzinfo=HERE)  # a Wednesday

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from wsapp.bots.moments import find_moment
+from wsapp.crm.drafts.moments import find_moment
 
 Verb = Literal["find", "today", "team", "log", "remind", "help"]
 
