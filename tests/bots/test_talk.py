@@ -270,3 +270,19 @@ def test_without_a_card_template_the_message_opens_the_page_that_confirms(office
     (kept,) = office.rows(BotDraft)
     assert f"/h5/drafts/{kept.id}" in office.last()["url"]
     assert office.rows(FollowUp) == []
+
+
+def test_a_sentence_is_understood_and_a_doubtful_date_is_asked_about(office: Office) -> None:
+    customer = office.customer("上海森林木业有限公司")
+    office.say("记 嗯昨天去了森林木业，老板要样品，2月30号再去")
+    words = office.words()
+    assert "上海森林木业有限公司" in words
+    assert "没有“2月30号”这一天，请选择时间" in words
+    office.press("cancel")
+    office.say("记 昨天去了森林木业，老板要样品，周末再去")
+    assert "“周末”只是个大概，请核对时间" in office.words()
+    office.press("confirm")
+    (follow_up,) = office.rows(FollowUp)
+    assert (follow_up.customer_id, follow_up.next_action) == (customer, "再去")
+    office.say("提醒 2月30号 给森林打电话")
+    assert "没有“2月30号”这一天，请选择时间" in office.words()

@@ -39,7 +39,7 @@ from wsapp.crm.mirrors.models import TaskMirror
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.models import ACCEPTED, Notification
 from wsapp.crm.org import access
-from wsapp.crm.org.models import Corp, Department, LoginSession, Member
+from wsapp.crm.org.models import Corp, CorpDay, Department, LoginSession, Member
 from wsapp.crm.org.role_actions import copy_role
 from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
@@ -51,6 +51,7 @@ from wsapp.crm.transfer import exports
 from wsapp.crm.transfer import imports as transfers
 from wsapp.crm.transfer.results import write_result
 from wsapp.crm.visits.actions import log_visit
+from wsapp.crm.watches.models import Watch
 from wsapp.db import Base, corp_scope, db, every_corp
 from wsapp.files import StoredFile
 from wsapp.outbox import Outbox
@@ -156,6 +157,9 @@ ROUTES: dict[str, Route] = {
     "GET /h5/me/deputy": Route(MEMBER, repeats=("阿丽",)),
     "POST /h5/me/deputy": Route(MEMBER, form={"deputy": "ali", "ends_at": "2030-01-01T09:00"}, repeats=("阿丽",)),
     "GET /h5/customers/<key:customer_id>/follow-ups/new": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/follow-ups/draft": Route(MEMBER, form={"said": "周五再去"}),
+    "GET /h5/follow-ups/new": Route(MEMBER),
+    "POST /h5/follow-ups/new": Route(MEMBER, form={"said": "华星木业周五再去", "customer": "{customer}"}),
     "POST /h5/customers/<key:customer_id>/follow-ups": Route(MEMBER, form={"text": "探", "photos": "{file}"}),
     "GET /h5/customers/<key:customer_id>/visits/new": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/visits": Route(MEMBER, form=VISIT_FORM),
@@ -165,6 +169,11 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/<key:customer_id>/release": Route(MEMBER, form={"reason": "busy"}),
     "GET /h5/customers/leaving": Route(MEMBER, query={"scope": "team"}),
     "GET /h5/customers/<key:customer_id>/clock": Route(MEMBER),
+    "GET /h5/customers/<key:customer_id>/watch": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/watch": Route(MEMBER, form={"on": "1"}),
+    "POST /h5/tasks/<key:task_id>/watch": Route(MEMBER, form={"on": "1"}),
+    "POST /h5/tasks/<key:task_id>/question": Route(MEMBER),
+    "GET /h5/watches": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/extension": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/lock": Route(MEMBER, form={"locked": "1"}),
     "GET /h5/extensions": Route(MEMBER),
@@ -308,6 +317,9 @@ ROUTES: dict[str, Route] = {
     "GET /admin/pools/<key:pool_id>": Route(ADMIN),
     "POST /admin/pools/<key:pool_id>": Route(ADMIN, form={"name": "探", "departments": "77", "enabled": "1"}),
     "GET /admin/tags": Route(ADMIN),
+    "GET /admin/workdays": Route(ADMIN),
+    "POST /admin/workdays": Route(ADMIN, form={"day": "2026-12-24", "works": "0", "note": "探"}),
+    "POST /admin/workdays/<day_id>/removal": Route(ADMIN),
     "POST /admin/tags": Route(ADMIN, form={"name": "探", "colour": "red"}),
     "POST /admin/tags/<key:tag_id>": Route(ADMIN, form={"name": "改名", "colour": "red"}),
     "POST /admin/tags/<key:tag_id>/removal": Route(ADMIN),
@@ -563,6 +575,8 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     db.session.add(shared)
     kept = ExtensionRequest(customer_id=other.id, owner_id=owner.id, leaves_on=now.date(), created_at=now)
     db.session.add(kept)
+    db.session.add(CorpDay(id="2030-05-04", works=False, note="老板生日厂休", updated_at=now))
+    db.session.add(Watch(customer_id=customer.id, member_id=owner.id, since=now))
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
     work.state, work.error = outbox.DEAD, "宿主返回 81013"
@@ -595,6 +609,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "loser": other.id,
         "request": shared.id,
         "extension": kept.id,
+        "day": "2030-05-04",
     }
 
 

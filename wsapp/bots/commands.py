@@ -1,11 +1,12 @@
 """What somebody wants who wrote to the robot: one line of text → a command. Pure; knows no record and no right."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from wsapp.crm.drafts.moments import find_moment
+from wsapp.crm.drafts.moments import Found, find_moment, find_moments
+from wsapp.crm.drafts.sentences import corrected, without_fillers
 
 Verb = Literal["find", "today", "team", "log", "remind", "help"]
 
@@ -56,7 +57,10 @@ _ABOUT = re.compile(r"(?:给|跟|和|同|找|向|约|催|见|去|回访|拜访|�
 
 @dataclass(frozen=True)
 class Command:
-    """What was understood. `name` is what the customer was called; `text` what to write down, `action` what is next."""
+    """What was understood. `name` is what the customer was called; `text` what to write down, `action` what is next.
+
+    `doubt` is the moment in `words` that is not certain, or not at all; `whole` all that stood behind the verb.
+    """
 
     verb: Verb
     name: str = ""
@@ -64,6 +68,9 @@ class Command:
     at: datetime | None = None
     is_day: bool = False  # `at` names a day, not a minute
     action: str = ""
+    doubt: Found | None = field(default=None, compare=False)
+    words: str = field(default="", compare=False)
+    whole: str = field(default="", compare=False)
 
 
 def understand(line: str, now: datetime) -> Command:
@@ -93,6 +100,7 @@ def _read(verb: Verb, rest: str, now: datetime) -> Command:
 
 def _log(rest: str, now: datetime) -> Command:
     """`森林 报价已发 周五回访`: who, what was done, and perhaps in the last clause when there is more to do."""
+    rest = corrected(without_fillers(rest), now)
     parts = re.split(r"[\s，,：:]+", rest, maxsplit=1)
     name, text = parts[0][:MAX_NAME], parts[1].strip() if len(parts) > 1 else ""
     for start in (0, *(match.end() for match in _CLAUSE.finditer(text))):
@@ -100,18 +108,30 @@ def _log(rest: str, now: datetime) -> Command:
         found = find_moment(bare, now)
         if found is not None and found.start == 0 and found.moment > now:  # a clause about the future is a plan
             done, action = text[:start].strip(_EDGES), bare[found.end :].strip(_EDGES)
-            return Command("log", name, done or text, found.moment, found.is_day, action)
-    return Command("log", name, text)
+            doubt, words = (found if found.doubt else None), bare[found.start : found.end].strip(_EDGES)
+            return Command(
+                "log", name, done or text, found.moment, found.is_day, action, doubt=doubt, words=words, whole=rest
+            )
+    return Command("log", name, text, whole=rest, **_impossible(text, now))
+
+
+def _impossible(text: str, now: datetime) -> dict[str, Any]:
+    """The moment that a text names and that cannot be, or is not said which: 2月30号, 过几天."""
+    one = next((one for one in find_moments(text, now) if one.moment is None), None)
+    return {"doubt": one, "words": text[one.start : one.end].strip(_EDGES)} if one else {}
 
 
 def _remind(rest: str, now: datetime) -> Command:
     """`明天下午3点 给森林打电话`: when, and what; the time may stand anywhere."""
+    rest = corrected(without_fillers(rest), now)
     found = find_moment(rest, now)
     if found is None:
-        return Command("remind", text=rest)
+        return Command("remind", text=rest, **_impossible(rest, now))
     before, after = rest[: found.start].strip(_EDGES), rest[found.end :].strip(_EDGES)
     text = " ".join(part for part in (before, _LINK.sub("", after) or after) if part)
-    return Command("remind", text=" ".join(text.split()), at=found.moment, is_day=found.is_day)
+    words = rest[found.start : found.end].strip(_EDGES)
+    doubt = found if found.doubt else None
+    return Command("remind", "", " ".join(text.split()), found.moment, found.is_day, doubt=doubt, words=words)
 
 
 def names_in(text: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Writing commands: shown on a card first, written when the person who dictated them presses 确认, once."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,9 @@ from wsapp.bots.commands import Command
 from wsapp.bots.models import CANCELLED, DONE, LOG, OPEN, REFUSED, REMIND, BotDraft
 from wsapp.bots.sight import MOST, customers_called, customers_named_in
 from wsapp.crm.customers.queries import find_customer, find_customers
+from wsapp.crm.drafts.drafting import about_moment
+from wsapp.crm.drafts.people import named_in
+from wsapp.crm.drafts.sentences import understand as sentence
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.notifications.actions import mark_acted, notification_with_card, refresh_card, set_shown
 from wsapp.crm.notifications.messages import Card, in_language_of, link, when
@@ -45,12 +49,14 @@ def draft(command: Command, *, actor: Member) -> tuple[BotDraft | None, Card]:
 
 
 def _draft_log(command: Command, *, actor: Member) -> tuple[BotDraft | None, Card]:
+    found = customers_called(command.name, actor=actor) if command.text else ()
+    if not found and command.whole:  # not a name first, but a sentence
+        command, found = _as_sentence(command, actor=actor)
     if not command.name or not command.text:
         example = _("请写上客户和内容，用空格隔开，例如：记 森林 报价已发 周五回访")
         return None, card(_("要记什么？"), text=example, path="/h5/customers")
     if len(command.text) > rule("log.text"):
         return None, card(_("内容太长"), text=_("最多 %(most)d 个字", most=rule("log.text")), path="/h5/customers")
-    found = customers_called(command.name, actor=actor)
     if not found:
         return None, unknown_customer(command.name)
     if len(found) > CHOICES:
@@ -58,10 +64,29 @@ def _draft_log(command: Command, *, actor: Member) -> tuple[BotDraft | None, Car
     return _keep(LOG, command, [one.id for one in found], actor=actor)
 
 
+def _as_sentence(command: Command, *, actor: Member) -> tuple[Command, Sequence[Any]]:
+    """Read 昨天去了森林木业，王总要样品，周五再去: the customer is named somewhere. As it was where it names nobody."""
+    now = local_now()
+    said = sentence(command.whole, now)
+    found = named_in(said, actor=actor).customers
+    if not found:
+        return command, ()
+    plan = said.next if said.next and said.next.moment and said.next.moment > now else None
+    doubt = said.next if said.next and said.next.doubt else None
+    at, is_day = (plan.moment, plan.is_day) if plan else (None, False)
+    action = said.action if plan else ""
+    read = replace(command, text=said.text, at=at, is_day=is_day, action=action, doubt=doubt, words=said.next_words)
+    return read, found
+
+
+def _asks(command: Command) -> str:
+    return about_moment(command.doubt, command.words, local_now()) if command.doubt else ""
+
+
 def _draft_reminder(command: Command, *, actor: Member) -> tuple[BotDraft | None, Card]:
     if command.at is None or not command.text:
         example = _("请写上时间和事情，例如：提醒 明天下午3点 给森林打电话")
-        return None, card(_("什么时候提醒，提醒什么？"), text=example, path="/h5/tasks/new")
+        return None, card(_("什么时候提醒，提醒什么？"), text=_asks(command) or example, path="/h5/tasks/new")
     if not command.is_day and command.at <= clock.now():
         text = _("%(time)s 已经过了，请换一个时间", time=when(command.at))
         return None, card(_("这个时间已经过去"), text=text, path="/h5/tasks/new")
@@ -87,6 +112,7 @@ def _keep(kind: str, command: Command, customers: list[str], *, actor: Member) -
             "is_day": command.is_day,
             "action": command.action[:TITLE],
             "customers": customers,
+            "asks": _asks(command),
         },
         state=OPEN,
         created_at=clock.now(),
@@ -103,7 +129,7 @@ def confirm_card(kept: BotDraft, *, actor: Member) -> Card:
     asks = card(
         _("确认这条跟进？") if kept.kind == LOG else _("确认这条提醒？"),
         text=kept.content["text"],
-        lines=[*_whom(kept, customers), *_next(kept)],
+        lines=[*_whom(kept, customers), *_next(kept), *_doubt(kept)],
         path=f"/h5/drafts/{kept.id}",
     )
     asks["buttons"] = [*_answers(kept, customers), {"key": CANCEL, "text": _("取消"), "style": "plain"}]
@@ -124,6 +150,12 @@ def _next(kept: BotDraft) -> list[tuple[str, str]]:
     said = when(at, all_day=kept.kind == REMIND and kept.content["is_day"])
     label = _("下次跟进") if kept.kind == LOG else _("时间")
     return [(label, f"{said} {kept.content['action']}".strip())]
+
+
+def _doubt(kept: BotDraft) -> list[tuple[str, str]]:
+    """What to look at again before confirming: a date that is not certain."""
+    asks = kept.content.get("asks")
+    return [(_("请核对"), asks)] if asks else []
 
 
 def _answers(kept: BotDraft, customers: Sequence[Any]) -> list[dict[str, str]]:

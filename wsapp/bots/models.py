@@ -16,7 +16,7 @@ class BotDraft(CorpScoped, Base):
     """One follow-up or task that somebody dictated (待确认). Written by its member's own confirmation, once.
 
     `content` is the neutral form of what will be written: {"text", "at" (RFC 3339 or null), "is_day", "action",
-    "customers": [ids to choose from]}.
+    "customers": [ids to choose from], "asks": what to look at again}.
     """
 
     __tablename__ = "bot_draft"

@@ -8,13 +8,16 @@ from wsapp import clock
 from wsapp.crm.customers.contacts import contacts_of
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.drafts.drafting import draft
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.h5 import ownfields, photos, words
 from wsapp.h5.forms import Form, input_value, save, soon
-from wsapp.h5.pages import arg, show
+from wsapp.h5.pages import arg, per_member, show
+from wsapp.h5.saying import RATE, fill, said_here
+from wsapp.house import local_now
 from wsapp.problems import Problem
 from wsapp.texts import _
-from wsapp.web import require_member
+from wsapp.web import limiter, require_member
 
 bp = Blueprint("followups", __name__, url_prefix="/h5/customers/<key:customer_id>/follow-ups")
 bp.before_request(require_member)
@@ -24,9 +27,22 @@ TEXTS = ("kind", "contact", "text", "outcome", "happened_at", "next_at", "next_a
 
 @bp.get("/new")
 def new(customer_id: str) -> str:
+    return draw(find_customer(customer_id, actor=g.member), begun())
+
+
+@bp.post("/draft")
+@limiter.limit(RATE, key_func=per_member)
+def draft_in(customer_id: str) -> Any:
+    """Put what was said into the form, beside what was typed; nothing is saved."""
     customer = find_customer(customer_id, actor=g.member)
-    typed = {"kind": "phone", "contact": arg("contact"), "happened_at": input_value(clock.now()), "photos": []}
-    return _show(customer, Form(typed))
+    form = Form.read(TEXTS, ("photos",))
+    ownfields.take(form, "follow_up")
+    photos.take(form)
+    sentence = said_here()
+    if not sentence:
+        form.errors["said"] = _("请先说一句或写一句")
+        return draw(customer, form), 422
+    return draw(customer, form, fill(form, draft(sentence, actor=g.member, now=local_now(), customer=customer)))
 
 
 @bp.post("")
@@ -40,7 +56,7 @@ def create(customer_id: str) -> Any:
         return url_for("customers.page", customer_id=customer_id)
 
     def again(problem: Problem | None) -> str:
-        return _show(find_customer(customer_id, actor=g.member), form)
+        return draw(find_customer(customer_id, actor=g.member), form)
 
     find_customer(customer_id, actor=g.member)
     ownfields.take(form, "follow_up")
@@ -56,7 +72,16 @@ def _values(form: Form) -> dict[str, Any]:
     return values
 
 
-def _show(customer: Customer, form: Form) -> str:
+def begun() -> Form:
+    """Return the form as it begins."""
+    typed: dict[str, Any] = dict.fromkeys(TEXTS, "")
+    return Form(
+        typed | {"kind": "phone", "contact": arg("contact"), "happened_at": input_value(clock.now()), "photos": []}
+    )
+
+
+def draw(customer: Customer, form: Form, heard: dict[str, Any] | None = None) -> str:
+    """Show the form; `heard` is what `saying.fill` returned, where a sentence filled it."""
     return show(
         "followups/new.html",
         counted=False,
@@ -64,6 +89,7 @@ def _show(customer: Customer, form: Form) -> str:
         form=form,
         kinds=list(words.FOLLOW_UP_KINDS.items()),
         contacts=[(one.id, one.name) for one in contacts_of(customer.id)],
+        heard=heard or {},
         soon=soon(),
         latest=input_value(clock.now()),
         kept=photos.kept(form.typed["photos"]),

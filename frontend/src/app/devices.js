@@ -64,7 +64,9 @@ function stop() {
   recording.stop().then((words) => {
     if (!words) return toast(text("nothingHeard"));
     put(field, field.value ? `${field.value}${/\s$/.test(field.value) ? "" : "\n"}${words}` : words);
-    field.focus();
+    const then = document.getElementById(button.dataset.speechThen || "");
+    if (then) then.click();
+    else field.focus();
   }).catch(complain).finally(() => (button.disabled = false));
 }
 

@@ -1,0 +1,119 @@
+"""One spoken or typed sentence fills the form of a follow-up (说一句). Nothing is kept until that form is saved."""
+
+from typing import Any
+
+from flask import Blueprint, g, request
+
+from wsapp.crm.customers.clean import clean_line, clean_text
+from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.drafts.drafting import Draft, draft
+from wsapp.crm.drafts.sentences import LONGEST
+from wsapp.crm.fields.forms import writable
+from wsapp.crm.org.queries import names
+from wsapp.h5.forms import Form, input_value
+from wsapp.h5.pages import per_member, show
+from wsapp.house import local, local_now
+from wsapp.texts import _
+from wsapp.web import limiter, require_member
+
+bp = Blueprint("saying", __name__, url_prefix="/h5")
+bp.before_request(require_member)
+
+RATE = "60 per minute"
+MOST_NAME = 60
+
+
+@bp.get("/follow-ups/new")
+def new() -> str:
+    """Say or write a sentence, without having chosen a customer."""
+    return _ask("", None, "", "")
+
+
+@bp.post("/follow-ups/new")
+@limiter.limit(RATE, key_func=per_member)
+def create() -> Any:
+    """Show the form that the sentence fills; asks for the customer where it is not certain."""
+    sentence, name = said_here(), clean_line(request.form.get("name", "").replace("\0", ""))[:MOST_NAME]
+    if not sentence:
+        return _ask(sentence, None, name, _("请先说一句或写一句")), 422
+    chosen = request.form.get("customer", "")
+    customer = find_customer(chosen, actor=g.member) if chosen else None
+    made = draft(sentence, actor=g.member, now=local_now(), customer=customer, name=name)
+    if made.customer is None:
+        return _ask(sentence, made, name, ""), 422 if name else 200
+    return _form(find_customer(made.customer.id, actor=g.member), made)
+
+
+def _ask(sentence: str, made: Draft | None, name: str, error: str) -> str:
+    owners = names([one.owner_id for one in made.choices]) if made else {}
+    values = {"said": sentence, "made": made, "owners": owners, "name": name, "error": error}
+    return show("followups/say.html", counted=False, **values)
+
+
+def _form(customer: Customer, made: Draft) -> str:
+    from wsapp.h5.followups import begun, draw  # which asks this file to fill its form
+
+    form = begun()
+    return draw(customer, form, fill(form, made))
+
+
+def said_here() -> str:
+    """Return the sentence that was posted, without what no text has."""
+    return clean_text(request.form.get("said", "")[: 2 * LONGEST].replace("\0", ""))[:LONGEST]
+
+
+def fill(form: Form, made: Draft) -> dict[str, Any]:
+    """Put a draft into the form of a follow-up.
+
+    Returns what the page says of it: {"marks": names of fields, "facts": [(label, words)], "asks": [words],
+    "quick": [(words, field value)] of moments that may be meant}. What has to be looked at stands below its field.
+    """
+    said = made.said
+    found: dict[str, str] = {"kind": said.kind, "outcome": said.outcome, "next_action": said.action}
+    if made.next_at is not None:
+        found["next_at"] = input_value(made.next_at)
+    if made.contact is not None:
+        found["contact"] = made.contact[0]
+    if said.happened is not None and "happened_at" not in made.questions:
+        found["happened_at"] = input_value(said.happened)
+    before = (form.typed.get("text") or "").strip()
+    found["text"] = f"{before}\n{said.text}" if before and said.text not in before else before or said.text
+    money = _money_field() if said.amount is not None else ""
+    if money:
+        found[money] = f"{said.amount:f}"
+    found = {name: value for name, value in found.items() if value}
+    form.typed |= found
+    asks = {name: words for name, words in made.questions.items() if name != "amount" or not money}
+    if money and "amount" in made.questions:
+        form.errors[money] = made.questions["amount"]
+    form.errors |= {name: words for name, words in asks.items() if name in form.typed}
+    return {
+        "marks": [name for name in found if not name.startswith("custom.")],
+        "facts": _facts(made),
+        "asks": [words for name, words in asks.items() if name not in form.typed],
+        "quick": [(_moment_words(one), input_value(one)) for one in made.alternatives],
+    }
+
+
+def _money_field() -> str:
+    """Return the name of the corp's own field for money in a follow-up, where there is one and no other."""
+    found = [field.name for field in writable("follow_up", g.member) if field.type == "money"]
+    return found[0] if len(found) == 1 else ""
+
+
+def _facts(made: Draft) -> list[tuple[str, str]]:
+    amount = made.said.amount
+    money = f"{amount:,.2f}".removesuffix(".00") if amount is not None else ""
+    found = [
+        (_("客户"), made.customer.name if made.customer else ""),
+        (_("联系人"), made.contact[1] if made.contact else ""),
+        (_("金额"), _("%(amount)s 元", amount=money) if money else ""),
+    ]
+    return [(label, words) for label, words in found if words]
+
+
+def _moment_words(moment: Any) -> str:
+    at = local(moment)
+    weekdays = (_("周一"), _("周二"), _("周三"), _("周四"), _("周五"), _("周六"), _("周日"))
+    return f"{at:%m-%d} {weekdays[at.weekday()]} {at:%H:%M}"
