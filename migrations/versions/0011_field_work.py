@@ -62,7 +62,7 @@ def _follow_through_up() -> None:
     _table(
         "silence",
         sa.Column("owner_id", sa.String(40), nullable=False),
-        sa.Column("base", sa.Date(), nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
         sa.Column("told_on", sa.Date(), nullable=False),
         _key("silence", "id", "customer"),
         _key("silence", "owner_id", "member"),

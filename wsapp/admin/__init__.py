@@ -17,6 +17,7 @@ PAGES = (
     "deliveries",
     "notifications",
     "rules",
+    "workdays",
     "bin",
     "audit",
     "pools",

@@ -33,6 +33,7 @@ GROUPS: tuple[Group, ...] = (
             Place("pools", "/admin/pools", lazy("公海"), lazy("谁能领取、每天几个、退回后多久能再领")),
             Place("recycling", "/admin/recycling", lazy("公海回收"), lazy("今晚会回收哪些客户，最近几晚的结果")),
             Place("rules", "/admin/rules", lazy("业务规则"), lazy("查重、跟进、线索、回收站等规则和默认值")),
+            Place("workdays", "/admin/workdays", lazy("工作日"), lazy("企业自己的休息日和上班日，节假日和调休")),
             Place("imports", "/h5/imports", lazy("导入导出"), lazy("用 Excel 或 CSV 导入客户和跟进，导出名单")),
             Place("bin", "/admin/bin", lazy("回收站"), lazy("全公司删除的记录，可恢复或彻底删除")),
         ),

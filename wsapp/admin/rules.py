@@ -39,6 +39,7 @@ GROUPS = {
     "duplicates": lazy("查重"),
     "pool": lazy("公海"),
     "recycle": lazy("公海回收"),
+    "silence": lazy("长期未跟进"),
     "sharing": lazy("共享"),
     "reveal": lazy("敏感信息"),
     "import": lazy("导入"),

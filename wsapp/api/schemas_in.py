@@ -14,6 +14,7 @@ VisitState = Literal["planned", "in", "done", "cancelled", "missed"]
 TaskKind = Literal["follow_up", "visit", "call", "other"]
 TaskState = Literal["open", "doing", "done", "cancelled"]
 Repeat = Literal["", "daily", "weekly", "monthly"]
+FreeDays = Literal["keep", "skip", "move"]
 Priority = Literal["normal", "high"]
 DeliveryState = Literal[
     "planned", "suppressed", "sending", "accepted", "delivered", "dropped", "failed", "read", "acted"
@@ -283,6 +284,14 @@ class TaskFields(Body):
     repeat: Repeat | None = None
     custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
     repeat_until: Moment | None = None
+    repeat_every: int = Field(1, description="1-99: of so many days, weeks or months one")
+    repeat_days: list[int] = Field(
+        [], max_length=31, description="Weekly: 1 (Monday) to 7. Monthly: 1-31, -1 the last. Empty: the day it is due"
+    )
+    repeat_times: int | None = Field(None, description="1-999: how many tasks the series has at most")
+    repeat_free: FreeDays = Field(
+        "keep", description="On a free day: stay there, be left out, or wait for a working day"
+    )
 
 
 class TaskNew(TaskFields):

@@ -9,6 +9,7 @@ from wsapp.api.schemas_in import (
     DeliveryState,
     FieldType,
     FollowUpKind,
+    FreeDays,
     Kind,
     Level,
     MemberStatus,
@@ -206,6 +207,11 @@ class Task(Record):
     priority: Priority
     repeat: Repeat
     repeat_until: Time | None
+    repeat_every: int
+    repeat_days: list[int]
+    repeat_times: int | None
+    repeat_number: int
+    repeat_free: FreeDays
     state: TaskState
     snoozed_until: Time | None
     done_at: Time | None

@@ -15,6 +15,7 @@ from wsapp import db as storage
 from wsapp.connectors.base import TryLater
 from wsapp.connectors.checks import Check, Ground, Result, fail, ok, warn
 from wsapp.connectors.http import parse_object
+from wsapp.crm.org.holidays import newest_year
 from wsapp.db import database_now, reading
 from wsapp.doctor import fetching
 from wsapp.house import house, local_now
@@ -24,6 +25,7 @@ from wsapp.vault import digest
 FREE_DISK, SCARCE_DISK = 0.05, 0.10
 LATE = timedelta(minutes=10)
 SKEW, SMALL_SKEW = 60.0, 2.0  # seconds
+CALENDAR_AHEAD = timedelta(days=21)  # before a year begins its holidays should be known
 EXPIRES_SOON = timedelta(days=14)
 UNCERTAIN_ZONES = ("UTC", "Etc/UTC", "GMT", "Etc/GMT")
 # OpenSSL's codes of a refused certificate (X509_V_ERR_*).
@@ -46,6 +48,7 @@ def checks() -> Sequence[Check]:
         Check("own.key", lazy("主密钥文件的权限"), _key),
         Check("own.debug", lazy("调试模式已关闭"), _debug),
         Check("own.timezone", lazy("时区"), _timezone, place=lazy("config.toml › notifications.timezone")),
+        Check("own.calendar", lazy("节假日日历"), _calendar),
         Check("own.version", lazy("版本"), _version),
         Check("own.backup", lazy("备份"), _backup),
     )
@@ -252,6 +255,17 @@ def _timezone(ground: Ground) -> Result:
     if name in UNCERTAIN_ZONES:
         return warn(said, lazy("免打扰与提醒按这个时区计算：国内请设为 Asia/Shanghai。"))
     return ok(said)
+
+
+def _calendar(ground: Ground) -> Result:
+    """The next year's holidays are announced in November; a newer version of the program brings them."""
+    year, needed = newest_year(), (local_now() + CALENDAR_AHEAD).year
+    if year < needed:
+        return warn(
+            lazy("只知道到 %(year)s 年的节假日和调休", year=year),
+            lazy("请升级程序；在此之前，可以在“工作日”里自己添加休息日和上班日，否则只按周末休息。"),
+        )
+    return ok(lazy("已包含 %(year)s 年的节假日和调休", year=year))
 
 
 def _version(ground: Ground) -> Result:

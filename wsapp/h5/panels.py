@@ -59,7 +59,7 @@ def tag_badges(tags: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _around(customer: Customer) -> list[rows.Row]:
-    """Return links to the pages about a customer: who co-works on it, its group, its stages."""
+    """Return links to the pages about a customer: who co-works on it, its group, its stages, watching."""
     found = [_coworkers(customer)]
     parent, below = relatives(customer, actor=g.member)
     if reads(g.member, "parent"):
@@ -72,6 +72,7 @@ def _around(customer: Customer) -> list[rows.Row]:
         value = _("%(stage)s · %(n)s 天", stage=words.STAGES[customer.stage], n=(clock.now() - since).days)
         url = url_for("stages.page", customer_id=customer.id)
         found.append({"url": url, "icon": "clock", "text": _("阶段历程"), "value": value})
+    found.append({"url": url_for("watches.page", customer_id=customer.id), "icon": "bell", "text": _("关注")})
     return found
 
 

@@ -15,10 +15,10 @@ from wsapp.crm.tasks.actions import MAX_REMINDERS, OFFSETS, change_task, create_
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import find_task
 from wsapp.crm.tasks.rules import usual_reminders
-from wsapp.h5 import lists, ownfields, rows, words
+from wsapp.h5 import lists, ownfields, repeats, rows, words
 from wsapp.h5.forms import Form, input_value, save, soon
 from wsapp.h5.pages import arg, show
-from wsapp.house import local, local_now
+from wsapp.house import local_now
 from wsapp.problems import Problem, Stale
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -26,8 +26,9 @@ from wsapp.web import require_member
 bp = Blueprint("taskform", __name__, url_prefix="/h5/tasks")
 bp.before_request(require_member)
 
-TEXTS = ("title", "note", "customer", "kind", "due_at", "all_day", "assignee", "priority", "repeat", "repeat_until")
-LISTS = ("reminders",)
+PLAIN = ("title", "note", "customer", "kind", "due_at", "all_day", "assignee", "priority")
+TEXTS = (*PLAIN, *repeats.TEXTS)
+LISTS = ("reminders", *repeats.LISTS)
 MOMENTS = ("due_at", "repeat_until")
 
 
@@ -79,8 +80,7 @@ def edit(task_id: str) -> str:
         "reminders": [str(minutes) for minutes in task.reminders],
         "assignee": task.assignee_id,
         "priority": task.priority,
-        "repeat": task.repeat,
-        "repeat_until": local(task.repeat_until).strftime("%Y-%m-%d") if task.repeat_until else "",
+        **repeats.typed(task),
     }
     typed = shown(g.member, typed, "task") | ownfields.typed("task", task.custom or {})
     return _show(Form(typed, version=task.version), task=task)
@@ -111,7 +111,7 @@ def change(task_id: str) -> Any:
 
 
 def _values(form: Form) -> dict[str, Any]:
-    values = {name: form.typed[name] for name in TEXTS if name not in MOMENTS}
+    values = {name: form.typed[name] for name in PLAIN if name not in MOMENTS} | repeats.values(form)
     values |= {"all_day": bool(form.typed["all_day"]), "due_at": form.moment("due_at")}
     values["repeat_until"] = _end_of_day(form.moment("repeat_until")) if form.typed["repeat"] else None
     values["reminders"] = [
@@ -152,7 +152,7 @@ def _show(form: Form, *, task: Task | None = None, problem: Problem | None = Non
         userids=[one.userid for one in people],
         reminders=[(str(minutes), words.REMINDERS[minutes]) for minutes in OFFSETS],
         most=MAX_REMINDERS,
-        repeats=[(key, text) for key, text in words.REPEATS.items() if key],
+        **repeats.drawn(form),
         priorities=list(words.PRIORITIES.items()),
         soon=[(_("今天 18:00"), _today_at(18)), *soon()] if local_now().hour < 18 else soon(),
     )
@@ -190,5 +190,12 @@ def _as_text(field: str, value: Any, known: dict[str, str]) -> str:
         return _("、").join(str(words.REMINDERS.get(minutes, minutes)) for minutes in value)
     if isinstance(value, bool):
         return _("是") if value else _("否")
-    labels = {"kind": words.TASK_KINDS, "priority": words.PRIORITIES, "repeat": words.REPEATS}.get(field)
+    if field == "repeat_days":
+        return ", ".join(map(str, value or ()))
+    labels = {
+        "kind": words.TASK_KINDS,
+        "priority": words.PRIORITIES,
+        "repeat": words.REPEATS,
+        "repeat_free": repeats.FREE,
+    }.get(field)
     return str(labels.get(value, "")) if labels else known.get(value, str(value or ""))

@@ -8,15 +8,23 @@ from flask import Blueprint, g, render_template, request, url_for
 from wsapp.crm.customers.queries import names_of
 from wsapp.crm.fields.access import shown
 from wsapp.crm.org.queries import leads_others, names
-from wsapp.crm.tasks.actions import assign_task, cancel_task, complete_task, snooze_moment, snooze_task
+from wsapp.crm.tasks.actions import (
+    ask_about,
+    assign_task,
+    cancel_task,
+    complete_task,
+    may_work_on,
+    snooze_moment,
+    snooze_task,
+)
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import SORTS, find_task
+from wsapp.crm.watches.queries import is_watching
 from wsapp.db import db
-from wsapp.h5 import lists, mirrors, ownfields, rows, timeline, words
+from wsapp.h5 import lists, mirrors, ownfields, repeats, rows, timeline, words
 from wsapp.h5.forms import Form, once, save
 from wsapp.h5.pages import PAGE_SIZE, came_from, choice, cursor, go, here_with, is_partial, next_page, part, show
 from wsapp.h5.taskform import assignees
-from wsapp.house import local
 from wsapp.idempotency import KeyReused
 from wsapp.paging import page as page_of
 from wsapp.problems import Invalid, Problem
@@ -75,6 +83,8 @@ def _show(task: Task, form: Form) -> str:
         people=[(one.id, one.name) for one in takers],
         userids=[one.userid for one in takers],
         history=timeline.of_task(task.id),
+        may_ask=task.is_open and task.assignee_id != g.member.id and may_work_on(task, g.member),
+        watching=is_watching(task, g.member),
         questions=mirrors.questions(task) if task.is_open and task.assignee_id == g.member.id else [],
     )
 
@@ -91,7 +101,7 @@ def _facts(task: Task, people: dict[str, str]) -> list[tuple[str, str]]:
         (_("到期"), rows.moment(task.due_at, all_day=task.all_day) + (" " + _("全天") if task.all_day else "")),
         (_("推迟到"), rows.moment(task.snoozed_until) if task.snoozed_until else ""),
         (_("提醒"), _("、").join(reminders)),
-        (_("重复"), _repeat(task)),
+        (_("重复"), repeats.said(task)),
         (_("类型"), str(words.TASK_KINDS[task.kind])),
         (_("优先级"), str(words.PRIORITIES["high"]) if task.priority == "high" else ""),
         (_("负责人"), people.get(task.assignee_id, "")),
@@ -100,13 +110,6 @@ def _facts(task: Task, people: dict[str, str]) -> list[tuple[str, str]]:
         (_("完成") if task.state == "done" else _("取消"), ended),
         (_("说明"), seen.get("done_note", "")),
     ]
-
-
-def _repeat(task: Task) -> str:
-    if not task.repeat:
-        return ""
-    until = _("，到 %(day)s 为止", day=local(task.repeat_until).strftime("%Y-%m-%d")) if task.repeat_until else ""
-    return f"{words.REPEATS[task.repeat]}{until}"
 
 
 # --- deeds --------------------------------------------------------------------------------------------------------
@@ -143,6 +146,20 @@ def snooze(task_id: str) -> Any:
         return ""
 
     return _deed(task, act, lambda: _("到 %(at)s 再提醒", at=rows.moment(moment)) if did else _("这条待办已经处理过了"))
+
+
+@bp.post("/<key:task_id>/question")
+def ask(task_id: str) -> Any:
+    """Ask the assignee how it is going; once an hour is enough."""
+    task = find_task(task_id, actor=g.member)
+    did = False
+
+    def act() -> str:
+        nonlocal did
+        did = ask_about(find_task(task_id, actor=g.member), actor=g.member)
+        return ""
+
+    return _deed(task, act, lambda: _("已催办，对方会收到消息") if did else _("刚刚催办过，或这条待办已经处理过了"))
 
 
 @bp.post("/<key:task_id>/cancellation")

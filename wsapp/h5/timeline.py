@@ -63,7 +63,10 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         [
             one
             for event in events
-            for one in (event.actor_id, *(event.data.get(name) for name in ("owner", "assignee", "member", "asker")))
+            for one in (
+                event.actor_id,
+                *(event.data.get(name) for name in ("owner", "assignee", "member", "asker", "leader")),
+            )
         ]
     )
     people = {member_id: name for member_id, (name, _userid) in known.items()}

@@ -57,6 +57,8 @@ LOOKS = {
     "task.snoozed": ("snooze", "quiet"),
     "task.cancelled": ("close", "quiet"),
     "task.overdue": ("alert", ""),
+    "task.escalated": ("alert", ""),
+    "task.asked": ("message", "quiet"),
     "task.unlinked": ("info", "quiet"),
 }
 OBJECTS = {
@@ -199,8 +201,19 @@ def _task_words(event: Any, who: str, people: Mapping[str, str]) -> str:
             return _("%(who)s 在平台的列表里删除了这条待办", who=who)
         case "task.overdue":
             return _("待办已逾期：%(title)s", title=title)
+        case "task.escalated":
+            return _escalated(data, people, title)
+        case "task.asked":
+            return _("%(who)s 催办：%(title)s", who=who, title=title)
         case _:
             return str(KINDS.get(event.kind, event.kind))
+
+
+def _escalated(data: Mapping[str, Any], people: Mapping[str, str], title: str) -> str:
+    leader = people.get(data.get("leader") or "", "")
+    if leader:
+        return _("待办仍未处理，已告诉 %(name)s：%(title)s", name=leader, title=title)
+    return _("待办仍未处理：%(title)s", title=title)
 
 
 def _fields(event: Any, labels: dict[str, Any]) -> str:

@@ -139,6 +139,10 @@ TASK_FIELDS = {
     "priority": lazy("优先级"),
     "repeat": lazy("重复"),
     "repeat_until": lazy("重复到"),
+    "repeat_every": lazy("重复间隔"),
+    "repeat_days": lazy("重复日"),
+    "repeat_times": lazy("重复次数"),
+    "repeat_free": lazy("遇到休息日"),
 }
 MESSAGE_KINDS = {
     "task.due": lazy("待办提醒"),
@@ -147,7 +151,11 @@ MESSAGE_KINDS = {
     "task.bundle": lazy("汇总提醒"),
     "task.assigned": lazy("待办交办"),
     "task.unlinked": lazy("待办同步"),
+    "task.asked": lazy("催办"),
     "team.overdue": lazy("下属逾期"),
+    "team.bundle": lazy("下属逾期汇总"),
+    "customer.silent": lazy("跟进提醒"),
+    "watched.changed": lazy("我的关注"),
     "visit.checked_in": lazy("拜访动态"),
     "share.asked": lazy("共享申请"),
     "share.answered": lazy("共享答复"),

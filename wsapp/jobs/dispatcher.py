@@ -8,9 +8,15 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.groups import listening as groups
 from wsapp.crm.mirrors import actions as mirrors
 from wsapp.crm.notifications import recipients
+from wsapp.crm.tasks import ladder
 from wsapp.db import first
 
-LISTENERS: tuple[Callable[[Event], None], ...] = (recipients.on_event, groups.on_event, mirrors.on_event)
+LISTENERS: tuple[Callable[[Event], None], ...] = (
+    recipients.on_event,
+    groups.on_event,
+    mirrors.on_event,
+    ladder.on_event,
+)
 
 
 def dispatch(event_id: str) -> None:

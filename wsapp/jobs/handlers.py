@@ -16,6 +16,7 @@ from wsapp.jobs import (
     directory,
     dispatcher,
     fielding,
+    follow_through,
     groups,
     mirror,
     periodic,
@@ -66,6 +67,8 @@ HANDLERS: dict[str, Handler] = {
     "remind": remind,  # {}
     "messages.release": release_held,  # {"member": id}
     "messages.plan": plan_held_anew,  # {}
+    "ladders.plan": follow_through.plan_ladders,  # {"after": id of a reminder}
+    "silence": follow_through.tell_silence,  # {"after": id of a member}
     "send.result": aftercare.look_up,  # {"notification": id, "number": n}
     "card.update": aftercare.update_card,  # {"notification": id}
     "member.check": aftercare.check_member,  # {"userid": host's userid, "renamed_to"?: the new one}

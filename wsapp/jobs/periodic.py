@@ -25,7 +25,7 @@ from wsapp.crm.visits.actions import close_forgotten
 from wsapp.db import corp_scope, db, every_corp, gather_statistics, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
-from wsapp.jobs import allowances, audits, bins, directory, rechecking, recycling
+from wsapp.jobs import allowances, audits, bins, directory, follow_through, rechecking, recycling
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -64,6 +64,7 @@ PERIODIC = (
     Periodic("sweep.members"),
     Periodic("file.customers"),
     Periodic("close.visits", at=time(0, 5)),
+    Periodic("plan.ladders", at=time(0, 10)),
     Periodic("recycle.nightly", at=time(2, 0)),
     Periodic("directory.nightly", at=time(2, 30)),
     Periodic("prune", at=time(3, 20)),
@@ -72,6 +73,7 @@ PERIODIC = (
     Periodic("empty.bins", at=time(3, 30)),
     Periodic("forget.audit", at=time(3, 35)),
     Periodic("remind.birthdays", at=time(8, 30)),
+    Periodic("remind.silence", at=time(8, 40)),
     Periodic("look.mirrors", at=time(3, 40)),
     Periodic("gather.statistics", at=time(3, 50)),
 )
@@ -184,6 +186,8 @@ HANDLERS: dict[str, Handler] = {
     "recycle.nightly": recycling.nightly,
     "directory.nightly": directory.nightly,
     "remind.birthdays": birthdays,
+    "plan.ladders": follow_through.plan_all_ladders,
+    "remind.silence": follow_through.tell_all_silence,
     "prune": prune,
     "look.mirrors": look_at_mirrors,
     "gather.statistics": statistics,

@@ -27,7 +27,8 @@ def link(path: str) -> str:
     import sqlalchemy as sa
 
     host_corp_id = first(sa.select(Corp.host_corp_id).where(Corp.id == current_corp()))
-    return f"{house().settings.server.public_url}{path}?corp={host_corp_id}"
+    mark = "&" if "?" in path else "?"
+    return f"{house().settings.server.public_url}{path}{mark}corp={host_corp_id}"
 
 
 def when(moment: datetime, *, all_day: bool = False) -> str:

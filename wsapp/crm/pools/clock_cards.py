@@ -41,6 +41,22 @@ def warning_card(near: Sequence[Any], *, day: date) -> Card:
     return _card(_("%(n)d 个客户即将回收到公海", n=len(near)), lines, "/h5/customers/leaving", text)
 
 
+def silence_card(silent: Sequence[tuple[str, str, int]]) -> Card:
+    """Return the one card that tells an owner whom nobody followed up: (id, name, days), the longest first."""
+    customer_id, name, days = silent[0]
+    if len(silent) == 1:
+        card = _card(
+            _("%(name)s 已 %(n)d 天未跟进", name=name, n=days), [[_("客户"), name]], f"/h5/customers/{customer_id}"
+        )
+    else:
+        lines = [[_("%(n)d 天未跟进", n=since), one] for _id, one, since in silent[:BUNDLE_SHOWN]]
+        more = len(silent) - len(lines)
+        text = _("还有 %(count)d 个，点开查看", count=more) if more else ""
+        title = _("%(n)d 个客户长期未跟进", n=len(silent))
+        card = _card(title, lines, "/h5/customers?sort=updated_at", text)
+    return {**card, "source": _("跟进提醒")}
+
+
 def lost_card(lost: Sequence[Any]) -> Card:
     """Return the one card that tells an owner which customers (id, name, reason) went to a pool."""
     if len(lost) == 1:

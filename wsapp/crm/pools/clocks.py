@@ -120,6 +120,15 @@ def clock_of(row: Any, rules: Terms, absences: Absences, *, now: datetime | None
     return Clock(day, first.condition, first.days, first.base, first.paused, _held(row, away, now or clock.now()))
 
 
+def silence_of(row: Any, rules: Terms, absences: Absences) -> Clock | None:
+    """Return when a customer of a row of `COLUMNS` counts as silent: `leaves_on` is the day after so many `days`.
+
+    `rules` are those of silence: nothing but `follow`. None where the level has no limit.
+    """
+    days = rules.follow[row.level or ""]
+    return _of_condition(FOLLOW, days, row, rules, absences.get(row.owner_id, ())) if days else None
+
+
 def _of_condition(name: str, days: int, row: Any, rules: Terms, away: Sequence[tuple[date, date]]) -> Clock:
     base = _day(max(one for one in _dates(name, row, rules) if one is not None))
     plain = base + timedelta(days=days + 1)

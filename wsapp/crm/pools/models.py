@@ -131,7 +131,7 @@ class Handover(CorpScoped, Base):
 class Silence(CorpScoped, Base):
     """That an owner was told of a customer whom nobody follows up (长期未跟进); `id` is the customer's.
 
-    `base` is the last day that counted as contact then: the same silence is told of once.
+    `until` is the end of the last day that counted as contact then: the same silence is told of once.
     """
 
     __tablename__ = "silence"
@@ -141,7 +141,7 @@ class Silence(CorpScoped, Base):
     )
 
     owner_id: Mapped[str] = mapped_column(sa.String(40))
-    base: Mapped[date] = mapped_column(sa.Date)
+    until: Mapped[datetime] = mapped_column(Moment)
     told_on: Mapped[date] = mapped_column(sa.Date)
 
 

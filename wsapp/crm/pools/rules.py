@@ -74,3 +74,25 @@ declare(
     Rule("recycle.extensions", "number", 2, lazy("最多延期"), 0, 10, lazy("次"), lazy("有新的跟进后重新计算")),
     Rule("pool.locked", "number", 20, lazy("每人可锁定的客户"), 0, 500, lazy("个"), lazy("锁定的客户不会被回收")),
 )
+
+SILENT_AFTER = {"A": 7, "B": 15, "C": 30, "D": 60}  # days, by level
+SILENT_OTHERWISE = 30
+
+declare(
+    *(
+        Rule(
+            f"silence.{level}",
+            "number",
+            SILENT_AFTER.get(level, SILENT_OTHERWISE),
+            lazy("未跟进提醒：%(level)s 级", level=level),
+            0,
+            365,
+            lazy("天"),
+            lazy("0 为不提醒"),
+        )
+        for level in LEVELS
+    ),
+    Rule(
+        "silence.other", "number", SILENT_OTHERWISE, lazy("未跟进提醒：未分级"), 0, 365, lazy("天"), lazy("0 为不提醒")
+    ),
+)

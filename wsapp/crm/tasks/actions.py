@@ -22,7 +22,7 @@ from wsapp.crm.org.rights import demand, may
 from wsapp.crm.tasks.models import CANCELLED, DONE, FREE_DAYS, KINDS, OPEN, PRIORITIES, REPEATS, Task
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
 from wsapp.crm.tasks.repeat import next_due
-from wsapp.crm.tasks.repeat_fields import clean_repeat, repeat_of
+from wsapp.crm.tasks.repeat_fields import clean_repeat, repeat_of, with_rule
 from wsapp.crm.tasks.rules import usual_reminders
 from wsapp.db import db, first, insert_unless_there, new_id, rows
 from wsapp.house import local, local_now
@@ -241,7 +241,7 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
         values = {**values, "all_day": task.all_day}
     if values.get("all_day") and "due_at" not in values:
         values = {**values, "due_at": task.due_at}
-    clean = clean_task(values, whole=False)
+    clean = clean_task(with_rule(values, task), whole=False)
     if "customer" in values:
         customer = _customer(values, actor=actor)
         clean["customer_id"] = customer.id if customer else None

@@ -11,8 +11,9 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
-from wsapp import clock
+from wsapp import clock, outbox
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.events.models import Event
 from wsapp.crm.org.absences import is_away
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import manager_of
@@ -168,6 +169,18 @@ def replan(after: str = "", limit: int = LOT) -> tuple[list[datetime], str]:
             reminder.fire_at = rung.at
             fresh.append(rung.at)
     return fresh, found[-1][0].id if len(found) == limit else ""
+
+
+def on_event(event: Event) -> None:
+    """Have the ladders planned anew when the calendar, somebody's leave or the rules of the ladder changed."""
+    of_ladder = event.kind == "rule.changed" and any(key.startswith("task.ladder") for key in event.changes)
+    if of_ladder or event.kind in ("day.changed", "member.deputy_changed"):
+        plan_later()
+
+
+def plan_later(after: str = "") -> None:
+    """Put the planning of the corp's ladders in line, from behind a reminder on."""
+    outbox.enqueue("ladders.plan", {"after": after})
 
 
 # --- who ----------------------------------------------------------------------------------------------------------

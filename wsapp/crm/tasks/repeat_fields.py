@@ -24,6 +24,15 @@ def clean_repeat(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[
         _clean_days(values, clean, errors)
 
 
+def with_rule(values: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
+    """Return the changes of a task's fields with what belongs together: days are those of the kind of repeat."""
+    if "repeat_days" in values and "repeat" not in values:
+        return {**values, "repeat": task.repeat}
+    if "repeat" in values and "repeat_days" not in values and (values["repeat"] or "") != task.repeat:
+        return {**values, "repeat_days": []}
+    return values
+
+
 def _clean_days(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
     days = values["repeat_days"] or []
     kind = values.get("repeat")

@@ -7,12 +7,12 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.watches.models import Watch
-from wsapp.crm.watches.queries import is_watching, of
+from wsapp.crm.watches.queries import MOST_SHOWN, is_watching, of
 from wsapp.db import db, first, new_id
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
-MOST = 500  # records that one person watches
+MOST = MOST_SHOWN  # records that one person watches
 
 
 def watch(record: Customer | Task, *, actor: Member) -> bool:

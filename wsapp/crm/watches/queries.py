@@ -1,6 +1,7 @@
 """Who watches a record, as far as they may still see it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,9 +11,9 @@ from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import visible_tasks
 from wsapp.crm.watches.models import Watch
-from wsapp.db import first, rows
+from wsapp.db import db, first, rows
 
-MOST_TOLD = 200
+MOST_TOLD, MOST_SHOWN = 200, 500
 
 
 def of(record: Customer | Task) -> sa.ColumnElement[bool]:
@@ -24,6 +25,20 @@ def of(record: Customer | Task) -> sa.ColumnElement[bool]:
 def is_watching(record: Customer | Task, actor: Member) -> bool:
     """Say whether the actor watches a record."""
     return first(sa.select(Watch.id).where(of(record), Watch.member_id == actor.id).limit(1)) is not None
+
+
+def watched_by(actor: Member) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return the customers (id, name) and the tasks (id, title, due_at, all_day) that the actor watches and may see."""
+    mine = sa.exists().where(Watch.member_id == actor.id, Watch.corp_id == Customer.corp_id)
+    customers = sa.select(Customer.id, Customer.name).where(
+        mine.where(Watch.customer_id == Customer.id), visible_customers(actor), Customer.deleted_at.is_(None)
+    )
+    watching = sa.exists().where(Watch.member_id == actor.id, Watch.corp_id == Task.corp_id, Watch.task_id == Task.id)
+    tasks = sa.select(Task.id, Task.title, Task.due_at, Task.all_day).where(watching, visible_tasks(actor))
+    return (
+        db.session.execute(customers.order_by(Customer.name, Customer.id).limit(MOST_SHOWN)).all(),
+        db.session.execute(tasks.order_by(Task.due_at, Task.id).limit(MOST_SHOWN)).all(),
+    )
 
 
 def watchers_of(customer_id: str | None, task_id: str | None) -> Sequence[Member]:
