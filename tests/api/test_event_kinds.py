@@ -45,7 +45,15 @@ from wsapp.crm.pools.queries import make_first_pool
 from wsapp.crm.pools.recycling import begin_run, go_on
 from wsapp.crm.pools.settings import change_pool, find_pool_row, make_pool
 from wsapp.crm.sharing.actions import answer, ask_to_share
-from wsapp.crm.tasks.actions import assign_task, cancel_task, change_task, complete_task, create_task, snooze_task
+from wsapp.crm.tasks.actions import (
+    ask_about,
+    assign_task,
+    cancel_task,
+    change_task,
+    complete_task,
+    create_task,
+    snooze_task,
+)
 from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.db import corp_scope, db, rows
 from wsapp.h5.timeline_words import LOOKS, said
@@ -74,6 +82,7 @@ ELSEWHERE = (
     "robot.switched",
     "robot.removed",
     "task.overdue",
+    "task.escalated",
     "task.unlinked",
     "member.reveals_unusual",
     "access.refused",
@@ -160,6 +169,7 @@ def _records_of(customer: Customer, me: Member, boss: Member) -> Iterator[tuple[
     change_task(task, {"title": "再回访"}, actor=me)
     assign_task(task, boss.id, actor=me)
     assign_task(task, me.id, actor=boss)
+    ask_about(task, actor=boss)
     snooze_task(task, clock.now() + timedelta(minutes=30), actor=me)
     complete_task(task, note="好", actor=me)
     cancel_task(create_task(due, actor=me), reason="不用了", actor=me)
@@ -215,6 +225,7 @@ def at_the_desk(desk: FlaskClient, cha: Member) -> None:
         ("/admin/roles", {"source": "reader", "name": "见习"}),
         (f"/admin/members/{cha.id}/roles", {"roles": "reader"}),
         (f"/admin/members/{cha.id}/deputy", {"deputy": "ali", "starts_at": "", "ends_at": soon}),
+        ("/admin/workdays", {"day": "2026-12-24", "until": "", "works": "0", "note": "年会"}),
         ("/admin/tokens", {"scope": "read", "days": "90"}),
         ("/admin/audit/export", {}),
     ):

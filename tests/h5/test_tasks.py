@@ -67,7 +67,7 @@ def test_a_task_that_fails_keeps_everything(post: Post, rows_of: RowsOf, book: B
         assert words in answer.text, words
     assert f'value="{book.customer}" selected' in answer.text
     assert 'value="daily" selected' in answer.text
-    assert answer.text.count("checked") == 6  # four reminders, kind and priority
+    assert answer.text.count("checked") == 7  # four reminders, kind, priority, and what a free day means
     # a customer out of sight is refused, and not named
     hidden = post(cha, "/h5/tasks", {"title": "打听", "due_at": "2030-01-02T09:00", "customer": book.customer})
     assert hidden.status_code == 422
