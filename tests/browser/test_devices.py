@@ -67,7 +67,8 @@ def test_what_is_said_stands_in_the_follow_up(stack: Stack, sample: Sample, open
     phone_has(app, speech="对方同意下周试用。")
     app.get_by_role("button", name="语音输入").click()
     app.get_by_role("button", name="正在听，点此结束").click()
-    expect(words).to_have_value("电话里谈的。\n对方同意下周试用。")
+    expect(words).to_have_value("电话里谈的。\n对方同意下周试用")
+    expect(app.get_by_label("结果")).to_have_value("同意试用")
     expect(app.get_by_role("button", name="语音输入")).to_be_enabled()
 
 

@@ -24,6 +24,7 @@ COMMON = (
     "/h5/tasks?scope=team",
     "/h5/tasks?state=done",
     "/h5/tasks/new",
+    "/h5/follow-ups/new",
     "/h5/search",
     "/h5/search?q=%E5%8D%8E%E6%98%9F",
     "/h5/search?q=8001",

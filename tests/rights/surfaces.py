@@ -16,11 +16,13 @@ from tests.rights.worlds import COMMON, Built, World, phone_of
 from wsapp.bots import answers
 from wsapp.bots.sight import customers_called, customers_named_in
 from wsapp.crm.bulk.actions import begin_bulk, go_on
+from wsapp.crm.drafts.drafting import draft
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
 from wsapp.crm.transfer.exports import may_export
 from wsapp.crm.transfer.lists import count_rows, rows_of, table
 from wsapp.db import corp_scope, db
+from wsapp.house import local_now
 
 Seen = set[int]
 
@@ -453,6 +455,17 @@ def robot_sentence(reader: Reader) -> Seen:
         me, found = reader.me(), set()
         for n in range(len(reader.world.books)):
             found |= {one.id for one in customers_named_in(f"{COMMON}客户{n}号", actor=me)}
+    return at(reader.built.customers, found)
+
+
+@surface("customer", "POST /h5/follow-ups/new", part=True)
+def said(reader: Reader) -> Seen:
+    """Whom a sentence may be about."""
+    with reader.app.app_context(), corp_scope(reader.built.corp_id):
+        me, found = reader.me(), set()
+        for n in range(len(reader.world.books)):
+            made = draft(f"给{COMMON}客户{n}号发了报价", actor=me, now=local_now())
+            found |= {one.id for one in (made.customer, *made.choices) if one is not None}
     return at(reader.built.customers, found)
 
 

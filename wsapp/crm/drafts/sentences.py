@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from wsapp.crm.drafts.amounts import Amount, amounts_in, meant
 from wsapp.crm.drafts.days import PAST, VAGUE, WHICH
+from wsapp.crm.drafts.hours import NUMBER
 from wsapp.crm.drafts.moments import Found, find_moments
 
 LONGEST = 600  # characters that are looked at; a minute of speech has about 300
@@ -20,6 +21,8 @@ CORRECTION = re.compile(
     r"[，,、。\s]*(?:(?:哦|啊|噢)?(?:不对|说错了?|口误|记错了?|搞错了?|不不+|更正一下|错了)|哦不|啊不|不是)"
     r"[，,、。！\s]*(?:(?:应该)?是|应该|改成|改到)?[，,、\s]*"
 )
+WEEK_NAMED = re.compile("((?:下下|下|上|这|本)个?)(?:周|星期|礼拜)")
+MONTH_NAMED = re.compile(rf"((?:(?:20[0-9]{{2}}年|明年)?(?:{NUMBER})|下下个?|下个?|这个?|本)月)(?:{NUMBER})[日号]")
 NEAR = 3  # characters between a correction and what it corrects to
 CLAUSE = re.compile(r"[，。；！？,;!?\n]+")
 EDGES = " \t\r\n　，,。.；;：:、！!"
@@ -121,7 +124,7 @@ def understand(sentence: str, now: datetime) -> Said:
         whole,
         rest,
         _first(KINDS, told),
-        _first(OUTCOMES, told),
+        _first(OUTCOMES, _agreed(whole, plan)),
         amount.value if amount else None,
         is_sure,
         whole[amount.start : amount.end] if amount else "",
@@ -176,12 +179,22 @@ def _one_corrected(text: str, match: re.Match[str], now: datetime) -> str | None
 def _moment_corrected(text: str, old: Found, new: Found) -> str:
     head, tail = text[: old.start], text[new.end :]
     words = text[new.start : new.end]
+    words = _prefix(text[old.start : old.end], words) + words
     if new.has_date and not new.clock and old.clock:  # another day, the same time
         return head + words + text[old.clock[0] : old.clock[1]] + tail
     if not new.has_date and old.has_date:  # another time on the same day
         day = text[old.start : old.clock[0] if old.clock else old.end]
         return head + day + _period(text, old, words) + words + tail
     return head + words + tail
+
+
+def _prefix(old: str, new: str) -> str:
+    """下下周三，不对，是周四; 12月3号，不对，5号: the week or the month that was named stays."""
+    for pattern in (WEEK_NAMED, MONTH_NAMED):
+        named = pattern.match(old)
+        if named and pattern.match(f"{named.group(1)}{new}") and not pattern.match(new):
+            return named.group(1)
+    return ""
 
 
 def _period(text: str, old: Found, words: str) -> str:
@@ -285,6 +298,15 @@ def _without(text: str, plan: Found | None) -> str:
         return text
     _start, end = _part_of(text, plan)
     return text[: plan.start] + "，" + text[end:]
+
+
+def _agreed(text: str, plan: Found | None) -> str:
+    """What tells the outcome: 对方同意下周试用 says it around the moment, 下周试用 alone is but a plan."""
+    if plan is None:
+        return text
+    start, _end = _clause_of(text, plan.start)
+    before = text[start : plan.start].strip(EDGES)
+    return _without(text, plan) if _TRIVIAL.fullmatch(before) else text[: plan.start] + text[plan.end :]
 
 
 def _split(text: str, plan: Found | None) -> tuple[str, str]:
