@@ -20,7 +20,7 @@ from wsapp.crm.org.queries import manager_of
 from wsapp.crm.org.workdays import is_workday
 from wsapp.crm.tasks.models import DOING, DROPPED, FIRED, OPEN, PLANNED, Reminder, Task
 from wsapp.crm.tasks.rules import ladder_at, ladder_steps
-from wsapp.db import db, first, new_id
+from wsapp.db import db, new_id
 from wsapp.house import local, local_now
 
 KIND = "overdue"
@@ -41,14 +41,12 @@ class Rung:
 
 def next_rung(task: Task) -> Rung | None:
     """Return the rung that comes next; None at the top, or where nobody is ever there."""
-    climbed = first(
-        sa.select(sa.func.max(Reminder.rung)).where(*_of(task), Reminder.state == FIRED),
-    )
+    newest = sa.select(sa.func.max(Reminder.rung), sa.func.max(Reminder.fired_at))
+    climbed, last = db.session.execute(newest.where(*_of(task), Reminder.state == FIRED)).one()
     number = 0 if climbed is None else climbed + 1
     steps = ladder_steps()
     if number >= len(steps):
         return None
-    last = first(sa.select(sa.func.max(Reminder.fired_at)).where(*_of(task), Reminder.state == FIRED))
     barred = [local(one).date() for one in (last, task.snoozed_until) if one is not None]
     day = _step_day(task, steps[number], barred)
     return Rung(number, _moment(day)) if day else None
