@@ -77,6 +77,23 @@ def test_the_table(ids: dict[str, str], ali: Member) -> None:
     assert {field: least for field, least in REACHED.items() if reached[field] < least} == {}
 
 
+def test_a_name_that_was_written_down_wrong_is_only_asked_about(ids: dict[str, str], ali: Member) -> None:
+    """The host's ear: 恒太 for 恒泰, 蓝孩 for 蓝海."""
+    from wsapp.crm.search import building
+
+    building.spell("c", list(ids.values()))
+    db.session.commit()
+    actor = db.session.merge(ali)
+    for text, key in (("给恒太建才打了电话", "stone"), ("拜访了蓝孩包庄", "box"), ("跟前海远行供应链谈了", "far")):
+        made = draft(text, actor=actor, now=MOMENTS[""])
+        if made.customer is None:
+            assert [one.id for one in made.choices] == [ids[key]], text
+            assert made.questions["customer"], text
+        else:
+            assert made.customer.id == ids[key], text
+    assert draft("给白晕国际打了电话", actor=actor, now=MOMENTS[""]).choices == ()
+
+
 def test_nothing_is_read_into_what_is_no_sentence() -> None:
     from wsapp.crm.drafts.sentences import understand
 

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from tests.h5.conftest import Book
+from tests.h5.test_queries import statements
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.contacts import add_contact
@@ -21,6 +22,7 @@ from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
 
 HERE = ZoneInfo("Asia/Shanghai")
+MOST_STATEMENTS = 40
 SAID = "/h5/follow-ups/new"
 
 
@@ -126,6 +128,17 @@ def test_money_goes_into_the_corps_own_field(
     page = post(ali, path, {"said": "报价三四十万"}).text
     assert 'value="400000.00"' in page
     assert "是大概的数，请核对金额" in page
+
+
+def test_naming_nobody_costs_little(app: Flask, book: Book, ali: Member, post: Callable[..., Any]) -> None:
+    """All pieces of a sentence are asked at once, then a few by ear: no more statements for a longer one."""
+    for said in (
+        "昨天见了白云物流的许文强",
+        "昨天见了一个做跨境电商的新客户，给他介绍了产品，他觉得很合适，周五再约" * 5,
+    ):
+        with statements(app) as seen:
+            assert post(ali, SAID, {"said": said}).status_code == 200
+        assert len(seen) <= MOST_STATEMENTS
 
 
 def test_another_customer_in_the_sentence_is_pointed_out(

@@ -231,5 +231,6 @@ def _spots(said: Said) -> Iterator[str]:
     for length in (4, 3):
         for start in starts:
             words = text[start : start + length]
-            if len(words) == length and _CHINESE.fullmatch(words):
+            is_name = not any(one in words for one in GENERIC)
+            if is_name and len(words) == length and _CHINESE.fullmatch(words):
                 yield words
