@@ -113,6 +113,7 @@ def test_what_is_wrong_is_said_in_english(
         (customer, {"name": "华星木业有限公司", "level": "B", "version": "9"}),
         (f"{customer}/follow-ups", {"text": "", "happened_at": "2090-01-01T00:00", "next_at": "x"}),
         (f"{customer}/follow-ups/draft", {"said": ""}),
+        (f"{customer}/visits/draft", {"said": ""}),
         ("/h5/follow-ups/new", {"said": "Nobody", "name": "Nobody"}),
         (f"{customer}/visits", {}),
         (f"{customer}/visits", {**FIX, "lat": "0", "lng": "0"}),

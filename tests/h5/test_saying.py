@@ -19,6 +19,7 @@ from wsapp.crm.fields.definitions import add_field
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.models import Task
+from wsapp.crm.visits.models import Visit
 from wsapp.db import corp_scope, db
 
 HERE = ZoneInfo("Asia/Shanghai")
@@ -128,6 +129,21 @@ def test_money_goes_into_the_corps_own_field(
     page = post(ali, path, {"said": "报价三四十万"}).text
     assert 'value="400000.00"' in page
     assert "是大概的数，请核对金额" in page
+
+
+def test_a_sentence_fills_a_visit_beside_the_position(
+    book: Book, ali: Member, post: Callable[..., Any], rows_of: Callable[..., list[Any]]
+) -> None:
+    path, before = f"/h5/customers/{book.customer}/visits", len(rows_of(Visit, ali))
+    typed = {"said": "看了仓库，报价三四十万，2月30号再来签合同", "lat": "22.5431", "lng": "114.0579", "accuracy": "30"}
+    page = post(ali, f"{path}/draft", typed).text
+    assert values(page)["note"] == "看了仓库，报价三四十万"
+    assert values(page)["next_action"] == "来签合同"
+    assert "没有“2月30号”这一天，请选择时间" in page
+    assert "是大概的数，请核对金额" in page
+    assert 'name="lat" value="22.5431"' in page
+    assert len(rows_of(Visit, ali)) == before
+    assert post(ali, f"{path}/draft", {"said": " "}).status_code == 422
 
 
 def test_naming_nobody_costs_little(app: Flask, book: Book, ali: Member, post: Callable[..., Any]) -> None:

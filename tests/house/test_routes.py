@@ -162,6 +162,7 @@ ROUTES: dict[str, Route] = {
     "POST /h5/follow-ups/new": Route(MEMBER, form={"said": "华星木业周五再去", "customer": "{customer}"}),
     "POST /h5/customers/<key:customer_id>/follow-ups": Route(MEMBER, form={"text": "探", "photos": "{file}"}),
     "GET /h5/customers/<key:customer_id>/visits/new": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/visits/draft": Route(MEMBER, form={"said": "周五再去"}),
     "POST /h5/customers/<key:customer_id>/visits": Route(MEMBER, form=VISIT_FORM),
     "GET /h5/customers/<key:customer_id>/assignment": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/assignment": Route(MEMBER, form={"owner": "{member}"}),

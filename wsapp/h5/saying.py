@@ -1,5 +1,6 @@
 """One spoken or typed sentence fills the form of a follow-up (说一句). Nothing is kept until that form is saved."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, g, request
@@ -22,6 +23,13 @@ bp.before_request(require_member)
 
 RATE = "60 per minute"
 MOST_NAME = 60
+# What of a draft a form has a field for, and what it calls it
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "follow_up": {
+        name: name for name in ("kind", "contact", "text", "outcome", "happened_at", "next_at", "next_action")
+    },
+    "visit": {"text": "note", "next_at": "next_at", "next_action": "next_action"},
+}
 
 
 @bp.get("/follow-ups/new")
@@ -63,42 +71,44 @@ def said_here() -> str:
     return clean_text(request.form.get("said", "")[: 2 * LONGEST].replace("\0", ""))[:LONGEST]
 
 
-def fill(form: Form, made: Draft) -> dict[str, Any]:
-    """Put a draft into the form of a follow-up.
+def fill(form: Form, made: Draft, *, obj: str = "follow_up") -> dict[str, Any]:
+    """Put a draft into the form of a follow-up or a visit, as far as it has the fields.
 
     Returns what the page says of it: {"marks": names of fields, "facts": [(label, words)], "asks": [words],
     "quick": [(words, field value)] of moments that may be meant}. What has to be looked at stands below its field.
     """
-    said = made.said
-    found: dict[str, str] = {"kind": said.kind, "outcome": said.outcome, "next_action": said.action}
-    if made.next_at is not None:
-        found["next_at"] = input_value(made.next_at)
-    if made.contact is not None:
-        found["contact"] = made.contact[0]
-    if said.happened is not None and "happened_at" not in made.questions:
-        found["happened_at"] = input_value(said.happened)
-    before = (form.typed.get("text") or "").strip()
-    found["text"] = f"{before}\n{said.text}" if before and said.text not in before else before or said.text
-    money = _money_field() if said.amount is not None else ""
-    if money:
-        found[money] = f"{said.amount:f}"
-    found = {name: value for name, value in found.items() if value}
-    form.typed |= found
-    asks = {name: words for name, words in made.questions.items() if name != "amount" or not money}
+    money = _money_field(obj) if made.said.amount is not None else ""
+    found = _values(made, form.typed, FIELDS[obj])
+    form.typed |= found | ({money: f"{made.said.amount:f}"} if money else {})
     if money and "amount" in made.questions:
         form.errors[money] = made.questions["amount"]
-    form.errors |= {name: words for name, words in asks.items() if name in form.typed}
+    asks = {name: words for name, words in made.questions.items() if name in form.typed}
+    form.errors |= asks
     return {
-        "marks": [name for name in found if not name.startswith("custom.")],
+        "marks": list(found),
         "facts": _facts(made),
-        "asks": [words for name, words in asks.items() if name not in form.typed],
+        "asks": [
+            made.questions[name] for name in ("customer", *(() if money else ("amount",))) if name in made.questions
+        ],
         "quick": [(_moment_words(one), input_value(one)) for one in made.alternatives],
     }
 
 
-def _money_field() -> str:
-    """Return the name of the corp's own field for money in a follow-up, where there is one and no other."""
-    found = [field.name for field in writable("follow_up", g.member) if field.type == "money"]
+def _values(made: Draft, typed: Mapping[str, Any], names_here: Mapping[str, str]) -> dict[str, str]:
+    """Return what a draft says under a form's own names; a text goes behind what was typed before."""
+    said = made.said
+    found = {"kind": said.kind, "outcome": said.outcome, "next_action": said.action}
+    found["next_at"] = input_value(made.next_at)
+    found["contact"] = made.contact[0] if made.contact else ""
+    found["happened_at"] = input_value(said.happened) if "happened_at" not in made.questions else ""
+    before = (typed.get(names_here["text"]) or "").strip()
+    found["text"] = f"{before}\n{said.text}" if before and said.text not in before else before or said.text
+    return {names_here[name]: value for name, value in found.items() if value and name in names_here}
+
+
+def _money_field(obj: str) -> str:
+    """Return the name of the corp's own field for money in such a record, where there is one and no other."""
+    found = [field.name for field in writable(obj, g.member) if field.type == "money"]
     return found[0] if len(found) == 1 else ""
 
 

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from wsapp import outbox
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, names_of
+from wsapp.crm.drafts.drafting import draft
 from wsapp.crm.fields.access import reads, shown
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.visits.actions import check_out, log_visit
@@ -18,7 +19,9 @@ from wsapp.db import db
 from wsapp.files import files_of
 from wsapp.h5 import lists, ownfields, photos, rows, words
 from wsapp.h5.forms import Form, save, soon
-from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
+from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, per_member, show
+from wsapp.h5.saying import RATE, fill, said_here
+from wsapp.house import local_now
 from wsapp.paging import page as page_of
 from wsapp.problems import Invalid, Problem
 from wsapp.texts import _
@@ -65,6 +68,22 @@ def start() -> BaseResponse:
 def new(customer_id: str) -> str:
     customer = find_customer(customer_id, actor=g.member)
     return _show_new(customer, Form({"photos": [], "set_place": "1"}))
+
+
+@bp.post("/customers/<key:customer_id>/visits/draft")
+@limiter.limit(RATE, key_func=per_member)
+def draft_in(customer_id: str) -> Any:
+    """Put what was said into the form, beside what was typed; nothing is saved."""
+    customer = find_customer(customer_id, actor=g.member)
+    form = Form.read(TEXTS, ("photos",))
+    ownfields.take(form, "visit")
+    photos.take(form)
+    sentence = said_here()
+    if not sentence:
+        form.errors["said"] = _("请先说一句或写一句")
+        return _show_new(customer, form), 422
+    made = draft(sentence, actor=g.member, now=local_now(), customer=customer)
+    return _show_new(customer, form, fill(form, made, obj="visit"))
 
 
 @bp.post("/customers/<key:customer_id>/visits")
@@ -121,13 +140,14 @@ def _location(form: Form) -> dict[str, Any] | None:
     return location
 
 
-def _show_new(customer: Customer, form: Form) -> str:
+def _show_new(customer: Customer, form: Form, heard: dict[str, Any] | None = None) -> str:
     return show(
         "visits/new.html",
         counted=False,
         customer=customer,
         form=form,
         place={name: form.typed.get(name, "") for name in PLACE} if form.typed.get("lat") else None,
+        heard=heard or {},
         reasons=list(words.NO_FIX_REASONS.items()),
         soon=soon(),
         kept=photos.kept(form.typed["photos"]),
