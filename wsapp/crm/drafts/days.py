@@ -315,7 +315,7 @@ RULES: tuple[tuple[re.Pattern[str], Resolve], ...] = (
     (re.compile("|".join(SHORT)), _short),
     (
         re.compile(
-            rf"(?<![每一两])(?P<week>下下个?|下个?|上上个?|上个?|这个?|本)?(?:{WEEK})"
+            rf"(?<![一两])(?P<week>下下个?|下个?|上上个?|上个?|这个?|本)?(?:{WEEK})"
             rf"(?P<weekday>[一二三四五六日天末]|[1-7](?![0-9]))(?P<second>[、到至]?[一二三四五六日](?![点号月天十个百万千刻]))?{_BEFORE}"
         ),
         _weekday,
@@ -339,7 +339,7 @@ RULES: tuple[tuple[re.Pattern[str], Resolve], ...] = (
     (re.compile(rf"(?<![0-9.])(?P<year>)(?P<month>[0-9]{{1,2}})[./](?P<date>[0-9]{{1,2}})[日号]{_BEFORE}"), _date),
     (
         re.compile(
-            rf"(?P<which>下下个?月|下个?月|上个?月|这个?月|本月)?的?(?<![第0-9./])(?<!每月)(?<!每个月)(?P<only>{NUMBER})"
+            rf"(?P<which>下下个?月|下个?月|上个?月|这个?月|本月)?的?(?<![第0-9./])(?P<only>{NUMBER})"
             rf"(?:号(?!{_NOT_A_DATE})|日(?![期常均报历内后子])){_BEFORE}"
         ),
         _day_of_month,

@@ -4,14 +4,20 @@ Words that the tables in `days` and `hours` do not know are left in the text. A 
 (`doubt`), so that whoever fills a form with it can ask.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from wsapp.crm.drafts.days import PAST, VAGUE, WHICH, Day, days_in
-from wsapp.crm.drafts.hours import CLOCK, MORNING, PERIODS, Clock, clock_at
+from wsapp.crm.drafts.hours import CLOCK, MORNING, NUMBER, PERIOD, PERIODS, Clock, clock_at
 
 HALF_DAY = timedelta(hours=12)
+# 每周五下午三点 is no moment.
+EVERY = re.compile(
+    rf"每个?(?:周|星期|礼拜|月|天|年|季度)[底初末]?(?:[一二三四五六日天、和]|[0-9]{{1,2}}[号日]|(?:{NUMBER})[号日])*(?:{PERIOD})?"
+    rf"(?:(?:{NUMBER})点半?)?"
+)
 ALONE = (
     "早上",
     "上午",
@@ -63,6 +69,7 @@ def find_moment(text: str, now: datetime) -> Certain | None:
 
 def find_moments(text: str, now: datetime) -> list[Found]:
     """Return all moments that a text names, in order, also those that cannot be. `now` is aware and local."""
+    text = EVERY.sub(lambda match: "□" * len(match.group()), text)
     days = list(_with_times(text, now))
     taken = [(one.start, one.end) for one in days]
     alone = [

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from wsapp.crm.drafts.amounts import Amount, amounts_in, meant
@@ -31,7 +31,7 @@ EDGES = " \t\r\n　，,。.；;：:、！!"
 KINDS: tuple[tuple[str, str], ...] = (
     (
         "visit",
-        "拜访|上门|登门|当面|面谈|见了|见到|见过|去了|去过|到了.{0,6}(?:公司|厂|店|现场)|跑了一趟|现场|到访|参观|陪.{1,6}看",
+        "拜访|上门|登门|当面|面谈|见了|见到|见过|去了|去过|去的(?!时)|见的(?!时)|到了.{0,6}(?:公司|厂|店|现场)|跑了一趟|现场|到访|参观|陪.{1,6}看",
     ),
     ("meeting", "开了?个?会|会议|视频会|线上会|腾讯会|评审会|碰头会"),
     ("wechat", "微信"),
@@ -75,7 +75,13 @@ PLAN = re.compile(
     "再|下次|下一步|约|回访|联系|跟进|打算|准备|计划|安排|预计|提醒|记得|别忘|催|争取|要|去|给|过来|过去|回复|答复|发|送|寄"
     "|签|谈|见|看|开会|拜访|上门|交|付|问|定|出|办|碰|聊|回|来|前|参加|演示|验收|培训|安装|对账|催款|推进|搞定|处理|交货|发货"
 )
-DONE = re.compile("(?:了|过|已经?|刚才?|完)(?!来|去)")
+DONE = re.compile(
+    "(?:了|过|已经?|刚才?|完)(?!来|去)|(?:去|见|谈|聊|来|走|签|打|吃|说|发|寄|到|给|约|定|报|做|送|拿|收|付)的(?!时|话|方|东|资|产|样|货)"
+)
+MOVED = re.compile(
+    "(?:改|推迟?|延后?|延期|提前|挪|换|顺延|往后推|定|约)(?:到|成|在|至)了?$"
+)  # what counts of two dates
+STILL = re.compile("了.{0,6}(?:给|打电话|联系|约|回访|跟进|拜访|送|寄|发)")  # 周五他回来了给他打电话
 WISH = re.compile("再|下次|下一步|准备|打算|计划|回访|提醒|记得|争取|约好?在?|要|等")
 OTHERS = re.compile("才|以?后?才|左右?回来|回来|出差|放假")  # when somebody else does something
 _TRIVIAL = re.compile(
@@ -230,23 +236,28 @@ def _plan(text: str, moments: list[Found], now: datetime) -> Found | None:
         return None
     if _is_today(chosen, now):
         return Found(None, False, chosen.start, chosen.end, VAGUE)
-    rivals = tuple(
-        one.moment
-        for one in moments
-        if one.moment is not None
-        and one.has_date
-        and one.moment.date() != _date_of(chosen)
-        and _rank(text, one, now) > 1
-    )
+    rivals = _rivals(text, chosen, moments, now)
     if rivals and not chosen.doubt:  # 明天上午或者后天下午: the form shows them all
         return replace(chosen, doubt=WHICH, others=(*chosen.others, *rivals))
-    if not chosen.doubt and OTHERS.match(text[chosen.end :]):
+    _start, end = _clause_of(text, chosen.start)
+    following = text[chosen.end : end]
+    if not chosen.doubt and (OTHERS.match(following) or STILL.search(following)):
         return replace(chosen, doubt=VAGUE)
     return chosen
 
 
-def _date_of(one: Found) -> date | None:
-    return one.moment.date() if one.moment else None
+def _rivals(text: str, chosen: Found, moments: list[Found], now: datetime) -> tuple[datetime, ...]:
+    """The other moments that may be meant as well; none where the sentence says that it was moved to this one."""
+    if _rank(text, chosen, now) > 3:
+        return ()
+    return tuple(
+        one.moment
+        for one in moments
+        if one.moment is not None
+        and now < one.moment != chosen.moment
+        and (one.has_date or one.has_hour)
+        and _rank(text, one, now) > 1
+    )
 
 
 def _is_today(one: Found, now: datetime) -> bool:
@@ -255,16 +266,18 @@ def _is_today(one: Found, now: datetime) -> bool:
 
 
 def _rank(text: str, one: Found, now: datetime) -> int:
-    """How much a moment is what comes next: 0 not at all, 3 for certain."""
+    """How much a moment is what comes next: 0 not at all, 3 for certain, 4 where another was moved to it."""
     start, end = _clause_of(text, one.start)
     clause = text[start:end]
     following = text[one.end : end]
+    if MOVED.search(text[start : one.start]) and not one.is_past:
+        return 4
     is_wish = bool(WISH.search(clause))
     if one.is_past:
         return 0
     over = one.moment is not None and one.moment <= now
     if DONE.search(following) and not WISH.search(following):
-        return 0  # 周三签了
+        return 1 if STILL.search(following) and not over else 0  # 周三签了
     if over:
         ends_today = _is_today(one, now) and not text.startswith("今", one.start)  # 月底前, on the last day
         return 2 if is_wish or one.doubt == PAST or ends_today else 0
