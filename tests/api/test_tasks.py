@@ -98,6 +98,17 @@ def test_a_repeating_task_makes_its_next_one(me: Rest) -> None:
     assert [datetime.fromisoformat(one["due_at"]) for one in following] == [expected]
 
 
+def test_a_repeat_in_full(me: Rest) -> None:
+    rule = {"repeat": "weekly", "repeat_every": 2, "repeat_days": [5, 1], "repeat_times": 4, "repeat_free": "skip"}
+    made = me.made("/tasks", {"title": "周报", "due_at": moment(days=1), **rule})
+    assert {name: made[name] for name in rule} == {**rule, "repeat_days": [1, 5]}
+    assert made["repeat_number"] == 1
+    wrong = me.patch(f"/tasks/{made['id']}", {"repeat_days": [15]})
+    assert (wrong.status_code, wrong.get_json()["errors"][0]["field"]) == (422, "repeat_days")
+    changed = me.patch(f"/tasks/{made['id']}", {"repeat": "monthly"}).get_json()
+    assert (changed["repeat"], changed["repeat_days"]) == ("monthly", [])
+
+
 def test_snooze_rings_once_at_the_new_time(app: Flask, me: Rest, task: dict[str, Any]) -> None:
     before = clock.now()
     answer = me.post(f"/tasks/{task['id']}/snooze", {"minutes": 15})

@@ -16,7 +16,9 @@ from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.notifications.escalations import press
+from wsapp.crm.notifications.holding import plan_anew
 from wsapp.crm.notifications.models import Notification
+from wsapp.crm.notifications.preferences import choose, declared
 from wsapp.crm.notifications.recipients import on_event
 from wsapp.crm.notifications.reminders import fire_due
 from wsapp.crm.org.models import CorpDay, Member, Membership
@@ -311,3 +313,19 @@ def test_a_finished_task_shows_on_the_leaders_card(firm: Firm, traveller: time_m
     complete_task(task, actor=firm.people["ali"])
     assert not press(card.card, "bob", "ladder_ask", fold=True).counted
     assert card.shown.startswith("已完成 · 阿丽")
+
+
+def test_quiet_hours_that_end_on_a_free_day_end_on_a_working_day(firm: Firm) -> None:
+    """Friday at nine is quiet for her until Saturday at eight: it comes on Monday morning."""
+    ali = firm.people["ali"]
+    hours = "09:00-08:00"
+    with time_machine.travel(at(date(2026, 9, 10), time(16)), tick=False) as traveller:
+        choose(ali, channels=declared().channels, quiet_hours=hours, digest_after=None, actor=ali)
+        task = overdue_task(ali, due_at=at(date(2026, 9, 10), time(15)))
+        traveller.move_to(at(date(2026, 9, 11)))
+        fire_due()
+        (told,) = notifications(task)
+        assert (told.due_at.astimezone(SHANGHAI), told.held) == (at(date(2026, 9, 14), time(8, 30)), "quiet")
+        choose(ali, channels=declared().channels, quiet_hours="", digest_after=None, actor=ali)
+        plan_anew(ali.id)
+        assert told.due_at.astimezone(SHANGHAI) == at(date(2026, 9, 11))
