@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.drafts.days import IMPOSSIBLE, PAST, UNSURE, VAGUE
+from wsapp.crm.drafts.day import IMPOSSIBLE, PAST, UNSURE, VAGUE
 from wsapp.crm.drafts.moments import Found
 from wsapp.crm.drafts.people import Named, called, contacts_in, named_in
 from wsapp.crm.drafts.sentences import Said, understand

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from wsapp.crm.drafts.days import PAST, VAGUE, WHICH, Day, days_in
+from wsapp.crm.drafts.day import PAST, VAGUE, WHICH, Day
+from wsapp.crm.drafts.days import days_in
 from wsapp.crm.drafts.hours import CLOCK, MORNING, NUMBER, PERIOD, PERIODS, Clock, clock_at
 
 HALF_DAY = timedelta(hours=12)

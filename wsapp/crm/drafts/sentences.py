@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from wsapp.crm.drafts.amounts import Amount, amounts_in, meant
-from wsapp.crm.drafts.days import PAST, VAGUE, WHICH
+from wsapp.crm.drafts.day import PAST, VAGUE, WHICH
 from wsapp.crm.drafts.hours import NUMBER
 from wsapp.crm.drafts.moments import Found, find_moments
 
