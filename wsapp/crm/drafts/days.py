@@ -1,8 +1,8 @@
 """Which day is meant: Chinese words for days, weeks, months and holidays. Pure.
 
-A table of its own: JioNLP 1.5.31 (Apache-2.0, 218 MB) took 周五下午三点 of a Wednesday for the Friday of the next week,
-月底前 and 国庆后第一个工作日 for nothing; dateparser 1.5.0 reads hardly any of them. What is not certain carries a doubt,
-and where two days may be meant, the other one.
+A table of its own: JioNLP 1.5.31 (Apache-2.0, 218 MB) took 周五下午三点 of a Wednesday for the Friday of the week
+after, and 月底前 and 国庆后第一个工作日 for nothing; dateparser 1.5.0 reads hardly any of them. What is not certain
+carries a doubt, and where two days may be meant, the other one.
 """
 
 import re
