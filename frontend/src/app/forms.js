@@ -30,6 +30,14 @@ document.addEventListener(
   true,
 );
 
+/* A button that has the form drawn anew: not while a photo is on its way, which would be lost. */
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { elt } = event.detail;
+  if (!elt.matches("button") || !elt.form || !elt.form.querySelector("[data-uploading]")) return;
+  event.preventDefault();
+  toast(text("photoBusy"));
+});
+
 function stop(event) {
   event.preventDefault();
   event.stopImmediatePropagation();
