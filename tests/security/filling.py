@@ -17,6 +17,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "corp": ("name", "fault"),
     "department": ("name",),
     "member": ("name", "position", "phone", "avatar"),
+    "corp_day": ("note",),
     "login_session": ("device",),
     "customer": (
         *("name", "short_name", "source", "industry", "size", "province", "city", "district", "address", "website"),
@@ -117,9 +118,11 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "audit_chain": ("first_prev", "base_mac", "last_mac"),
     "task": (
         *("customer_id", "kind", "reminders", "assignee_id", "creator_id", "priority", "repeat", "series_id", "state"),
-        *("source", "source_id", "done_by"),
+        *("source", "source_id", "done_by", "repeat_days", "repeat_free"),
     ),
     "reminder": ("task_id", "kind", "state"),
+    "watch": ("member_id", "customer_id", "task_id"),
+    "silence": ("owner_id",),
     "mirror_choice": ("home", "lease"),
     "task_mirror": ("task_id", "member_id", "kind", "state", "host_id", "had", "lease"),
     "follow_up": ("customer_id", "author_id", "contact_id", "kind"),

@@ -26,7 +26,7 @@ from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.groups.models import GroupNote, GroupPost, GroupRobot
 from wsapp.crm.mirrors.models import TaskMirror
 from wsapp.crm.notifications.models import Notification
-from wsapp.crm.org.models import DirectoryRun, Member, OwnershipFile
+from wsapp.crm.org.models import CorpDay, DirectoryRun, Member, OwnershipFile
 from wsapp.crm.org.role_actions import copy_role, give_roles, name_deputy
 from wsapp.crm.pools.actions import release_customer
 from wsapp.crm.pools.extensions import ask_for_extension
@@ -41,6 +41,7 @@ from wsapp.crm.transfer import exports
 from wsapp.crm.transfer import imports as transfers
 from wsapp.crm.transfer.models import ExportJob, ImportBatch
 from wsapp.crm.visits.models import Visit
+from wsapp.crm.watches.models import Watch
 from wsapp.db import db
 from wsapp.doctor.models import CallbackHeard
 from wsapp.files import StoredFile
@@ -293,6 +294,9 @@ def _at_work(customer: Customer, owner: Member, boss: Member, administrator: Mem
     robot = GroupRobot(name="甲", address="x", department_id=None, events=["customer.created"], fault="甲")
     robot.created_at = now
     db.session.add(robot)
+    today = local_now().date()
+    db.session.add(CorpDay(id=today.isoformat(), works=False, note="甲", updated_at=now))
+    db.session.add(Watch(customer_id=customer.id, member_id=owner.id, since=now))
     db.session.flush()
     post = GroupPost(robot_id=robot.id, notes=1, body="x", state="failed", host_code="1", reason="甲", created_at=now)
     note = GroupNote(robot_id=robot.id, key="x", kind="customer.created", message={"title": "甲"}, created_at=now)
