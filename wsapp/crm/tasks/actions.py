@@ -13,18 +13,17 @@ from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import demand_writable
-from wsapp.crm.fields.carriers import carried_on, custom_after, custom_of_new, differences
-from wsapp.crm.fields.indexing import reindex
+from wsapp.crm.fields.carriers import custom_after, custom_of_new, differences
 from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import manager_of, may_see_member, member
 from wsapp.crm.org.rights import demand, may
 from wsapp.crm.tasks.models import CANCELLED, DONE, FREE_DAYS, KINDS, OPEN, PRIORITIES, REPEATS, Task
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
-from wsapp.crm.tasks.repeat import next_due
-from wsapp.crm.tasks.repeat_fields import clean_repeat, repeat_of, with_rule
+from wsapp.crm.tasks.repeat_fields import clean_repeat, with_rule
 from wsapp.crm.tasks.rules import usual_reminders
-from wsapp.db import db, first, insert_unless_there, new_id, rows
+from wsapp.crm.tasks.series import make_next
+from wsapp.db import db, first, new_id, rows
 from wsapp.house import local, local_now
 from wsapp.problems import Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
@@ -53,25 +52,6 @@ FIELDS = (
     "repeat_free",
 )
 REPEAT = ("repeat", "repeat_every", "repeat_days")  # what a series runs by: with it begins another one
-
-
-CARRIED_ON = (  # from a repeating task to its next one
-    "title",
-    "note",
-    "customer_id",
-    "kind",
-    "all_day",
-    "reminders",
-    "assignee_id",
-    "creator_id",
-    "priority",
-    "repeat",
-    "repeat_until",
-    "repeat_every",
-    "repeat_days",
-    "repeat_times",
-    "repeat_free",
-)
 
 
 def clean_task(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
@@ -347,7 +327,7 @@ def complete_task(task: Task, *, actor: Member, note: str = "") -> bool:
     if not _while_open(task, state=DONE, done_at=now, done_by=actor.id, done_note=note, snoozed_until=None):
         return False
     drop_reminders(task)
-    _make_next(task, actor=actor)
+    make_next(task, actor=actor)
     customer = _customer_of(task)
     _move_next_date(task, customer)
     record("task.done", task, actor=actor, customer_id=task.customer_id, title=task.title, note=note)
@@ -439,36 +419,3 @@ def snooze_moment(choice: str) -> datetime:
     if choice == "snooze_monday":
         return nine + timedelta(days=7 - now.weekday())
     return (now + timedelta(hours=1)).replace(second=0, microsecond=0)
-
-
-def _make_next(task: Task, *, actor: Member) -> None:
-    """Create the next task of a repeating series; a unique key makes it once."""
-    if not task.repeat or not task.series_id:
-        return
-    if task.repeat_times and task.repeat_number >= task.repeat_times:
-        return
-    first_due = first(sa.select(Task.due_at).where(Task.id == task.series_id)) or task.due_at
-    due_at = next_due(repeat_of(task), max(clock.now(), task.due_at), first_due)
-    if due_at is None or (task.repeat_until and due_at > task.repeat_until):
-        return
-    now = clock.now()
-    values = {field: getattr(task, field) for field in CARRIED_ON} | {
-        "custom": carried_on("task", task.custom or {}),
-        "corp_id": task.corp_id,
-        "id": new_id(),
-        "due_at": due_at,
-        "repeat_number": task.repeat_number + 1,
-        "series_id": task.series_id,
-        "state": OPEN,
-        "source": "repeat",
-        "source_id": task.id,
-        "done_note": "",
-        "created_at": now,
-        "updated_at": now,
-        "version": 1,
-    }
-    if insert_unless_there(Task, values):
-        following = first(sa.select(Task).where(Task.id == values["id"]))
-        plan_reminders(following)
-        reindex("task", [following.id])
-        record("task.created", following, actor=actor, customer_id=following.customer_id, title=following.title)
