@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from wsapp import config
+from wsapp import clock, config
 from wsapp.connectors import connector_classes
 from wsapp.crm.org import access
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import Corp, Member
 from wsapp.crm.org.queries import member_by_userid
+from wsapp.crm.visits.models import LocationConsent
 from wsapp.db import corp_scope, db
 
 WECOM_AGENT = (
@@ -190,5 +191,9 @@ def _write_corp(host_corp_id: str, people: dict[str, tuple[str, str, str, tuple[
                 fold=True,
                 leads_root=False,
             )
+        db.session.flush()
+        for one in db.session.scalars(sa.select(Member)):
+            db.session.add(LocationConsent(id=one.id, given_at=clock.now()))
+        db.session.flush()
         db.session.flush()
     return corp.id

@@ -13,9 +13,11 @@ down_revision = "0010"
 
 def upgrade() -> None:
     _follow_through_up()
+    _visits_up()
 
 
 def downgrade() -> None:
+    _visits_down()
     _follow_through_down()
 
 
@@ -79,6 +81,70 @@ def _follow_through_down() -> None:
         batch.drop_column("due_at")
         batch.drop_column("rung")
     op.drop_table("corp_day")
+
+
+# --- visits -------------------------------------------------------------------------------------------------------
+
+
+def _visits_up() -> None:
+    op.create_index("ix_customer_place", "customer", ["corp_id", "lat", "lng"])
+    _table(
+        "visit_plan",
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("purpose", sa.String(200), nullable=False),
+        sa.Column("starts_at", MOMENT, nullable=False),
+        sa.Column("ends_at", MOMENT, nullable=False),
+        sa.Column("checklist", JSON, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("reason", sa.String(100), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        _key("visit_plan", "customer_id", "customer"),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "member_id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_visit_plan_corp_id_member"),
+        ),
+    )
+    op.create_index("ix_visit_plan_member", "visit_plan", ["corp_id", "member_id", "starts_at", "id"])
+    op.create_index("ix_visit_plan_customer", "visit_plan", ["corp_id", "customer_id", "starts_at"])
+    op.create_index("ix_visit_plan_open", "visit_plan", ["corp_id", "state", "ends_at"])
+    _table(
+        "visit_participant",
+        sa.Column("plan_id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        _key("visit_participant", "plan_id", "visit_plan"),
+        _key("visit_participant", "member_id", "member"),
+        sa.UniqueConstraint(
+            "corp_id", "plan_id", "member_id", name=op.f("uq_visit_participant_corp_id_plan_id_member_id")
+        ),
+    )
+    op.create_index("ix_visit_participant_member", "visit_participant", ["corp_id", "member_id", "plan_id"])
+    _table(
+        "location_consent",
+        sa.Column("given_at", MOMENT),
+        sa.Column("withdrawn_at", MOMENT),
+        sa.Column("way", sa.String(10), nullable=False),
+        _key("location_consent", "id", "member"),
+    )
+    with op.batch_alter_table("visit") as batch:
+        batch.add_column(sa.Column("plan_id", sa.String(40)))
+        batch.create_foreign_key(
+            op.f("fk_visit_corp_id_plan_id_visit_plan"), "visit_plan", ["corp_id", "plan_id"], ["corp_id", "id"]
+        )
+    op.create_index("ix_visit_plan", "visit", ["corp_id", "plan_id"])
+
+
+def _visits_down() -> None:
+    op.drop_index("ix_visit_plan", "visit")
+    with op.batch_alter_table("visit") as batch:
+        batch.drop_constraint(op.f("fk_visit_corp_id_plan_id_visit_plan"), type_="foreignkey")
+        batch.drop_column("plan_id")
+    op.drop_table("location_consent")
+    op.drop_table("visit_participant")
+    op.drop_table("visit_plan")
+    op.drop_index("ix_customer_place", "customer")
 
 
 def _table(name: str, *parts: sa.schema.SchemaItem) -> None:

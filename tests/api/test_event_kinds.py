@@ -55,6 +55,8 @@ from wsapp.crm.tasks.actions import (
     snooze_task,
 )
 from wsapp.crm.visits.actions import check_out, log_visit
+from wsapp.crm.visits.consent import give_consent, withdraw_consent
+from wsapp.crm.visits.plans import cancel_plan, plan_visit
 from wsapp.db import corp_scope, db, rows
 from wsapp.h5.timeline_words import LOOKS, said
 from wsapp.problems import Duplicate
@@ -89,6 +91,7 @@ ELSEWHERE = (
     "preference.changed",
     "export.decided",
     "customer.recycled",
+    "visit.missed",
 )
 PHONE = "13800138000"
 SOURCE = Path(wsapp.__file__).parent
@@ -163,7 +166,12 @@ def _records_of(customer: Customer, me: Member, boss: Member) -> Iterator[tuple[
     visit = log_visit(customer, {"note": "到访", "no_fix_reason": "indoor"}, actor=me)
     db.session.flush()
     check_out(visit, actor=me, result="有意向")
+    hours = {"starts_at": clock.now() + timedelta(hours=1), "ends_at": clock.now() + timedelta(hours=2)}
+    plan = plan_visit(customer, {"kind": "巡店", **hours}, actor=me)
+    cancel_plan(plan, actor=me, reason="客户出差")
     yield "visit", visit
+    withdraw_consent(actor=me)
+    give_consent(actor=me)
     due = {"title": "回访", "due_at": clock.now() + timedelta(days=1), "customer_id": customer.id}
     task = create_task(due, actor=me)
     change_task(task, {"title": "再回访"}, actor=me)

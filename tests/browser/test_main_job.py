@@ -61,6 +61,10 @@ def show_number(app: Page) -> None:
 def log_visit(app: Page, note: str) -> None:
     """Check in from the customer's page, with the phone's position and camera."""
     app.get_by_role("link", name="拜访签到").click()
+    consent = app.get_by_role("button", name="同意使用位置")
+    expect(consent.or_(app.locator("[data-place]")).first).to_be_visible()
+    if consent.count():
+        consent.click()
     expect(app.locator("[data-place]")).to_have_attribute("data-state", "good")
     app.get_by_label("设为客户位置").check(force=True)
     app.get_by_label("添加照片").click()

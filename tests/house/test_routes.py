@@ -51,6 +51,7 @@ from wsapp.crm.transfer import exports
 from wsapp.crm.transfer import imports as transfers
 from wsapp.crm.transfer.results import write_result
 from wsapp.crm.visits.actions import log_visit
+from wsapp.crm.visits.plans import plan_visit
 from wsapp.crm.watches.models import Watch
 from wsapp.db import Base, corp_scope, db, every_corp
 from wsapp.files import StoredFile
@@ -88,6 +89,12 @@ DUE = "2030-01-01T09:00:00+08:00"
 TASK = {"title": "打探", "due_at": DUE, "customer": "{customer}", "assignee": "ali"}
 TASK_FORM = {"title": "打探", "due_at": "2030-01-01T09:00", "customer": "{customer}", "assignee": "{member}"}
 CUSTOMER_FORM = {"name": "探子公司", "phones": "13911112222", "parent": "{customer}", "version": "1", "similar_ok": "1"}
+PLAN_FORM = {
+    "kind": "巡店",
+    "starts_at": "2030-01-01T09:00",
+    "ends_at": "2030-01-01T10:00",
+    "participants": "{member}",
+}
 VISIT_FORM = {"note": "路过", "no_fix_reason": "indoor", "photos": "{file}", "customer": "{customer}"}
 
 ROUTES: dict[str, Route] = {
@@ -135,6 +142,17 @@ ROUTES: dict[str, Route] = {
     "GET /h5/customers/<key:customer_id>/group": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/group": Route(MEMBER, form={"parent": "", "version": "1"}),
     "GET /h5/customers/<key:customer_id>/stages": Route(MEMBER),
+    "GET /h5/customers/<key:customer_id>/visit-plans/new": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/visit-plans": Route(MEMBER, form=PLAN_FORM),
+    "GET /h5/visits/plans": Route(MEMBER),
+    "GET /h5/visits/plans/<key:plan_id>": Route(MEMBER),
+    "POST /h5/visits/plans/<key:plan_id>/checklist": Route(MEMBER, form={"done": "0"}),
+    "POST /h5/visits/plans/<key:plan_id>/cancellation": Route(MEMBER, form={"reason": "打探"}),
+    "GET /h5/nearby": Route(MEMBER, query={"lat": "22.54", "lng": "114.05", "km": "10"}),
+    "GET /h5/route": Route(MEMBER, query={"stop": "{customer}"}),
+    "GET /h5/me/location": Route(MEMBER),
+    "POST /h5/me/location/consent": Route(MEMBER, form={"next": "/h5/customers/{customer}"}),
+    "POST /h5/me/location/withdrawal": Route(MEMBER, form={"erase": "1"}),
     "GET /h5/leads": Route(MEMBER, query={"state": "working", "scope": "team"}),
     "POST /h5/leads": Route(MEMBER, form={"name": "探子公司", "phones": "13911114444"}),
     "GET /h5/leads/new": Route(MEMBER),
@@ -225,6 +243,12 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/views/<key:view_id>/default": Route(MEMBER, alone=True),
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
     "GET /h5/team": Route(MEMBER),
+    "GET /h5/board": Route(MEMBER, query={"span": "week"}),
+    "GET /h5/board/feed": Route(MEMBER),
+    "GET /h5/board/list": Route(MEMBER, query={"what": "follow_ups", "person": "{member}"}),
+    "GET /h5/briefs/morning": Route(MEMBER),
+    "GET /h5/briefs/evening": Route(MEMBER),
+    "POST /h5/briefs/evening/rest": Route(MEMBER),
     "GET /h5/team/<key:member_id>": Route(MEMBER),
     "GET /h5/drafts/<key:draft_id>": Route(MEMBER, alone=True),
     "POST /h5/drafts/<key:draft_id>/answer": Route(MEMBER, form={"answer": "confirm"}, alone=True),
@@ -540,6 +564,8 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     contact = add_contact(customer, {"name": "陈志远", "tags": ["机密标签"], "phones": ["13811112222"]}, actor=owner)
     add_coworker(customer, boss, may_edit=False, actor=owner)
     visit = log_visit(customer, {"note": "老板下月换供应商"}, actor=owner, photos=[photo])
+    window = {"starts_at": now + timedelta(hours=1), "ends_at": now + timedelta(hours=2)}
+    plan = plan_visit(customer, {"kind": "巡店", "purpose": "老板下月换供应商", **window}, actor=owner)
     follow_up = log_follow_up(customer, {"text": "报价打八五折"}, actor=owner)
     task = create_task(
         {"title": "把报价单送过去", "due_at": now + timedelta(days=1), "customer": customer.id}, actor=boss
@@ -593,6 +619,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "coworker": "bob",
         "tag": db.session.scalars(sa.select(Tag.id)).one(),
         "visit": visit.id,
+        "plan": plan.id,
         "follow_up": follow_up.id,
         "task": task.id,
         "mirror": mirror.id,

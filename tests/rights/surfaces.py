@@ -12,15 +12,17 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.rights.worlds import COMMON, Built, World, phone_of
+from tests.rights.worlds import COMMON, HERE, Built, World, phone_of
 from wsapp.bots import answers
 from wsapp.bots.sight import customers_called, customers_named_in
 from wsapp.crm.bulk.actions import begin_bulk, go_on
 from wsapp.crm.drafts.drafting import draft
+from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
 from wsapp.crm.transfer.exports import may_export
 from wsapp.crm.transfer.lists import count_rows, rows_of, table
+from wsapp.crm.visits.nearby import customers_near
 from wsapp.db import corp_scope, db
 from wsapp.house import local_now
 
@@ -296,6 +298,39 @@ def page_team(reader: Reader) -> Seen:
     return found
 
 
+@surface("visit", "GET /h5/board", "GET /h5/board/list", part=True)
+def page_board_visits(reader: Reader) -> Seen:
+    reader.page("/h5/board?span=week")
+    return at(reader.built.visits, linked(reader.page("/h5/board/list?what=visits&span=week"), "visits"))
+
+
+@surface("customer", "GET /h5/board/list", part=True)
+def page_board_customers(reader: Reader) -> Seen:
+    found = linked(reader.page("/h5/board/list?what=customers&span=week"), "customers")
+    return at(reader.built.customers, found)
+
+
+@surface("customer", "GET /h5/board/list", part=True)
+def page_board_leaving(reader: Reader) -> Seen:
+    return at(reader.built.customers, linked(reader.page("/h5/board/list?what=leaving"), "customers"))
+
+
+@surface("task", "GET /h5/board/list", part=True)
+def page_board_overdue(reader: Reader) -> Seen:
+    return at(reader.built.tasks, linked(reader.page("/h5/board/list?what=overdue"), "tasks"))
+
+
+@surface("visit", "GET /h5/board/feed", part=True)
+def page_board_feed(reader: Reader) -> Seen:
+    return at(reader.built.visits, linked(reader.page("/h5/board/feed"), "visits"))
+
+
+@surface("own_task", "GET /h5/briefs/morning", "GET /h5/briefs/evening", part=True)
+def page_briefs(reader: Reader) -> Seen:
+    found = linked(reader.page("/h5/briefs/morning"), "tasks")
+    return at(reader.built.tasks, {*found, *linked(reader.page("/h5/briefs/evening"), "tasks")})
+
+
 @surface("visit", "GET /h5/visits", "GET /h5/visits/<key:visit_id>", part=True)
 def page_visits(reader: Reader) -> Seen:
     return at(reader.built.visits, linked(reader.page("/h5/visits?scope=team"), "visits"))
@@ -436,6 +471,29 @@ def bulk_change(reader: Reader) -> Seen:
         found = at(reader.built.customers, [one[0] for one in run.changed])
         db.session.rollback()
     return found
+
+
+# --- around a place -----------------------------------------------------------------------------------------------
+
+
+@surface("customer", "GET /h5/nearby", part=True)
+def near_me(reader: Reader) -> Seen:
+    with reader.app.app_context(), corp_scope(reader.built.corp_id):
+        me = reader.me()
+        found = [one.id for one in customers_near(HERE, 1, actor=me)] if reads(me, "location") else []
+    return at(reader.built.customers, found)
+
+
+@surface("customer", "GET /h5/route", part=True, few=FEW)
+def page_route(reader: Reader) -> Seen:
+    stops = "&".join(f"stop={one}" for one in reader.built.customers[:FEW])
+    return at(reader.built.customers, linked(reader.page(f"/h5/route?{stops}"), "customers"))
+
+
+@surface("visit", "GET /h5/visits/plans/<key:plan_id>", few=FEW)
+def page_plan(reader: Reader) -> Seen:
+    """Whoever sees the visits of somebody, or to a customer, sees those that are planned, too."""
+    return {n for n, one in enumerate(reader.built.plans[:FEW]) if reader.opens(f"/h5/visits/plans/{one}")}
 
 
 # --- the robot, duplicates ----------------------------------------------------------------------------------------

@@ -167,6 +167,7 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/me": OWN,
     "GET /h5/me/channels": OWN,
     "GET /h5/me/deputy": OWN,
+    "GET /h5/me/location": OWN,
     "GET /h5/me/mirrors": OWN,
     "GET /h5/pool/deal": "a form over the pool: page_pools",
     "GET /h5/probe": PLAIN,
@@ -177,6 +178,7 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/tasks/new": PLAIN,
     "GET /h5/team/<key:member_id>/handover": OWN,
     "GET /h5/visits/new": PLAIN,
+    "GET /h5/visits/plans": OWN,
 }
 
 

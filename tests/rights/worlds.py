@@ -20,13 +20,14 @@ from wsapp.crm.org.models import ADMIN, SELLER, Corp, CorpRule, Department, Memb
 from wsapp.crm.org.roles import SCOPES, Delegation, Role
 from wsapp.crm.pools.models import Pool
 from wsapp.crm.tasks.models import Task
-from wsapp.crm.visits.models import Visit
+from wsapp.crm.visits.models import Visit, VisitPlan
 from wsapp.db import corp_scope, db
 from wsapp.files import StoredFile
 
 OBJECTS = ("customer", "follow_up", "visit", "task")
 BUILT_IN = ("director", "manager", "seller", "reader", "auditor")
 DEEDS = ("edit", "transfer", "delete", "export")
+HERE = (31.2304, 121.4737)  # where everybody of a world is a customer
 COMMON = "同名"  # in every customer's name, so that a search finds all that the searcher sees
 
 
@@ -97,6 +98,7 @@ class Built:
     customers: list[str] = field(default_factory=list)
     follow_ups: list[str] = field(default_factory=list)
     visits: list[str] = field(default_factory=list)
+    plans: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     photos: list[str] = field(default_factory=list)
     contacts: list[str] = field(default_factory=list)
@@ -243,6 +245,8 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
         name_key=name_key(name),
         stage="new",
         level="A",
+        lat=HERE[0] + at / 10_000,
+        lng=HERE[1],
         tags=[],
         custom={},
         owner_id=None if book.owner is None else members[book.owner],
@@ -302,7 +306,9 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
         due_at=now,
         created_at=now,
     )
-    db.session.add_all([follow_up, visit, task, photo, message])
+    plan = VisitPlan(id=_id("w", at), customer_id=customer.id, member_id=members[book.visitor], kind="巡店")
+    plan.starts_at, plan.ends_at, plan.created_at = now, now + timedelta(hours=1), now
+    db.session.add_all([follow_up, visit, plan, task, photo, message])
     for kind, subject, actor in (
         ("customer.created", customer, None),
         ("follow_up.logged", follow_up, members[book.author]),
@@ -312,6 +318,7 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
     built.customers.append(customer.id)
     built.follow_ups.append(follow_up.id)
     built.visits.append(visit.id)
+    built.plans.append(plan.id)
     built.tasks.append(task.id)
     built.photos.append(photo.id)
     built.contacts.append(contact.id)

@@ -26,6 +26,7 @@ REHEARSED = "recycle."  # rules that are shown at work before they are kept
 GROUPS = {
     "session": lazy("登录"),
     "task": lazy("待办与提醒"),
+    "brief": lazy("清单与日报"),
     "log": lazy("跟进与拜访记录"),
     "visit": lazy("拜访签到"),
     "customer": lazy("客户"),
@@ -99,6 +100,8 @@ def _typed(one: Rule) -> str:
 def _as_typed(one: Rule, value: Any) -> str:
     if one.kind == "switch":
         return "1" if value else ""
+    if one.kind == "lines":
+        return "\n".join(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -123,7 +126,9 @@ def _show(typed: Mapping[str, str], errors: Mapping[str, str]) -> str:
 def _hint(one: Rule, change: tuple[str, str] | None) -> str:
     parts = [str(one.hint)] if str(one.hint) else []
     usual = _as_words(one, one.default)
-    if one.kind in ("number", "numbers"):
+    if one.kind == "lines":
+        parts.append(_("%(least)d–%(most)d 行", least=one.least, most=one.most))
+    elif one.kind in ("number", "numbers"):
         parts.append(_("默认 %(usual)s，可设 %(least)d–%(most)d", usual=usual, least=one.least, most=one.most))
     else:
         parts.append(_("默认 %(usual)s", usual=usual))

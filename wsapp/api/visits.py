@@ -25,6 +25,7 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.visits.actions import check_out, log_visit
+from wsapp.crm.visits.consent import consent_of, give_consent
 from wsapp.crm.visits.models import Visit
 from wsapp.crm.visits.queries import SORTS, find_visit, visible_visits
 
@@ -142,6 +143,9 @@ def create(body: VisitNew) -> Answer:
 
 def _log(customer: Customer, values: dict[str, Any]) -> Answer:
     photos = values.pop("photos", [])
+    if values.get("location") and consent_of(g.member) is None:
+        # Whoever lets a program of theirs send where they are agrees by it; whoever refused or took it back does not.
+        give_consent(actor=g.member, way="api")
     return _answer(log_visit(customer, values, actor=g.member, photos=photos).id, 201)
 
 

@@ -31,7 +31,7 @@ from wsapp.crm.org.queries import (
 from wsapp.crm.search.queries import matching, tasks_with
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
-from wsapp.crm.visits.models import IN, Visit
+from wsapp.crm.visits.models import IN, PLANNED, Visit, VisitParticipant, VisitPlan
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import Moment, db, first
 from wsapp.kept import Kept
@@ -345,6 +345,45 @@ def _my_visits_today() -> Rows:
 
 
 _MY_VISITS_TODAY = Kept(_my_visits_today())
+
+
+def _plans() -> Rows:
+    about = aliased(Customer)
+    customer = sa.and_(about.corp_id == VisitPlan.corp_id, about.id == VisitPlan.customer_id)
+    columns = (
+        VisitPlan.id,
+        VisitPlan.customer_id,
+        VisitPlan.kind,
+        VisitPlan.purpose,
+        VisitPlan.starts_at,
+        VisitPlan.ends_at,
+        VisitPlan.state,
+        about.name.label("customer_name"),
+    )
+    along = sa.select(VisitParticipant.plan_id).where(VisitParticipant.member_id == VIEWER_ID)
+    mine = sa.or_(VisitPlan.member_id == VIEWER_ID, VisitPlan.id.in_(along))
+    since = VisitPlan.starts_at >= sa.bindparam("since", type_=Moment)
+    found = sa.select(*columns).select_from(VisitPlan).join(about, customer).where(mine, since)
+    return found.order_by(VisitPlan.starts_at, VisitPlan.id)
+
+
+_MY_PLANS = Kept(_plans().limit(100))
+_TODAYS_PLANS = Kept(
+    _plans()
+    .where(VisitPlan.starts_at < sa.bindparam("until", type_=Moment), VisitPlan.state.in_((PLANNED, IN)))
+    .limit(20)
+)
+
+
+def my_plans(member: Member) -> Sequence[Any]:
+    """Return the planned visits on which the member goes, from a week ago on, soonest first."""
+    return _MY_PLANS.all(viewer=member.id, since=start_of_today() - timedelta(days=7))
+
+
+def todays_plans(member: Member) -> Sequence[Any]:
+    """Return the planned visits on which the member goes today, in the order of the day."""
+    today = start_of_today()
+    return _TODAYS_PLANS.all(viewer=member.id, since=today, until=today + timedelta(days=1))
 
 
 # --- the team -----------------------------------------------------------------------------------------------------

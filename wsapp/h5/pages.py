@@ -10,6 +10,7 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp.crm.customers.clean import clean_line
+from wsapp.crm.visits.consent import consents
 from wsapp.h5.lists import count_due
 from wsapp.house import local_now
 from wsapp.web import is_own_origin, safe_path
@@ -28,6 +29,7 @@ class KeyConverter(BaseConverter):
 def install(app: Flask) -> None:
     """Give every page what its frame shows."""
     app.url_map.converters["key"] = KeyConverter
+    app.jinja_env.globals["may_locate"] = lambda: consents(g.member)  # only where a form draws an address
     app.context_processor(lambda: {"now": local_now(), "toasts": _toasts(), "page_key": secrets.token_urlsafe(9)})
 
 

@@ -48,6 +48,9 @@ LOOKS = {
     "customer.released": ("pool", "quiet"),
     "customer.recycled": ("pool", "quiet"),
     "follow_up.logged": ("message", ""),
+    "visit.planned": ("calendar", "quiet"),
+    "visit.cancelled": ("close", "quiet"),
+    "visit.missed": ("alert", "quiet"),
     "visit.checked_in": ("visit", ""),
     "visit.checked_out": ("check", "quiet"),
     "task.created": ("tasks", "quiet"),
@@ -103,6 +106,8 @@ def said(event: Any, people: Mapping[str, str]) -> str:
             return _(
                 "%(who)s 跟进 · %(kind)s", who=who, kind=words.FOLLOW_UP_KINDS.get(data.get("follow_up_kind", ""), "")
             )
+        case "visit.planned" | "visit.cancelled" | "visit.missed":
+            return _plan_words(event, who)
         case "visit.checked_in":
             return _("%(who)s 拜访签到", who=who)
         case "visit.checked_out":
@@ -117,6 +122,15 @@ def said(event: Any, people: Mapping[str, str]) -> str:
             return _bin_words(event, who)
         case _:
             return _task_words(event, who, people)
+
+
+def _plan_words(event: Any, who: str) -> str:
+    match event.kind:
+        case "visit.planned":
+            return _("%(who)s 计划在 %(at)s 拜访", who=who, at=moment(datetime.fromisoformat(event.data["at"])))
+        case "visit.cancelled":
+            return _("%(who)s 取消了拜访计划", who=who)
+    return _("没有按计划拜访")
 
 
 def _people_words(event: Any, who: str, people: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from flask import Blueprint, g, url_for
 from wsapp.crm.org.queries import leads_others
 from wsapp.h5 import lists, rows
 from wsapp.h5.pages import show
+from wsapp.h5.plans import plan_rows
 from wsapp.house import local_now
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -33,6 +34,7 @@ def page() -> str:
         due=tasks["today"],
         later=tasks[""],
         under_way=rows.visit_rows([visit for visit in visits if visit.state == "in"], viewer_id=g.member.id),
+        plans=plan_rows(lists.todays_plans(g.member)),
         figures=_figures(figures, visits),
         leads=leads_others(g.member),
     )

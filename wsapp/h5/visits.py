@@ -13,7 +13,9 @@ from wsapp.crm.drafts.drafting import draft
 from wsapp.crm.fields.access import reads, shown
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.visits.actions import check_out, log_visit
+from wsapp.crm.visits.consent import consent_of, consents
 from wsapp.crm.visits.models import IN, Visit
+from wsapp.crm.visits.plans import find_plan
 from wsapp.crm.visits.queries import SORTS, find_visit
 from wsapp.db import db
 from wsapp.files import files_of
@@ -31,7 +33,7 @@ bp = Blueprint("visits", __name__, url_prefix="/h5")
 bp.before_request(require_member)
 
 PLACE = ("lat", "lng", "accuracy", "fixed_at", "coordinate")
-TEXTS = ("note", "next_at", "next_action", "no_fix_reason", "set_place", *PLACE)
+TEXTS = ("note", "next_at", "next_action", "no_fix_reason", "set_place", "plan", *PLACE)
 
 
 @bp.get("/visits")
@@ -67,7 +69,9 @@ def start() -> BaseResponse:
 @bp.get("/customers/<key:customer_id>/visits/new")
 def new(customer_id: str) -> str:
     customer = find_customer(customer_id, actor=g.member)
-    return _show_new(customer, Form({"photos": [], "set_place": "1"}))
+    plan_id = arg("plan")
+    plan = find_plan(plan_id, actor=g.member) if plan_id else None
+    return _show_new(customer, Form({"photos": [], "set_place": "1", "plan": plan.id if plan else ""}))
 
 
 @bp.post("/customers/<key:customer_id>/visits/draft")
@@ -109,7 +113,7 @@ def create(customer_id: str) -> Any:
 def _values(form: Form) -> dict[str, Any]:
     typed = form.typed
     location = _location(form)
-    if not location and not typed["no_fix_reason"]:
+    if not location and not typed["no_fix_reason"] and consents(g.member):
         form.errors["location"] = _("请先定位；无法定位时请选择原因")
     values = {
         "note": typed["note"],
@@ -118,6 +122,7 @@ def _values(form: Form) -> dict[str, Any]:
         "location": location,
         "no_fix_reason": str(words.NO_FIX_REASONS.get(typed["no_fix_reason"], typed["no_fix_reason"])),
         "set_place": bool(typed["set_place"]),
+        "plan": typed["plan"],
         "custom": form.custom,
     }
     form.demand_clean()
@@ -141,9 +146,13 @@ def _location(form: Form) -> dict[str, Any] | None:
 
 
 def _show_new(customer: Customer, form: Form, heard: dict[str, Any] | None = None) -> str:
+    decided = consent_of(g.member)
     return show(
         "visits/new.html",
         counted=False,
+        asked=decided is not None,
+        consents=decided is not None and decided.withdrawn_at is None,
+        here=url_for("visits.new", customer_id=customer.id, plan=form.typed.get("plan") or None),
         customer=customer,
         form=form,
         place={name: form.typed.get(name, "") for name in PLACE} if form.typed.get("lat") else None,
@@ -172,6 +181,7 @@ def _show(visit: Visit, form: Form) -> str:
         customer=names_of([visit.customer_id])[visit.customer_id],
         visitor=names([visit.member_id]).get(visit.member_id, ""),
         facts=_facts(visit, places),
+        plan_url=url_for("plans.page", plan_id=visit.plan_id) if visit.plan_id else "",
         **ownfields.shown("visit", visit.custom, {}),
         places=places,
         place_name=_seen(visit)["place_name"],

@@ -22,10 +22,11 @@ from wsapp.crm.tasks.reminders import set_alarm
 from wsapp.crm.transfer import exports
 from wsapp.crm.transfer import storage as transfer_files
 from wsapp.crm.visits.actions import close_forgotten
+from wsapp.crm.visits.plans import close_missed
 from wsapp.db import corp_scope, db, every_corp, gather_statistics, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
-from wsapp.jobs import allowances, audits, bins, directory, follow_through, rechecking, recycling
+from wsapp.jobs import allowances, audits, bins, briefs, directory, follow_through, rechecking, recycling
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -61,6 +62,7 @@ class Periodic:
 PERIODIC = (
     Periodic("sweep.reminders"),
     Periodic("check.allowances"),
+    Periodic("sweep.briefs"),
     Periodic("sweep.members"),
     Periodic("file.customers"),
     Periodic("close.visits", at=time(0, 5)),
@@ -107,9 +109,11 @@ def sweep_reminders(claim: Claim, desk: Desk) -> None:
 
 
 def close_visits(claim: Claim, desk: Desk) -> None:
-    """Close the visits that nobody checked out of, corp by corp."""
+    """Close the visits that nobody checked out of, and the plans to which nobody went, corp by corp."""
     for _corp_id in _corps():
         while close_forgotten():
+            db.session.flush()
+        while close_missed():
             db.session.flush()
 
 
@@ -180,6 +184,7 @@ def _corps() -> Iterator[int]:
 HANDLERS: dict[str, Handler] = {
     "sweep.reminders": sweep_reminders,
     "check.allowances": allowances.check,
+    "sweep.briefs": briefs.sweep,
     "sweep.members": rechecking.sweep_members,
     "file.customers": file_customers,
     "close.visits": close_visits,

@@ -15,7 +15,7 @@ from wsapp.db import Base, db, first, new_id, rows
 from wsapp.files import StoredFile
 
 AT_ONCE = 500  # ids in one statement
-MOVED = ("task", "follow_up", "visit", "contact", "event", "ownership", "deletion", "watch")
+MOVED = ("task", "follow_up", "visit", "visit_plan", "contact", "event", "ownership", "deletion", "watch")
 LEFT = ("customer_phone", "customer_key", "coworker", "stage_change", "share_request", "pool_view", "extension_request")
 MERGED = "merged"  # how the time of the owner ended whose customer is another's now
 

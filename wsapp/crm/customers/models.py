@@ -34,6 +34,7 @@ class Customer(CorpScoped, Base):
         sa.Index("ix_customer_lead", "corp_id", "lead", "updated_at", "id"),
         sa.Index("ix_customer_parent", "corp_id", "parent_id"),
         sa.Index("ix_customer_keyed", "corp_id", "keyed"),
+        sa.Index("ix_customer_place", "corp_id", "lat", "lng"),
     )
 
     name: Mapped[str] = mapped_column(sa.String(120))

@@ -58,6 +58,12 @@ TOPICS = (
         lazy("新的客户、负责人变更、被回收到公海"),
         ("customer.assigned", "customer.lost", "customers.assigned"),
     ),
+    Topic(
+        "briefs",
+        lazy("早间清单和晚间小结"),
+        lazy("工作日每天各一条，没有内容就不发送"),
+        ("brief.morning", "brief.evening"),
+    ),
     Topic("leavers", lazy("下属离职，需要交接"), lazy("发给直接主管，没有主管时发给管理员"), ("member.left",)),
     Topic(
         "pool",
@@ -123,11 +129,24 @@ TOPICS = (
         audience=ADMINS,
     ),
     Topic(
+        "digests",
+        lazy("团队日报和周报"),
+        lazy("异常在前，与前四周的平均值比较"),
+        ("digest.daily", "digest.weekly"),
+        audience=LEADERS,
+    ),
+    Topic(
         "team_visits",
         lazy("下属的拜访动态"),
         lazy("下属签到拜访后告诉直接主管"),
         ("visit.checked_in",),
         audience=LEADERS,
+    ),
+    Topic(
+        "plans",
+        lazy("拜访计划"),
+        lazy("同事邀请我同行或取消，以及我的计划过了一天没有签到"),
+        ("visit.planned", "visit.cancelled", "visit.missed"),
     ),
     Topic(
         "export",
@@ -142,6 +161,10 @@ TOPIC_OF = {kind: topic for topic in TOPICS for kind in topic.kinds}
 
 # Sent for the sake of the calendar alone: never on a free day.
 ON_WORKDAYS = frozenset({"task.overdue", "team.overdue", "team.bundle", "customer.silent"})
+
+
+# They are a summary themselves: never put off to a later one, nor merged into it.
+SUMMARIES = frozenset({"brief.morning", "brief.evening", "digest.daily", "digest.weekly"})
 
 
 def choice_key(topic: str, channel: str) -> str:

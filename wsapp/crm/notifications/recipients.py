@@ -24,6 +24,7 @@ from wsapp.crm.notifications.messages import (
     visit_card,
 )
 from wsapp.crm.notifications.reminders import refresh_task_cards
+from wsapp.crm.notifications.visit_cards import tell_of_plan
 from wsapp.crm.notifications.watchers import tell_watchers
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import administrators, manager_of, member
@@ -37,6 +38,8 @@ def on_event(event: Event) -> None:
     match event.kind:
         case "visit.checked_in":
             _tell_manager_of_visit(event)
+        case "visit.planned" | "visit.cancelled" | "visit.missed":
+            tell_of_plan(event)
         case "task.assigned" if not event.data.get("together"):
             _tell_both_of_assignment(event)
         case "customer.assigned" if not event.data.get("together"):

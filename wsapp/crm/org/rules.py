@@ -20,7 +20,9 @@ from wsapp.texts import _
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `kind`: "number" (whole, `least`–`most`), "switch", "choice" of `choices`, "numbers" (a list)."""
+    """One rule. `kind`: "number" (whole, `least`–`most`), "switch", "choice" of `choices`, "numbers" (a list),
+    "lines" (a list of `least`–`most` texts, one a line).
+    """
 
     key: str  # "<group>.<name>"
     kind: str
@@ -36,6 +38,8 @@ class Rule:
     def group(self) -> str:
         return self.key.partition(".")[0]
 
+
+LINE = 200  # characters of a line
 
 _declared: dict[str, Rule] = {}
 
@@ -99,6 +103,8 @@ def _clean(key: str, value: Any, errors: dict[str, str]) -> Any:
         if value not in {choice for choice, _label in one.choices}:
             errors[key] = _("请从列表中选择")
         return value
+    if one.kind == "lines":
+        return _lines(one, value, errors)
     wanted = value if isinstance(value, list) else str(value).replace("，", ",").split(",")
     numbers = [_number(one, text, errors) for text in wanted if str(text).strip()]
     if one.kind == "numbers":
@@ -117,3 +123,12 @@ def _number(one: Rule, text: Any, errors: dict[str, str]) -> int:
     if not one.least <= number <= one.most:
         errors[one.key] = _("应为 %(least)d–%(most)d 的整数", least=one.least, most=one.most)
     return number
+
+
+def _lines(one: Rule, value: Any, errors: dict[str, str]) -> list[str]:
+    typed = value if isinstance(value, list) else str(value).splitlines()
+    found = [line for line in (" ".join(str(text).split()) for text in typed) if line]
+    if not one.least <= len(found) <= one.most or any(len(line) > LINE for line in found):
+        limits = {"least": one.least, "most": one.most, "line": LINE}
+        errors[one.key] = _("应为 %(least)d–%(most)d 行，每行最多 %(line)d 个字", **limits)
+    return found

@@ -19,9 +19,12 @@ from wsapp.crm.followups.actions import plan_next
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import demand
 from wsapp.crm.org.rules import rule
+from wsapp.crm.visits.consent import consents, without_positions
 from wsapp.crm.visits.models import DONE, IN, Visit
+from wsapp.crm.visits.places import learn_place, take_first_place, times_repeated
+from wsapp.crm.visits.plans import end_plan, start_plan
 from wsapp.crm.visits.rules import limits
-from wsapp.crm.visits.trust import Fix, trust_of
+from wsapp.crm.visits.trust import VERIFIED, Fix, trust_after, trust_of
 from wsapp.db import db, new_id, rows
 from wsapp.files import attach
 from wsapp.geo import metres_between, to_gcj02
@@ -31,7 +34,7 @@ from wsapp.texts import _
 
 MAX_ACCURACY = 50_000
 CLOCK_SLACK = timedelta(minutes=5)
-FIELDS = ("note", "location", "no_fix_reason", "set_place", "next_at", "next_action", "photos", "place_name")
+FIELDS = ("note", "location", "no_fix_reason", "set_place", "next_at", "next_action", "photos", "place_name", "plan")
 
 
 def read_fix(location: Mapping[str, Any] | None) -> Fix | None:
@@ -61,12 +64,17 @@ def read_fix(location: Mapping[str, Any] | None) -> Fix | None:
 def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, photos: Sequence[str] = ()) -> Visit:
     """Record that the actor is with the customer (拜访签到), where, and how far that can be trusted.
 
-    The first visit to a customer without a place stores it when the actor says so (`set_place`). Raises Invalid.
+    The first visit to a customer without a place stores it when the actor says so (`set_place`); `plan` is the id of
+    the planned visit that this is. Of who does not consent no position is kept, whatever was sent. Raises Invalid.
     """
     demand(actor, "create", actor.id, obj="visit")
-    fix = read_fix(values.get("location"))
+    fix, allowed = read_fix(values.get("location")), consents(actor)
+    if not allowed:
+        fix, values = None, {**values, "custom": without_positions(values.get("custom"))}
     note, next_action = clean_text(str(values.get("note") or "")), clean_line(str(values.get("next_action") or ""))
     reason = clean_line(str(values.get("no_fix_reason") or ""))[:100]
+    if not allowed and not reason:
+        reason = _("未同意使用位置")
     next_at = values.get("next_at")
     errors = {}
     if len(note) > rule("log.text"):
@@ -78,14 +86,16 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
     if errors:
         raise Invalid(errors)
     custom = custom_of_new("visit", values, {}, actor=actor)
+    plan = start_plan(values.get("plan"), customer, actor=actor)
     if fix and values.get("set_place"):
-        _learn_place(customer, fix)
-    now = clock.now()
+        take_first_place(customer, fix)
+    now, by = clock.now(), limits()
     distance = metres_between((fix.lat, fix.lng), customer.place) if fix and customer.place else None
     visit = Visit(
         id=new_id(),
         customer_id=customer.id,
         member_id=actor.id,
+        plan_id=plan.id if plan else None,
         state=IN,
         note=note,
         checked_in_at=now,
@@ -93,9 +103,16 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         lng=fix.lng if fix else None,
         accuracy=fix.accuracy if fix else None,
         fixed_at=fix.fixed_at if fix else None,
-        place_name=clean_line(str(values.get("place_name") or ""))[:200],
+        place_name=clean_line(str(values.get("place_name") or ""))[:200] if allowed else "",
         distance=distance,
-        trust=trust_of(fix, distance=distance, now=now, limits=limits()),
+        trust=trust_of(
+            fix,
+            distance=distance,
+            now=now,
+            limits=by,
+            repeated=times_repeated(fix, actor) if fix and by.repeats else 0,
+            photos=len(photos),
+        ),
         no_fix_reason="" if fix else reason,
         next_at=next_at,
         custom=custom,
@@ -106,6 +123,8 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
     db.session.flush()
     keep_findable("visit", visit.id, custom)
     attach(photos, to=visit, owner_id=actor.id, most=rule("log.photos"))
+    if visit.trust == VERIFIED:
+        learn_place(customer)
     note_contact(customer, at=now, visited=True)
     if customer.stage == "new":
         move_stage(customer, "contacted", actor=actor)
@@ -124,14 +143,6 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
     return visit
 
 
-def _learn_place(customer: Customer, fix: Fix) -> None:
-    if customer.place is not None:
-        return  # moving a known place is a separate decision
-    if fix.accuracy is None or fix.accuracy > limits().accuracy:
-        return  # too coarse to become the reference for later visits
-    customer.lat, customer.lng, customer.place_accuracy, customer.place_source = fix.lat, fix.lng, fix.accuracy, "visit"
-
-
 def check_out(visit: Visit, *, actor: Member, result: str = "", note: str = "") -> bool:
     """End a visit (签退); says whether this call did it. Only whoever checked in."""
     if visit.member_id != actor.id:
@@ -146,8 +157,11 @@ def check_out(visit: Visit, *, actor: Member, result: str = "", note: str = "") 
     visit.state, visit.checked_out_at, visit.result = DONE, clock.now(), result
     if note:
         visit.note = f"{visit.note}\n{note}".strip()
+    stay = visit.checked_out_at - visit.checked_in_at if visit.checked_in_at else timedelta()
+    visit.trust = trust_after(visit.trust, stay, limits())
     visit.version += 1
-    minutes = round((visit.checked_out_at - visit.checked_in_at).total_seconds() / 60) if visit.checked_in_at else 0
+    end_plan(visit)
+    minutes = round(stay.total_seconds() / 60)
     record("visit.checked_out", visit, actor=actor, customer_id=visit.customer_id, minutes=minutes, result=result)
     return True
 
@@ -163,5 +177,6 @@ def close_forgotten(limit: int = 500) -> int:
             visit.checked_in_at or today, day.replace(hour=23, minute=59, second=0, microsecond=0)
         )
         visit.version += 1
+        end_plan(visit)
         record("visit.checked_out", visit, actor=None, customer_id=visit.customer_id, by_system=True)
     return len(forgotten)

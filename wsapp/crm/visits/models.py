@@ -1,4 +1,4 @@
-"""The visit table."""
+"""Visits, what is planned of them, and whether somebody lets their position be used."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 IN, DONE = "in", "done"
-STATES = ("planned", IN, DONE, "cancelled", "missed")
+PLANNED, CANCELLED, MISSED = "planned", "cancelled", "missed"
+STATES = (PLANNED, IN, DONE, CANCELLED, MISSED)
 
 
 class Visit(CorpScoped, Base):
@@ -22,6 +23,8 @@ class Visit(CorpScoped, Base):
     __table_args__ = (
         corp_key("customer_id", "customer"),
         corp_key("member_id", "member"),
+        corp_key("plan_id", "visit_plan"),
+        sa.Index("ix_visit_plan", "corp_id", "plan_id"),
         sa.Index("ix_visit_customer", "corp_id", "customer_id", "checked_in_at", "id"),
         sa.Index("ix_visit_member", "corp_id", "member_id", "checked_in_at", "id"),
         sa.Index("ix_visit_recent", "corp_id", "checked_in_at", "id"),
@@ -30,6 +33,7 @@ class Visit(CorpScoped, Base):
 
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     member_id: Mapped[str] = mapped_column(sa.String(40))
+    plan_id: Mapped[str | None] = mapped_column(sa.String(40))
     state: Mapped[str] = mapped_column(sa.String(10), default=IN)
     note: Mapped[str] = mapped_column(sa.Text, default="")
     result: Mapped[str] = mapped_column(sa.String(60), default="")
@@ -48,3 +52,56 @@ class Visit(CorpScoped, Base):
     custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     created_at: Mapped[datetime] = mapped_column(Moment)
     version: Mapped[int] = mapped_column(default=1)
+
+
+class VisitPlan(CorpScoped, Base):
+    """A planned visit (拜访计划): when somebody means to be with a customer, for what, and what to look at there.
+
+    `checklist` is [{"text", "done"}], taken from the type when the plan is made. The state is one of STATES.
+    """
+
+    __tablename__ = "visit_plan"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        corp_key("member_id", "member"),
+        sa.Index("ix_visit_plan_member", "corp_id", "member_id", "starts_at", "id"),
+        sa.Index("ix_visit_plan_customer", "corp_id", "customer_id", "starts_at"),
+        sa.Index("ix_visit_plan_open", "corp_id", "state", "ends_at"),
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    member_id: Mapped[str] = mapped_column(sa.String(40))  # who goes, and made the plan
+    kind: Mapped[str] = mapped_column(sa.String(40))  # one of `rules.visit_types` when it was made
+    purpose: Mapped[str] = mapped_column(sa.String(200), default="")
+    starts_at: Mapped[datetime] = mapped_column(Moment)
+    ends_at: Mapped[datetime] = mapped_column(Moment)
+    checklist: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list)
+    state: Mapped[str] = mapped_column(sa.String(10), default=PLANNED)
+    reason: Mapped[str] = mapped_column(sa.String(100), default="")  # why it was cancelled
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class VisitParticipant(CorpScoped, Base):
+    """That somebody goes along on a planned visit (同行人)."""
+
+    __tablename__ = "visit_participant"
+    __table_args__ = (
+        corp_key("plan_id", "visit_plan", ondelete="CASCADE"),
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "plan_id", "member_id"),
+        sa.Index("ix_visit_participant_member", "corp_id", "member_id", "plan_id"),
+    )
+
+    plan_id: Mapped[str] = mapped_column(sa.String(40))
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+
+
+class LocationConsent(CorpScoped, Base):
+    """What somebody (`id` is the member's) decided about the use of their position; no row: they were not asked yet."""
+
+    __tablename__ = "location_consent"
+    __table_args__ = (corp_key("id", "member", ondelete="CASCADE"),)
+
+    given_at: Mapped[datetime | None] = mapped_column(Moment)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)  # set: refused, or taken back
+    way: Mapped[str] = mapped_column(sa.String(10), default="page")  # by what door it was given: "page", "api"
