@@ -8,6 +8,7 @@ begun a transaction; it acknowledges after `take` returned, which has committed 
 from wsapp import clock, hosts, metrics, outbox, rechecks
 from wsapp.bots import drafts, talk
 from wsapp.connectors.base import Callback, CallbackReply, Connector, HostEvent
+from wsapp.crm.dashboards import briefs
 from wsapp.crm.mirrors import actions as mirrors
 from wsapp.crm.notifications import escalations
 from wsapp.crm.notifications.actions import as_data
@@ -19,7 +20,7 @@ from wsapp.db import db, dialect_insert
 from wsapp.doctor import proofs
 
 # Whose card it is says the first that knows it.
-PRESSES = (press, escalations.press, drafts.press, sharing.press, extensions.press)
+PRESSES = (press, escalations.press, drafts.press, sharing.press, extensions.press, briefs.press)
 
 
 def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = True) -> CallbackReply:

@@ -116,6 +116,7 @@ def event_text(kind: str) -> str:
         "visit.checked_in": _("拜访签到"),
         "customer.created": _("新建客户"),
         "task.overdue": _("待办逾期"),
+        "digest.daily": _("每日汇总"),
     }.get(kind, kind)
 
 

@@ -9,12 +9,11 @@ from flask import Blueprint, g, request, url_for
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, names_of, visible_customers
 from wsapp.crm.fields.access import reads
-from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import leads_others, names
 from wsapp.crm.org.rights import may
 from wsapp.crm.org.rules import rule
 from wsapp.crm.pools.clock_cards import answers, state_text
-from wsapp.crm.pools.clocks import Clock, clock_of_customer, leaving, terms, today
+from wsapp.crm.pools.clocks import Clock, clock_of_customer, leaving, sees_clocks, terms, today
 from wsapp.crm.pools.extensions import (
     SOON,
     ask_for_extension,
@@ -39,12 +38,6 @@ bp = Blueprint("leaving", __name__, url_prefix="/h5")
 bp.before_request(require_member)
 
 MOST_LOOKED_AT, MOST_SHOWN = 2_000, 200
-TOLD_BY = ("last_followed_at", "last_visited_at", "last_deal_at", "level")  # fields that a clock tells of
-
-
-def sees_clocks(actor: Member) -> bool:
-    """Say whether somebody reads all that a clock gives away."""
-    return all(reads(actor, name) for name in TOLD_BY)
 
 
 # --- the record ---------------------------------------------------------------------------------------------------

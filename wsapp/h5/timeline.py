@@ -6,12 +6,15 @@ from typing import Any
 import sqlalchemy as sa
 from flask import g, url_for
 
+from wsapp.crm.customers.queries import visible_names
+from wsapp.crm.dashboards.figures import Stretch
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import reads, row_shown, shown
 from wsapp.crm.fields.showing import facts_of_many
 from wsapp.crm.followups.models import FollowUp
-from wsapp.crm.notifications.queries import EVERYTHING, events_granted
+from wsapp.crm.notifications.queries import EVERYTHING, events_granted, visible_events
 from wsapp.crm.org.queries import people as people_of
+from wsapp.crm.org.queries import within_team
 from wsapp.crm.org.rights import may
 from wsapp.crm.visits.models import Visit
 from wsapp.files import PHOTO, files_of
@@ -26,6 +29,7 @@ Item = dict[str, Any]
 # Whose reason is a line of its own. What is typed about a deleted record goes with it.
 WITH_REASON = ("task.cancelled", "customer.released", "customer.recycled", "share.asked")
 SORTS = {"-at": (Event.at, True)}
+LOGGED = ("follow_up.logged", "visit.checked_in", "customer.created", "task.done")  # a day's work, as a team reads it
 
 
 def of_customer(customer_id: str, *, limit: int, cursor: str) -> tuple[list[Item], str | None]:
@@ -38,6 +42,26 @@ def of_customer(customer_id: str, *, limit: int, cursor: str) -> tuple[list[Item
         statement, sorts=SORTS, sort="-at", id_column=Event.id, limit=limit, cursor=cursor, values=values
     )
     return _items(found, with_tasks=True), after
+
+
+def of_team(day: Stretch, *, limit: int, cursor: str) -> tuple[list[Item], str | None]:
+    """Return what the reader's people logged in a stretch, newest first, each with its customer if they see them."""
+    logged = sa.select(*columns_of(Event)).where(
+        Event.at >= day.begins,
+        Event.at < day.ends,
+        Event.kind.in_(LOGGED),
+        within_team(Event.actor_id, g.member),
+        visible_events(g.member),
+    )
+    found, after = page(logged, sorts=SORTS, sort="-at", id_column=Event.id, limit=limit, cursor=cursor)
+    known = visible_names((event.customer_id for event in found), actor=g.member)
+    items = _items(found, with_tasks=True)
+    for item, event in zip(items, found, strict=True):
+        about = known.get(event.customer_id or "")
+        item["remove"] = ""
+        item["what"] = f"{about} · {item['what']}" if about else item["what"]
+        item["url"] = item["url"] or (url_for("customers.page", customer_id=event.customer_id) if about else "")
+    return items, after
 
 
 _EVENTS = sa.select(*columns_of(Event))

@@ -10,6 +10,7 @@ from wsapp.jobs import (
     audits,
     bins,
     book,
+    briefs,
     bulk,
     conversations,
     delivery,
@@ -68,6 +69,7 @@ HANDLERS: dict[str, Handler] = {
     "messages.release": release_held,  # {"member": id}
     "messages.plan": plan_held_anew,  # {}
     "ladders.plan": follow_through.plan_ladders,  # {"after": id of a reminder}
+    "brief": briefs.send,  # {"round", "day", "after": id of a member}
     "silence": follow_through.tell_silence,  # {"after": id of a member}
     "send.result": aftercare.look_up,  # {"notification": id, "number": n}
     "card.update": aftercare.update_card,  # {"notification": id}

@@ -10,7 +10,8 @@ from wsapp.db import db, first, rows
 from wsapp.problems import NotFound
 from wsapp.texts import _
 
-EVENTS = ("visit.checked_in", "customer.created", "task.overdue")  # what robots can tell of
+DIGEST = "digest.daily"
+EVENTS = ("visit.checked_in", "customer.created", "task.overdue", DIGEST)  # what robots can tell of
 MAX_ROBOTS = 50
 
 

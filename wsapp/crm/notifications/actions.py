@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from wsapp import clock, outbox
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.hours import Hours, after
-from wsapp.crm.notifications.kinds import ON_WORKDAYS
+from wsapp.crm.notifications.kinds import ON_WORKDAYS, SUMMARIES
 from wsapp.crm.notifications.messages import Card, in_language_of, test_card
 from wsapp.crm.notifications.models import (
     ACCEPTED,
@@ -161,7 +161,7 @@ def hold_until(reader_id: str, wishes: Wishes, kind: str) -> tuple[datetime, str
     until, held = after(wishes.quiet, now), QUIET
     if until == now:
         held = ""
-        if wishes.digest_after and _told_today(reader_id) >= wishes.digest_after:
+        if kind not in SUMMARIES and wishes.digest_after and _told_today(reader_id) >= wishes.digest_after:
             until, held = after(wishes.quiet, _next_digest()), DIGEST
     if kind not in ON_WORKDAYS:
         return until, held

@@ -17,7 +17,7 @@ from wsapp.crm.notifications.actions import (
     write,
 )
 from wsapp.crm.notifications.hours import after
-from wsapp.crm.notifications.kinds import ON_WORKDAYS
+from wsapp.crm.notifications.kinds import ON_WORKDAYS, SUMMARIES
 from wsapp.crm.notifications.messages import digest_card, in_language_of
 from wsapp.crm.notifications.models import DIGEST, PLANNED, QUIET, SUPPRESSED, Notification
 from wsapp.crm.notifications.preferences import Wishes, wishes_of
@@ -70,7 +70,7 @@ def _held(*conditions: sa.ColumnElement[bool]) -> Sequence[Notification]:
 
 def _may_merge(one: Notification) -> bool:
     """Buttons are lost in a digest: those of tasks can be done without, for it leads to the tasks; others cannot."""
-    return one.kind in CARD_KINDS or not one.message.get("buttons")
+    return one.kind in CARD_KINDS or not (one.message.get("buttons") or one.kind in SUMMARIES)
 
 
 def _suppress(one: Notification, reason: str) -> None:

@@ -14,7 +14,9 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.customers.models import LEVELS, Customer
+from wsapp.crm.fields.access import reads
 from wsapp.crm.org.absences import Absences, absences
+from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import rule
 from wsapp.crm.pools.models import OPEN, ExtensionRequest, OwnerClock
 from wsapp.crm.pools.rules import AND, OFF
@@ -24,6 +26,7 @@ from wsapp.kept import Kept
 
 FOLLOW, VISIT, DEAL = "no_follow", "no_visit", "no_deal"  # the conditions, by the names of their rules
 ANSWER_IN = timedelta(hours=72)  # so long a request that nobody answers keeps the customer
+TOLD_BY = ("last_followed_at", "last_visited_at", "last_deal_at", "level")  # fields that a clock tells of
 DAY = timedelta(days=1)
 
 
@@ -92,6 +95,11 @@ def terms(changes: Mapping[str, Any] | None = None) -> Terms:
 def today() -> date:
     """Return the day on the corp's calendar."""
     return local_now().date()
+
+
+def sees_clocks(actor: Member) -> bool:
+    """Say whether somebody reads all that a clock gives away."""
+    return all(reads(actor, name) for name in TOLD_BY)
 
 
 def _day(moment: datetime) -> date:

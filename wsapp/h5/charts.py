@@ -1,0 +1,53 @@
+"""Small charts as inline SVG: where the bars stand, worked out here, drawn by `board/trend.html` without a script."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 340, 120
+LEFT, TOP, BOTTOM = 28, 10, 22  # room for labels
+GAP = 0.3  # of a day's width
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar, in the drawing's own units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of days: bars, a line over them as SVG points, the label of each day ("" for none), the highest value."""
+
+    bars: Sequence[Bar]
+    line: str
+    days: Sequence[tuple[float, str]]
+    top: int
+    width: int = WIDTH
+    height: int = HEIGHT
+    base: int = HEIGHT - BOTTOM
+    left: int = LEFT
+    head: int = TOP
+
+
+def chart(bars: Sequence[int], line: Sequence[int], labels: Sequence[str]) -> Chart:
+    """Return where the bars and the line of two rows of figures stand. All three are of one length."""
+    top = max(1, *bars, *line)
+    each = (WIDTH - LEFT) / len(bars)
+    high = HEIGHT - BOTTOM - TOP
+
+    def y(value: int) -> float:
+        return round(HEIGHT - BOTTOM - high * value / top, 1)
+
+    def middle(at: int) -> float:
+        return round(LEFT + each * (at + 0.5), 1)
+
+    drawn = [
+        Bar(round(LEFT + each * (at + GAP / 2), 1), y(value), round(each * (1 - GAP), 1), round(high * value / top, 1))
+        for at, value in enumerate(bars)
+    ]
+    points = " ".join(f"{middle(at)},{y(value)}" for at, value in enumerate(line))
+    return Chart(drawn, points, [(middle(at), text) for at, text in enumerate(labels)], top)
