@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -58,8 +59,8 @@ def send(one: str) -> list[Notification]:
 
 
 def test_rounds_come_at_the_corps_times_on_working_days_and_not_too_late(here: Flask) -> None:
-    def due(day: date, *clock_time: int) -> list[str]:
-        return due_rounds(at(day, time(*clock_time)))
+    def due(day: date, hour: int, minute: int) -> list[str]:
+        return due_rounds(at(day, time(hour, minute)))
 
     assert due(MONDAY, 8, 29) == []
     assert due(MONDAY, 8, 30) == ["morning"]
@@ -137,9 +138,9 @@ def test_nobody_is_told_on_leave_in_quiet_hours_or_when_switched_off(
     for one in (me, boss, stranger, admin):
         create_task({"title": "对账", "due_at": at(MONDAY, time(15))}, actor=one)
     name_deputy(me, boss, starts_at=at(MONDAY, time()), ends_at=at(MONDAY + DAY, time()), actor=admin)
-    wishes = {"channels": dict(declared().channels), "digest_after": None}
+    wishes: dict[str, Any] = {"channels": dict(declared().channels), "digest_after": None}
     choose(boss, **{**wishes, "quiet_hours": "18:00-09:00"}, actor=boss)
-    off = {**wishes, "channels": {**declared().channels, "briefs/message": False}, "quiet_hours": None}
+    off: dict[str, Any] = {**wishes, "channels": {**declared().channels, "briefs/message": False}, "quiet_hours": None}
     choose(stranger, **off, actor=stranger)
     found = {one.recipient_id: one for one in send("morning")}
     assert set(found) == {boss.id, stranger.id, admin.id}

@@ -237,7 +237,7 @@ def did_something(scope: Scope, stretch: Stretch) -> frozenset[str]:
     return frozenset(one for statement in asked for one in db.session.scalars(statement.distinct()))
 
 
-def _people(scope: Scope) -> sa.Select[Any]:
+def _people(scope: Scope) -> sa.Select[str, str]:
     """The active people whose work is counted: whose visits and follow-ups may be seen."""
     both = (scope.within(Member.id, "visit"), scope.within(Member.id, "follow_up"))
     return sa.select(Member.id, Member.name).where(Member.status == ACTIVE, *both)
