@@ -103,7 +103,7 @@ def test_a_morning_has_all_that_waits_and_says_whom_to_call_first(
     assert card["lines"] == [
         ["先联系", "永泰建材 · 3 天后回收到公海"],
         ["逾期", "送样品 · 华星五金"],
-        ["回收 3月5日", "永泰建材"],
+        ["回收", "3月5日 永泰建材"],
         ["15:00", "回访恒昌木业"],
     ]
     assert LEAVING_DAYS == 3
@@ -122,13 +122,11 @@ def test_planned_visits_stand_in_their_order_with_those_who_go_along(
         plan_visit(customer, {"kind": kind, "purpose": "验货", **window}, actor=me)
     found = {one.recipient_id: one.message for one in send("morning")}
     assert found[me.id]["title"] == "今天：拜访 2 次"
-    assert [line for line in found[me.id]["lines"] if line[0].startswith("拜访")] == [
-        ["拜访 10:00", "华星五金 · 验货"],
-        ["拜访 14:00", "恒昌木业 · 验货"],
+    assert [line for line in found[me.id]["lines"] if line[0] == "拜访"] == [
+        ["拜访", "10:00 华星五金 · 验货"],
+        ["拜访", "14:00 恒昌木业 · 验货"],
     ]
-    assert [line for line in found[boss.id]["lines"] if line[0].startswith("拜访")] == [
-        ["拜访 14:00", "恒昌木业 · 验货"]
-    ]
+    assert [line for line in found[boss.id]["lines"] if line[0] == "拜访"] == [["拜访", "14:00 恒昌木业 · 验货"]]
 
 
 def test_nobody_is_told_on_leave_in_quiet_hours_or_when_switched_off(

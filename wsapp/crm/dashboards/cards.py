@@ -17,8 +17,8 @@ def morning_card(mine: Morning, first: CallFirst | None, *, clocks: bool) -> Car
     leaving = mine.leaving if clocks else []
     lines = [[_("先联系"), f"{first.name} · {why_first(first)}"]] if first else []
     lines += [[_("逾期"), about(row)] for row in mine.overdue]
-    lines += [[_("拜访 %(at)s", at=clock_time(row)), about(row)] for row in mine.visits]
-    lines += [[_("回收 %(day)s", day=tell_date(one.leaves_on)), row.name] for row, one in leaving]
+    lines += [[_("拜访"), f"{clock_time(row)} {about(row)}"] for row in mine.visits]
+    lines += [[_("回收"), f"{tell_date(one.leaves_on)} {row.name}"] for row, one in leaving]
     lines += [[clock_time(row), about(row)] for row in mine.due]
     return {
         "title": _("今天：%(what)s", what=_("，").join(_counts(mine, len(leaving))))[:120],
@@ -75,10 +75,10 @@ def _more(lines: Sequence[Any]) -> str:
 
 
 def clock_time(row: Any) -> str:
-    """Return the time of a task that is due today, the day of one that was due before."""
+    """Return the time of a task that is due today, the day of one that was due before: short, labels are cut."""
     there = local(row.due_at)
     if row.is_late and there.date() != local_now().date():
-        return tell_date(there.date())
+        return f"{there:%m-%d}"
     return _("全天") if row.all_day else f"{there:%H:%M}"
 
 

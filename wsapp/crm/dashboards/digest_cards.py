@@ -61,7 +61,7 @@ def exceptions(found: Digest, *, in_group: bool) -> list[list[str]]:
     if found.overdue:
         lines.append([_("逾期待办"), _overdue(found.overdue, in_group=in_group)])
     if found.leaving:
-        lines.append([_("3 天内回收"), _("%(n)d 个客户", n=found.leaving)])
+        lines.append([_("即将回收"), _("%(n)d 个客户", n=found.leaving)])
     if found.idle:
         lines.append([_("没有动静"), _idle(found.idle, in_group=in_group)])
     far = found.figures.get(FAR)
