@@ -71,7 +71,7 @@ def test_the_board_names_what_is_wrong_and_opens_it(
 ) -> None:
     client = sign_in(bob)
     page = client.get("/h5/board").text
-    assert "1 人逾期待办" in page
+    assert "1 人有逾期待办" in page
     overdue = client.get("/h5/board/list?what=overdue").text
     assert f"/h5/tasks/{busy.overdue}" in overdue
     assert f"/h5/tasks/{busy.later}" not in overdue

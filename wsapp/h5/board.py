@@ -86,7 +86,7 @@ def index() -> str:
         leads=leads_others(g.member),
         tabs=[
             (here_with(span=kind, day=None), text, span.kind == kind, None)
-            for kind, text in ((DAY, _("今天")), (WEEK, _("本周")))
+            for kind, text in ((DAY, _("按天")), (WEEK, _("按周")))
         ],
         when=_words(span),
         earlier=url_for("board.index", span=span.kind, day=(span.first - step).isoformat()),
@@ -117,7 +117,7 @@ def _words(span: Span) -> str:
 def _exceptions(scope: Scope, span: Span, overdue: Mapping[str, int], idle: Sequence[Any]) -> list[rows.Row]:
     found: list[rows.Row] = []
     if overdue:
-        text = _("%(n)d 人逾期待办", n=len(overdue))
+        text = _("%(n)d 人有逾期待办", n=len(overdue))
         url = url_for("board.listed", what=OVERDUE)
         found.append({"url": url, "icon": "alert", "text": text, "value": str(sum(overdue.values()))})
     if leaving := len(counting.leaving_soon(scope)):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 340, 120
-LEFT, TOP, BOTTOM = 28, 10, 22  # room for labels
+LEFT, RIGHT, TOP, BOTTOM = 28, 14, 10, 22  # room for labels
 GAP = 0.3  # of a day's width
 
 
@@ -36,7 +36,7 @@ class Chart:
 def chart(bars: Sequence[int], line: Sequence[int], labels: Sequence[str]) -> Chart:
     """Return where the bars and the line of two rows of figures stand. All three are of one length."""
     top = max(1, *bars, *line)
-    each = (WIDTH - LEFT) / len(bars)
+    each = (WIDTH - LEFT - RIGHT) / len(bars)
     high = HEIGHT - BOTTOM - TOP
 
     def y(value: int) -> float:
