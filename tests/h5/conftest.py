@@ -17,6 +17,7 @@ from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.visits.actions import log_visit
+from wsapp.crm.visits.plans import plan_visit
 from wsapp.db import corp_scope, db
 from wsapp.files import keep_photo
 
@@ -34,6 +35,7 @@ class Book:
     later: str
     given: str
     photo: str
+    plan: str
 
 
 def photo_bytes(size: tuple[int, int] = (640, 480)) -> bytes:
@@ -80,7 +82,12 @@ def book(app: Flask, cast: Cast, ali: Member, bob: Member) -> Book:
         later = task("准备合同", owner, due_at=now + timedelta(days=8), all_day=True, reminders=[15, 60])
         given = task("把报价单发我", boss, due_at=now + timedelta(days=2), assignee=owner.id, priority="high")
         db.session.commit()
-        return Book(customer.id, visit.id, overdue, today, later, given, photo.id)
+        starts = now + timedelta(minutes=1)
+        hours = {"starts_at": starts, "ends_at": starts + timedelta(hours=1)}
+        values = {"kind": "巡店", "purpose": "寄样品前看陈列", "participants": [boss.id], **hours}
+        plan = plan_visit(customer, values, actor=owner)
+        db.session.commit()
+        return Book(customer.id, visit.id, overdue, today, later, given, photo.id, plan.id)
 
 
 def _later_today() -> Any:

@@ -29,7 +29,12 @@ COMMON = (
     "/h5/search?q=%E5%8D%8E%E6%98%9F",
     "/h5/search?q=8001",
     "/h5/team",
+    "/h5/visits/plans",
+    "/h5/nearby",
+    "/h5/nearby?lat=22.5431&lng=114.0579&coordinate=gcj02&km=10",
+    "/h5/route",
     "/h5/me",
+    "/h5/me/location",
     "/h5/me/messages",
 )
 
@@ -40,6 +45,8 @@ def records(book: Book) -> list[str]:
         f"/h5/customers/{book.customer}/edit",
         f"/h5/customers/{book.customer}/follow-ups/new",
         f"/h5/customers/{book.customer}/visits/new",
+        f"/h5/customers/{book.customer}/visit-plans/new",
+        f"/h5/visits/plans/{book.plan}",
         f"/h5/visits/{book.visit}",
         f"/h5/tasks/{book.overdue}",
         f"/h5/tasks/{book.overdue}/edit",

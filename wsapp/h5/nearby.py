@@ -129,7 +129,7 @@ def route() -> str:
         counted=False,
         stops=_legs([stops[at] for at in order], start),
         wanted=[one.id for one in stops],
-        length=_away(metres) if stops else "",
+        length=_away(metres) if metres >= 1 else "",
         unplaced=len(wanted) - len(stops) if not error else 0,
         started=start is not None,
         consents=consents(g.member),
