@@ -40,6 +40,7 @@ DAY, WEEK = "day", "week"
 TREND_DAYS = 14
 LABEL_EVERY = 3
 MOST_PEOPLE = 200
+MOST_SHOWN = 500  # customers or people in one list
 OLDEST = timedelta(days=731)
 OVERDUE, LEAVING, IDLE = "overdue", "leaving", "idle"
 
@@ -235,7 +236,7 @@ def _overdue(scope: Scope, person: Member | None) -> str:
 
 
 def _leaving(scope: Scope) -> list[rows.Row]:
-    found = counting.leaving_soon(scope)
+    found = counting.leaving_soon(scope)[:MOST_SHOWN]
     owners = names([row.owner_id for row, _one in found]) if scope.owners else {}
     return [
         {
@@ -249,7 +250,7 @@ def _leaving(scope: Scope) -> list[rows.Row]:
 
 
 def _idle(scope: Scope, span: Span) -> list[rows.Row]:
-    found = counting.idle(scope, span.stretch, day=local_now().date(), but=g.member.id)
+    found = counting.idle(scope, span.stretch, day=local_now().date(), but=g.member.id)[:MOST_SHOWN]
     return [{"url": url_for("team.page", member_id=one.id), "icon": "me", "text": one.name} for one in found]
 
 
