@@ -22,7 +22,7 @@ from wsapp.crm.org.models import SELLER, Corp, Department, Member, Membership
 from wsapp.crm.org.roles import ACTIONS, OBJECTS, Role
 from wsapp.crm.pools.models import Pool
 from wsapp.crm.tasks.models import Task
-from wsapp.crm.visits.models import Visit
+from wsapp.crm.visits.models import Visit, VisitPlan
 from wsapp.db import corp_scope, db
 from wsapp.files import StoredFile
 from wsapp.hosts import open_credentials, seal_credentials
@@ -235,7 +235,10 @@ def _around(values: Values, now: datetime) -> None:
         id=_id("v", 0), member_id=seller, state="done", checked_in_at=now, checked_out_at=now,
         **values["visit"], **moments,
     )  # fmt: skip
-    db.session.add_all([contact, follow_up, visit])
+    window = {"starts_at": now, "ends_at": now + timedelta(hours=1), "created_at": now}
+    about = {"customer_id": visit.customer_id, "member_id": seller, "kind": "上门拜访"}
+    plan = VisitPlan(id=_id("w", 0), purpose="验货", state="planned", **about, **window)
+    db.session.add_all([contact, follow_up, visit, plan])
     for at, ended in ((0, None), (1, now)):
         db.session.add(
             Task(
@@ -329,6 +332,7 @@ IDS: Mapping[str, str] = {
     "contact_id": _id("k", 0),
     "follow_up_id": _id("f", 0),
     "visit_id": _id("v", 0),
+    "plan_id": _id("w", 0),
     "task_id": _id("t", 0),
     "event_id": _id("e", 1),
     "file_id": _id("x", 0),
