@@ -14,18 +14,22 @@ from flask.testing import FlaskClient
 from tests.api.test_transfers import work
 from tests.cast import Cast
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.merge import merge_customers
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.deletions.actions import delete, restore
+from wsapp.crm.deletions.queries import find_deletion
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org import access
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import set_rules
 from wsapp.crm.visits.actions import check_out, log_visit
-from wsapp.crm.visits.models import VisitPlan
+from wsapp.crm.visits.models import Visit, VisitPlan
 from wsapp.crm.visits.plans import (
     cancel_plan,
     close_missed,
     find_plan,
     overlapping,
+    participants_of,
     plan_visit,
     tick,
     unopened,
@@ -212,3 +216,38 @@ def test_pages_from_plan_to_check_in(
     assert gone.status_code == 303
     assert "客户临时出差" in client.get(second.location).text
     assert made.location in client.get("/h5/visits/plans").text
+
+
+def test_a_deleted_customer_takes_its_plans_along_and_brings_them_back(
+    nine: Any, here: Flask, ali: Member, bob: Member
+) -> None:
+    actor = own(ali)
+    customer = customer_of(actor)
+    plan = plan_visit(customer, window(participants=[bob.id]), actor=actor)
+    visit = log_visit(customer, {"plan": plan.id}, actor=actor)
+    db.session.flush()
+    delete("visit", visit.id, actor=actor)
+    db.session.commit()
+    assert find_plan(plan.id, actor=actor).state == "in"
+    restore(find_deletion(visit.id, actor=actor), actor=actor)
+    db.session.commit()
+    delete("customer", customer.id, actor=actor)
+    db.session.commit()
+    with pytest.raises(NotFound):
+        find_plan(plan.id, actor=actor)
+    restore(find_deletion(customer.id, actor=actor), actor=actor)
+    db.session.commit()
+    db.session.expire_all()
+    assert participants_of(find_plan(plan.id, actor=actor).id) == [bob.id]
+    assert db.session.scalars(sa.select(Visit.plan_id)).all() == [plan.id]
+
+
+def test_a_merge_moves_plans_to_the_winner(nine: Any, here: Flask, ali: Member) -> None:
+    actor = own(ali)
+    winner, loser = customer_of(actor), customer_of(actor, "顺德恒昌木业")
+    plan = plan_visit(loser, window(), actor=actor)
+    db.session.flush()
+    merge_customers(loser, winner, actor=actor)
+    db.session.flush()
+    db.session.refresh(plan)
+    assert plan.customer_id == winner.id

@@ -18,6 +18,7 @@ from wsapp.crm.notifications.messages import task_card
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import complete_task, create_task
 from wsapp.crm.visits.actions import check_out, log_visit
+from wsapp.crm.visits.plans import cancel_plan, plan_visit
 from wsapp.db import corp_scope, db
 
 PAYLOADS = [
@@ -73,6 +74,10 @@ def test_every_field_is_shown_as_text(
         visit = log_visit(customer, {"note": payload, "place_name": payload, "location": PLACE}, actor=owner)
         check_out(visit, actor=owner, result=payload)
         due_at = clock.now() + timedelta(hours=1)
+        hours = {"starts_at": clock.now(), "ends_at": due_at}
+        plan = plan_visit(customer, {"kind": "巡店", "purpose": payload, **hours}, actor=owner)
+        db.session.flush()
+        cancel_plan(plan, actor=owner, reason=payload)
         task = create_task({"title": payload, "note": payload, "customer": customer.id, "due_at": due_at}, actor=owner)
         tell(owner, "task.due", task_card(task, kind="due", reader=owner), key="k", subject_id=task.id)
         done = create_task({"title": payload, "due_at": due_at}, actor=owner)
@@ -81,6 +86,9 @@ def test_every_field_is_shown_as_text(
         paths = [
             f"/h5/customers/{customer.id}",
             f"/h5/visits/{visit.id}",
+            f"/h5/visits/plans/{plan.id}",
+            f"/h5/nearby?customer={customer.id}",
+            f"/h5/route?stop={customer.id}",
             f"/h5/tasks/{task.id}",
             f"/h5/tasks/{done.id}",
         ]
@@ -90,6 +98,7 @@ def test_every_field_is_shown_as_text(
         "/h5/",
         "/h5/customers",
         "/h5/visits",
+        "/h5/visits/plans",
         "/h5/tasks",
         "/h5/tasks?state=done",
         "/h5/team",
