@@ -19,6 +19,7 @@ from tests.h5.test_forms import FIX
 from tests.h5.test_me import test_messages_say_why_they_did_not_arrive as write_messages
 from tests.h5.test_pages import COMMON, records
 from wsapp.crm.org.models import Member
+from wsapp.crm.visits.rules import TYPES
 from wsapp.db import corp_scope, db
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,10 @@ DATA = [
     "跟进 华星木业有限公司",
     "华星木业有限公司",
     "给华星打电话确认收货",
+    # the corp's types of visits and their points, a rule
+    *TYPES,
+    *(one for line in TYPES for one in (line.partition("：")[0], *line.partition("：")[2].split("、"))),
+    "寄样品前看陈列",
     "寄样品给华星",
     "谈了价格，对方要样品",
     "把报价单发我",

@@ -1,5 +1,6 @@
 """What a corp can set about visits: how near, how exact and how fresh a position must be, and what is done there."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -12,6 +13,8 @@ TYPES = (
     "巡店：门头照片、陈列与库存、竞品情况、下单",
     "售后回访：使用情况、问题记录、满意度",
 )
+
+BETWEEN = re.compile("[、，,]")  # the points of a checklist
 
 declare(
     Rule("visit.verified", "number", 300, lazy("签到“已验证”的距离"), least=100, most=3000, unit=lazy("米")),
@@ -59,5 +62,5 @@ def visit_types() -> Mapping[str, Sequence[str]]:
     found = {}
     for line in rule("visit.types"):
         name, _colon, items = str(line).replace(":", "：").partition("：")
-        found[name.strip()[:40]] = [one.strip()[:60] for one in items.split("、") if one.strip()][:20]
+        found[name.strip()[:40]] = [one.strip()[:60] for one in BETWEEN.split(items) if one.strip()][:20]
     return {name: items for name, items in found.items() if name}
