@@ -174,17 +174,17 @@ def index(query: CustomerList) -> Answer:
     if query.q.strip():
         statement = statement.where(matching(query.q.strip(), actor=g.member))
     statement = narrowed(statement, query.custom, "customer", Customer.id)
-    sorts = SORTS
+    sorts, last = SORTS, Customer.id
     if query.sort.removeprefix("-").startswith("custom."):
-        statement, how = ordered("customer", query.sort, actor=g.member, id_column=Customer.id, statement=statement)
+        statement, how, last = ordered("customer", query.sort, actor=g.member, id_column=last, statement=statement)
         sorts = {query.sort: how}
-    return listed(statement, query, sorts=sorts, default="-updated_at", id_column=Customer.id, show=_show)
+    return listed(statement, query, sorts=sorts, default="-updated_at", id_column=last, show=_show)
 
 
 @bp.get("/customers/<customer_id>", responses={200: CustomerRecord})
 @reads
 def show(path: CustomerPath) -> Answer:
-    """Return a customer; of one that was merged into another within 30 days, that other."""
+    """Return a customer; of one that was merged into another, that other."""
     try:
         return _answer(path.customer_id)
     except NotFound:

@@ -161,7 +161,7 @@ def _show_form(
         customer=customer,
         contact=contact,
         form=form,
-        custom=ownfields.drawn("contact", form, contact.custom or {} if contact else None),
+        custom=ownfields.drawn("contact", form, contact.custom or {} if contact else None, parent=customer.custom),
         conflict=conflict,
         genders=[(key, words.GENDERS[key]) for key in GENDERS],
         roles=[(key, words.CONTACT_ROLES[key]) for key in CONTACT_ROLES],

@@ -20,7 +20,7 @@ from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.fields.conditions import FACTS
-from wsapp.crm.org.queries import leads_others, names
+from wsapp.crm.org.queries import names
 from wsapp.crm.search import filters
 from wsapp.crm.search.views import default_view
 from wsapp.db import db, first
@@ -29,6 +29,7 @@ from wsapp.h5.forms import Form, save
 from wsapp.h5.known import ask_about, known
 from wsapp.h5.owners import may_part
 from wsapp.h5.pages import PAGE_SIZE, Query, arg, choice, cursor, here_with, is_partial, next_page, query_values, show
+from wsapp.h5.views import scopes_of, within
 from wsapp.problems import Forbidden, Problem, Stale
 from wsapp.texts import _, language
 from wsapp.web import require_member
@@ -67,8 +68,9 @@ def index() -> Any:
     """The list, mine or the team's, searched, filtered and sorted; opened bare, with the view that one chose for it."""
     if not request.args and (opened := default_view(g.member)):
         return redirect(f"{request.path}?{urlencode({'scope': 'mine', **opened[1]})}")
-    scopes = ("mine", "shared", "team") if leads_others(g.member) else ("mine", "shared")
+    scopes = scopes_of(g.member)
     scope = choice("scope", scopes, "mine")
+    whose, within_it = within(scope, g.member)
     unread = frozenset(name for name in ("stage", "level") if not reads(g.member, name))
     stage = "" if "stage" in unread else choice("stage", STAGES)
     level = "" if "level" in unread else choice("level", LEVELS)
@@ -76,13 +78,13 @@ def index() -> Any:
     narrowed = filters.wanted(request.args, actor=g.member)
     found, after = lists.customer_page(
         g.member,
-        whose=scope,
+        whose=whose,
         text=text,
         stage=stage,
         level=level,
         limit=PAGE_SIZE,
         cursor=cursor(),
-        more=filters.conditions(narrowed, actor=g.member),
+        more=[*within_it, *filters.conditions(narrowed, actor=g.member)],
         sort=(sort := arg("sort")) or "-updated_at",
     )
     towards = choice("for", TOWARDS)
@@ -142,7 +144,8 @@ def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
 
 
 def _tabs(scope: str, scopes: tuple[str, ...]) -> list[tuple[str, str, bool, None]]:
-    texts = {"mine": _("我负责的"), "shared": _("协作"), "team": _("团队")}
+    everybody = _("全部") if "department" in scopes else _("团队")
+    texts = {"mine": _("我负责的"), "shared": _("协作"), "department": _("本部门"), "team": everybody}
     return [(here_with(scope=key), text, scope == key, None) for key, text in texts.items() if key in scopes]
 
 

@@ -67,5 +67,5 @@ def _show(customer: Customer, form: Form) -> str:
         soon=soon(),
         latest=input_value(clock.now()),
         kept=photos.kept(form.typed["photos"]),
-        custom=ownfields.drawn("follow_up", form),
+        custom=ownfields.drawn("follow_up", form, parent=customer.custom),
     )

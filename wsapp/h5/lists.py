@@ -105,7 +105,7 @@ def customer_page(
     `whose`: "mine", "shared" (one's co-work) or "team" (all that one sees); `more`: conditions of further filters;
     `sort`: one of `SORTS`, or "custom.<key>" of an indexed field. Raises Invalid for any other.
     """
-    sorts = CUSTOMER_SORTS
+    sorts, last = CUSTOMER_SORTS, Customer.id
     values: dict[str, Any] | None = None
     if text or more or sort not in sorts:
         statement = customer_list(
@@ -117,7 +117,7 @@ def customer_page(
             level=level or None,
         ).where(*more)
         if sort not in sorts:
-            statement, how = ordered("customer", sort, actor=actor, id_column=Customer.id, statement=statement)
+            statement, how, last = ordered("customer", sort, actor=actor, id_column=last, statement=statement)
             sorts = {sort: how}
     else:
         statement = _kept_customers(viewer_of(actor), whose, bool(stage), bool(level))
@@ -126,7 +126,7 @@ def customer_page(
         statement,
         sorts=sorts,
         sort=sort,
-        id_column=Customer.id,
+        id_column=last,
         limit=limit,
         cursor=cursor,
         values=values,

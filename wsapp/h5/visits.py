@@ -131,7 +131,7 @@ def _show_new(customer: Customer, form: Form) -> str:
         reasons=list(words.NO_FIX_REASONS.items()),
         soon=soon(),
         kept=photos.kept(form.typed["photos"]),
-        custom=ownfields.drawn("visit", form),
+        custom=ownfields.drawn("visit", form, parent=customer.custom),
     )
 
 

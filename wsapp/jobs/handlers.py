@@ -94,7 +94,7 @@ HANDLERS: dict[str, Handler] = {
     "import.run": transfers.run_import,  # {"job": id}
     "import.undo": transfers.undo_import,  # {"job": id}
     "export.run": transfers.run_export,  # {"job": id}
-    "fields.index": fielding.index,  # {"field": id, "after": id of a record}
+    "fields.index": fielding.index,  # {"field": id, "after": id of a record; None: at last}
     "recycle": recycling.recycle,  # {}
     "share.escalate": pass_share_request_on,  # {"request": id}
     **periodic.HANDLERS,

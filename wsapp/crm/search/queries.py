@@ -115,11 +115,7 @@ def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | 
     With `seen`, a condition on customers, there may be more of them: then only those about such customers. There may
     be more as well where the grams of many lie in another order: a walk would be long until something fits.
     """
-    asked = [
-        list(dict.fromkeys(way.grams[:MOST_GRAMS] for way in term))
-        for term in terms
-        if term and all(way.grams for way in term)
-    ]
+    asked = _asked(terms)
     if asked:
         found = store.find(kind, asked, fits(terms), MANY + 1)
         fitting = [row.id for row in found if row.fits]
@@ -137,6 +133,27 @@ def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | 
     if seen is not None and kind in ABOUT:
         wanted = sa.and_(wanted, _about_seen(kind, seen))
     return [row.id for row in store.find(kind, asked, wanted, WIDE) if row.fits]
+
+
+def guesses(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | None = None) -> list[str]:
+    """Return the ids of entries that have all terms, as `candidates`, but not of all that may be there: what is only
+    guessed at is looked for among the newest `MANY`, or among the customers of somebody who sees few."""
+    asked = _asked(terms)
+    found = store.find(kind, asked, fits(terms), MANY + 1) if asked else []
+    if len(found) > MANY and seen is not None and kind in ABOUT:
+        theirs = db.session.scalars(sa.select(Customer.id).where(seen).limit(MANY + 1)).all()
+        if len(theirs) <= MANY:
+            return _of_those(kind, terms, theirs)
+    return [row.id for row in found if row.fits]
+
+
+def _asked(terms: Sequence[Term]) -> list[list[tuple[str, ...]]]:
+    """Return what the index is asked for: of each term that it can tell, all ways to mean it, each once."""
+    return [
+        list(dict.fromkeys(way.grams[:MOST_GRAMS] for way in term))
+        for term in terms
+        if term and all(way.grams for way in term)
+    ]
 
 
 def _about_seen(kind: str, seen: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -170,8 +187,11 @@ def condition(
     if not terms or not all(terms):
         return sa.false()
     few = candidates(kind, terms, seen)
-    if few is not None:
-        return among(id_column, few)
+    return walking(id_column, terms) if few is None else among(id_column, few)
+
+
+def walking(id_column: Any, terms: Sequence[Term]) -> sa.ColumnElement[bool]:
+    """Return the condition that a record has all terms, to be looked at one by one."""
     # Not EXISTS: PostgreSQL would turn it round, and read the whole index before the first of the newest records.
     return sa.select(fits(terms)).where(_entry_of(id_column)).scalar_subquery().is_(sa.true())
 

@@ -120,7 +120,8 @@ def create_task(
     customer = _customer(values, actor=actor)
     assignee = _assignee(values.get("assignee"), actor=actor) or actor
     # What the program makes (a next date, a repeat) has no form in which the corp's own fields could be filled in.
-    custom = custom_of_new("task", values, clean, actor=actor) if source == "manual" else {}
+    parent = customer.custom if customer else None
+    custom = custom_of_new("task", values, clean, actor=actor, parent=parent) if source == "manual" else {}
     now = clock.now()
     task = Task(
         **clean,
