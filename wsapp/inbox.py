@@ -12,12 +12,12 @@ from wsapp.crm.mirrors import actions as mirrors
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
 from wsapp.crm.org.models import Corp, SeenCallback
-from wsapp.crm.pools import extensions
+from wsapp.crm.pools import answers
 from wsapp.crm.sharing import actions as sharing
 from wsapp.db import db, dialect_insert
 from wsapp.doctor import proofs
 
-PRESSES = (press, drafts.press, sharing.press, extensions.press)  # whose card it is says the first that knows it
+PRESSES = (press, drafts.press, sharing.press, answers.press)  # whose card it is says the first that knows it
 
 
 def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = True) -> CallbackReply:

@@ -15,13 +15,14 @@ from tests.h5.test_queries import statements
 from tests.jobs.conftest import run_due
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.merge import merge_customers
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.actions import shut_out
 from wsapp.crm.org.models import LEFT, Member
 from wsapp.crm.org.rules import set_rules
-from wsapp.crm.pools.actions import release_customer
+from wsapp.crm.pools.actions import hand_to, release_customer
 from wsapp.crm.pools.models import PoolDay
 from wsapp.crm.pools.moving import Leaving, recycle_together
 from wsapp.crm.pools.queries import all_pools, make_first_pool
@@ -222,6 +223,33 @@ def test_the_manager_is_asked_when_somebody_leaves_and_hands_over(
     assert owner_of(work, customer) == ali.id
 
 
+def test_a_filtered_list_is_handed_over_as_a_whole(
+    app: Flask, see: Any, post: Any, work: Any, ali: Member, bob: Member, cha: Member
+) -> None:
+    def make() -> list[str]:
+        seller = db.session.merge(ali)
+        sources = ("官网", "展会", "展会")
+        found = [
+            create_customer({"name": f"第{n}家具厂", "source": one}, actor=seller) for n, one in enumerate(sources)
+        ]
+        return [one.id for one in found]
+
+    customers = work(make)
+    path = "/h5/customers/handover?scope=team&source=展会"
+    assert "转移筛选出的全部客户" in see(bob, "/h5/customers/choose?scope=team&source=展会")
+    page = see(bob, path)
+    assert "回收倒计时重新开始" in page
+    assert '<b class="number__n">2</b>' in page or ">2<" in page
+    form = {"way": "load", "tasks": "1", "takers": bob.id, f"weight_{bob.id}": "1"}
+    assert "将接手 2 个" in post(bob, path, {**form, "preview": "1"}).text
+    answer = post(bob, path, form)
+    assert answer.status_code == 303
+    work(lambda: run_due(app, kinds=("handover",)))
+    assert [owner_of(work, one) for one in customers] == [ali.id, bob.id, bob.id]
+    assert "批量转移" in see(bob, "/h5/handovers")
+    assert "批量转移" not in see(cha, "/h5/handovers")
+
+
 def test_an_administrator_deals_the_pool_out(
     app: Flask, see: Any, post: Any, sign_in: Any, work: Any, pooled: Any, ali: Member, bob: Member, guan: Member
 ) -> None:
@@ -281,3 +309,23 @@ def test_a_manager_undoes_a_recycling_within_a_week(
     assert owner_of(work, customer) is None
     post(guan, f"/h5/pool/{customer}/return", {})
     assert owner_of(work, customer) == ali.id
+
+
+def test_the_address_of_before_a_merge_leads_to_the_winner(
+    work: Any, pooled: Any, post: Any, see: Any, guan: Member, ali: Member
+) -> None:
+    winner, loser = pooled(2)
+
+    def merge() -> None:
+        gone, stays = (db.session.get_one(Customer, (ali.corp_id, one)) for one in (loser, winner))
+        boss = db.session.merge(guan)
+        for one in (gone, stays):
+            hand_to(one, boss.id, actor=boss)
+        merge_customers(gone, stays, actor=boss)
+        release_customer(stays, actor=boss, reason="busy")
+
+    work(merge)
+    assert f"/h5/pool/{winner}/claim" in see(ali, f"/h5/pool/{loser}")
+    answer = post(ali, f"/h5/pool/{loser}/claim", {})
+    assert answer.location.partition("?")[0].endswith(f"/h5/customers/{winner}")
+    assert f"/h5/customers/{winner}/edit" in see(ali, f"/h5/customers/{loser}")

@@ -43,7 +43,7 @@ from wsapp.crm.org.models import Corp, Department, LoginSession, Member
 from wsapp.crm.org.role_actions import copy_role
 from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
-from wsapp.crm.pools.models import ExtensionRequest, Handover, Pool
+from wsapp.crm.pools.models import Handover, OwnerRequest, Pool
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.actions import create_task
@@ -184,6 +184,9 @@ ROUTES: dict[str, Route] = {
     "POST /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}, form={"count": "5", "takers": "{member}"}),
     "GET /h5/team/<key:member_id>/handover": Route(MEMBER),
     "POST /h5/team/<key:member_id>/handover": Route(MEMBER, form={"way": "load", "takers": "{member}"}),
+    "GET /h5/customers/handover": Route(MEMBER, query={"owner": "{member}"}),
+    "POST /h5/customers/handover": Route(MEMBER, form={"way": "load", "takers": "{member}"}),
+    "GET /h5/handovers": Route(MEMBER),
     "GET /h5/handovers/<key:handover_id>": Route(MEMBER),
     "POST /h5/handovers/<key:handover_id>/undo": Route(MEMBER),
     "GET /h5/visits": Route(MEMBER, query={"whose": "team", "customer": "{customer}"}),
@@ -561,7 +564,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     other = create_customer({"name": "中山红木世家"}, actor=owner)
     shared = ShareRequest(customer_id=other.id, asker_id=boss.id, owner_id=owner.id, created_at=now)
     db.session.add(shared)
-    kept = ExtensionRequest(customer_id=other.id, owner_id=owner.id, leaves_on=now.date(), created_at=now)
+    kept = OwnerRequest(customer_id=other.id, owner_id=owner.id, leaves_on=now.date(), created_at=now)
     db.session.add(kept)
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()

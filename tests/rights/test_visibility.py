@@ -148,6 +148,7 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/bin/runs/new": PLAIN,
     "GET /h5/bulk/<key:bulk_id>": OWN,
     "GET /h5/customers/<key:customer_id>/merge/<key:other_id>": PARENT,
+    "GET /h5/customers/handover": PLAIN,  # counts of what one may give away
     "GET /h5/customers/new": PLAIN,
     "GET /h5/drafts/<key:draft_id>": OWN,
     "GET /h5/extensions": OWN,
@@ -156,6 +157,7 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/exports/<key:export_id>": OWN,
     "GET /h5/exports/<key:export_id>/decision": OWN,
     "GET /h5/exports/<key:export_id>/result": OWN,
+    "GET /h5/handovers": OWN,
     "GET /h5/handovers/<key:handover_id>": OWN,
     "GET /h5/host-config": PLAIN,
     "GET /h5/imports": OWN,

@@ -95,14 +95,14 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "corp_rule": ("value",),  # numbers, switches and choices
     "role": ("key", "grants", "fields"),
     "delegation": ("absent_id", "deputy_id"),
-    "pool": ("kind", "departments", "people", "managers", "hidden", "rules"),
+    "pool": ("kind", "departments", "people", "roles", "managers", "hidden", "rules"),
     "ownership": ("customer_id", "owner_id", "pool_id", "ending"),
     "pool_day": ("member_id",),
     "pool_view": ("member_id", "customer_id"),
     "handover": ("actor_id", "cause", "leaver_id", "plan", "moved", "credits", "state"),
     "owner_clock": ("owner_id",),
     "recycle_run": ("state", "after"),
-    "extension_request": ("customer_id", "owner_id", "manager_id", "decider_id", "state"),
+    "owner_request": ("customer_id", "owner_id", "manager_id", "decider_id", "pool_id", "wish", "state"),
     "search_entry": ("kind", "words", "phones", "sounds", "grams"),  # what is found by; filled, nothing would be found
     "search_reading": ("char", "sounds"),
     "saved_view": ("member_id",),

@@ -63,7 +63,7 @@ TOPICS = (
     Topic(
         "clock",
         lazy("客户即将回收到公海"),
-        lazy("回收前提醒负责人，以及延期申请的审批和答复"),
+        lazy("回收前提醒负责人，以及延期和退回申请的审批和答复"),
         ("pool.warning", "extension.asked", "extension.answered"),
     ),
     Topic(
@@ -92,9 +92,9 @@ TOPICS = (
     ),
     Topic(
         "unusual_looks",
-        lazy("查看电话次数异常"),
-        lazy("发给管理员：某人一天查看的电话超过平时的三倍"),
-        ("member.reveals_unusual",),
+        lazy("查看电话、导出异常"),
+        lazy("发给管理员：某人一天查看的电话，或导出的行数，超过平时的三倍"),
+        ("member.reveals_unusual", "member.exports_unusual"),
         audience=ADMINS,
     ),
     Topic(

@@ -9,11 +9,11 @@ from wsapp import clock
 from wsapp.crm.customers.actions import assign_customer, give_owner
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.models import Coworker, Customer
-from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.queries import demand_own_right, find_customer, may_by_right
 from wsapp.crm.events.actions import record
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
-from wsapp.crm.org.rights import demand, may
+from wsapp.crm.org.rights import demand, sight
 from wsapp.crm.org.rules import rule
 from wsapp.crm.pools.models import ASSIGNED, LEADS, RELEASED, Ownership, PoolDay, PoolView
 from wsapp.crm.pools.queries import (
@@ -176,11 +176,29 @@ def release_customer(customer: Customer, *, actor: Member, reason: str, pool_id:
     """Put a customer back into a pool (退回): the one named, else the default one of the owner's department.
 
     Raises Forbidden; Invalid for a missing reason or a pool that is not the actor's or owner's; Conflict when the
-    customer is in a pool already.
+    customer is in a pool already, or a manager is to be asked first (`releases.release_or_ask`).
     """
+    if needs_approval(customer, actor):
+        raise Conflict({"reason": _("退回公海须主管同意，请在客户页面逐个申请")})
+    words, pool = released_into(customer, actor=actor, reason=reason, pool_id=pool_id)
+    to_pool(customer, pool, actor=actor, kind="customer.released", ending=RELEASED, reason=words)
+    return pool
+
+
+def needs_approval(customer: Customer, actor: Member) -> bool:
+    """Say whether the actor, as its owner, asks their manager first: a rule; not for who may transfer everybody's."""
+    return (
+        bool(rule("pool.release_approval"))
+        and customer.owner_id == actor.id
+        and sight(actor, "customer", "transfer").people is not None
+    )
+
+
+def released_into(customer: Customer, *, actor: Member, reason: str, pool_id: str | None) -> tuple[str, PoolFacts]:
+    """Return the reason in words and the pool of a release that the actor may do; raises as `release_customer`."""
     if customer.owner_id is None and customer.pool_id is not None:
         raise Conflict({"pool": _("该客户已经在公海中")})
-    demand(actor, "transfer", customer.owner_id)
+    demand_own_right(customer, "transfer", actor=actor)
     words = str(REASONS.get(reason, "")) or clean_line(reason)
     if not 1 <= len(words) <= 200:
         raise Invalid({"reason": _("请填写退回原因，不超过 200 个字")})
@@ -190,8 +208,7 @@ def release_customer(customer: Customer, *, actor: Member, reason: str, pool_id:
     pool = _wanted_pool(pool_id, kind, owner=owner, actor=actor) if pool_id else default_pool(owner, kind)
     if pool is None:
         raise Invalid({"pool": _("没有可用的公海，请联系管理员启用")})
-    to_pool(customer, pool, actor=actor, kind="customer.released", ending=RELEASED, reason=words)
-    return pool
+    return words, pool
 
 
 def _wanted_pool(pool_id: str, kind: str, *, owner: Member | None, actor: Member) -> PoolFacts:
@@ -256,7 +273,7 @@ def hand_to(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
     """
     pool = next((one for one in all_pools() if one.id == customer.pool_id), None)
     beyond = pool is not None and manages(pool, actor)
-    if not beyond and not may(actor, "transfer", customer.owner_id):
+    if not beyond and not may_by_right(customer, "transfer", actor=actor):
         raise Forbidden(_("您没有权限转移这个客户，请联系管理员"))
     former, since, pool_id = customer.owner_id, customer.owned_since or customer.created_at, customer.pool_id
     assign_customer(customer, owner_id, actor=actor, beyond_team=beyond)
