@@ -150,10 +150,10 @@ def answer(customer_id: str) -> Answer:
     return _answer(customer_id)
 
 
-def answer_unseen(customer_id: str) -> Answer:
+def answer_unseen(customer_id: str, **more: Any) -> Answer:
     """Return the answer that shows a customer whom the user has just let go: what they could read a moment ago."""
     record = one(RECORDS.where(Customer.id == customer_id), show=_show)
-    return Answer(record, version=record["version"])
+    return Answer(record | more, version=record["version"])
 
 
 @bp.get("/customers", responses={200: CustomerPage})
@@ -212,7 +212,11 @@ def change(path: CustomerPath, body: CustomerChange) -> Answer:
     values = _values(body)
     with current_when_stale(lambda: _answer(customer.id)):
         change_customer(customer, values, actor=g.member, version=wanted_version())
-    return _answer(customer.id, warnings=warnings_of(customer, actor=g.member))
+    warnings = warnings_of(customer, actor=g.member)
+    try:
+        return _answer(customer.id, warnings=warnings)
+    except NotFound:  # what let them see it is what they changed
+        return answer_unseen(customer.id, warnings=warnings)
 
 
 @bp.post("/customers/<customer_id>/assignment", responses={200: CustomerRecord})

@@ -97,7 +97,7 @@ def index(query: LeadList) -> Answer:
 @bp.get("/leads/<lead_id>", responses={200: LeadRecord})
 @reads
 def show(path: LeadPath) -> Answer:
-    """Return a lead; of one that was merged into another within 30 days, that other."""
+    """Return a lead; of one that was merged into another, that other."""
     return _answer(current_id(path.lead_id))
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from wsapp.api.schemas import Body, Id, Page, Path, Record, Time
 from wsapp.api.schemas_in import CustomerNew, CustomList
-from wsapp.api.schemas_out import page_of
+from wsapp.api.schemas_out import Warning_, page_of
 
 Gender = Literal["", "male", "female"]
 ContactRole = Literal["", "decides", "influences", "uses", "blocks"]
@@ -125,6 +125,12 @@ class Contact(Record):
     custom: dict[str, Any]
     created_at: Time
     updated_at: Time
+
+
+class ContactWritten(Contact):
+    """A contact as it was just written; `warnings`: other customers that are reached by its numbers."""
+
+    warnings: list[Warning_]
 
 
 class Coworker(Record):

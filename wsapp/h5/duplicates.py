@@ -12,7 +12,7 @@ from wsapp.crm.customers.merge import CHOICES, CUSTOM, LOSER, WINNER, merge_cust
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, find_customers, may_do
 from wsapp.crm.customers.reveals import are_masked
-from wsapp.crm.customers.telling import MOST, tell
+from wsapp.crm.customers.telling import MOST, tell, to_ask_for
 from wsapp.crm.customers.unmerge import find_merge, merges_of, undo_merge
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone, reads
 from wsapp.crm.fields.showing import change_shown, readable
@@ -54,13 +54,13 @@ def index() -> str:
 def _look(values: Mapping[str, Any], but: str) -> tuple[list[dict[str, Any]], list[str]]:
     demand_asks_left(g.member)
     hits = find_duplicates(values, actor=g.member, but=but)[:MOST]
-    told, asked = tell(hits), sorted({one.asked for one in hits if not one.visible})
-    if asked:
+    told = tell(hits)
+    if asked := sorted({one.asked for one in hits if not one.visible}):
         with writing():
             may_tell = take_asks(g.member, asked)
         if not may_tell:
             raise too_many()
-    return told, asked
+    return told, to_ask_for(hits)
 
 
 # --- merging ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.models import LEVELS, Customer
-from wsapp.crm.customers.queries import phones_of
+from wsapp.crm.customers.queries import current_id, phones_of
 from wsapp.crm.customers.reveals import are_masked
 from wsapp.crm.fields.access import STARS, masked_phone, reads
 from wsapp.crm.pools.actions import claim_customer, claim_customers, look_at_details
@@ -159,16 +159,16 @@ def page(customer_id: str) -> Any:
     if not allowed:
         detail = _("今天查看公海详情已达上限 %(most)d 个，请明天再来", most=pool.limit("daily_views"))
         return go(url_for("pool.index", pool=pool.id), detail)
-    row = db.session.execute(pooled(pool, actor=g.member).where(Customer.id == customer_id)).one_or_none()
+    row = db.session.execute(pooled(pool, actor=g.member).where(Customer.id == customer.id)).one_or_none()
     if row is None:
         return go(url_for("pool.index", pool=pool.id), _("该客户不在公海中，可能刚被他人领取"))
-    values = pooled_values(row, phones_of([customer_id])[customer_id], pool, actor=g.member)
+    values = pooled_values(row, phones_of([row.id])[row.id], pool, actor=g.member)
     ripe = ripe_at(pool, row.pooled_at) or cool_until(pool, [row.id], actor=g.member).get(row.id)
     return show(
         "pool/page.html",
         pool=pool,
         name=row.name,
-        customer_id=customer_id,
+        customer_id=row.id,
         badges=_badges(values),
         facts=_facts(values, row),
         phones=_phones(values),
@@ -258,7 +258,8 @@ def claim(customer_id: str) -> Any:
 def _list_of(customer_id: str) -> str:
     """Return the list from which a customer was to be claimed."""
     pool_ids = [one.id for one in pools_of(g.member)]
-    wanted = sa.select(Customer.pool_id).where(Customer.id == customer_id, sa.or_(*map(in_pool, pool_ids)))
+    is_it = Customer.id == current_id(customer_id)
+    wanted = sa.select(Customer.pool_id).where(is_it, sa.or_(*map(in_pool, pool_ids)))
     pool_id = db.session.scalar(wanted) if pool_ids else None
     return url_for("pool.index", pool=pool_id)
 

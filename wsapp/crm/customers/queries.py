@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from wsapp import clock
 from wsapp.crm.customers.clean import name_key, normal_phone
 from wsapp.crm.customers.models import Coworker, Customer, CustomerMerge, CustomerPhone
 from wsapp.crm.org.models import Member
@@ -146,12 +145,13 @@ def _customer_seen_by(viewer: Viewer) -> Kept:
 
 
 def current_id(customer_id: str) -> str:
-    """Return under which id a customer is found now: of one that was merged lately, the winner's."""
+    """Return under which id a customer is found now: of one that was merged into another, however long ago, that one's.
+
+    Every lookup by an id from outside asks here when it finds nothing, so that old links and cards go on leading there.
+    """
     for _step in range(8):  # winners may have been merged, too
         merged = sa.select(CustomerMerge.winner_id).where(
-            CustomerMerge.loser_id == customer_id,
-            CustomerMerge.undone_at.is_(None),
-            CustomerMerge.until > clock.now(),
+            CustomerMerge.loser_id == customer_id, CustomerMerge.undone_at.is_(None)
         )
         winner_id = first(merged.limit(1))
         if winner_id is None:

@@ -63,7 +63,7 @@ def _hidden(asked: Sequence[str], actor: Member) -> list[Hit]:
             values[field] = [*values.get(field, ()), value] if field == PHONES else value
     found: dict[str, Hit] = {}
     for hit in find_duplicates(values, actor=actor):
-        if not hit.visible and hit.customer.owner_id and hit.customer.deleted_at is None:
+        if hit.may_be_shared:
             found.setdefault(hit.customer.id, hit)
     return list(found.values())
 

@@ -239,7 +239,7 @@ def prepare(
     job.owner_id, job.pool_id = _target(job, actor, owner_id, pool_id)
     job.on_duplicate, job.dry_run = on_duplicate, dry_run
     if mapping is not None:
-        remember(job.headings, job.mapping, job.object)
+        remember(job.headings, job.mapping, job.object, actor)
 
 
 def _checked_mapping(job: ImportJob, mapping: Sequence[str], actor: Member, errors: dict[str, str]) -> list[str]:
