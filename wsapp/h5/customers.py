@@ -14,13 +14,14 @@ from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.dedupe import find_duplicates
 from wsapp.crm.customers.leads import OPEN
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import demand_right, find_customer, may_do, phones_of
+from wsapp.crm.customers.queries import demand_right, find_customer, find_customers, may_do, phones_of
 from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.fields.conditions import FACTS
 from wsapp.crm.org.queries import names
+from wsapp.crm.org.rights import sight
 from wsapp.crm.search import filters
 from wsapp.crm.search.views import default_view
 from wsapp.db import db, first
@@ -358,12 +359,19 @@ def change(customer_id: str) -> Any:
         if "phones" in values and may_reveal(g.member):
             values["phones"] = unmasked(values["phones"], customer.phones)
         change_customer(customer, values, actor=g.member, version=form.version)
-        return url_for("customers.page", customer_id=customer_id)
+        return _after(customer_id)
 
     def again(problem: Problem | None) -> str:
         return _show_edit(find_customer(customer_id, actor=g.member), form, problem)
 
     return save(form, act, again=again, words=_("修改已保存"))
+
+
+def _after(customer_id: str) -> str:
+    """Return the customer's page; the list, where the change took away what let the actor see it (a field's value)."""
+    if sight(g.member).having and not find_customers([customer_id], actor=g.member):
+        return url_for("customers.index")
+    return url_for("customers.page", customer_id=customer_id)
 
 
 def _posted_values(form: Form) -> dict[str, Any]:

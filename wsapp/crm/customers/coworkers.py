@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.customers.models import Coworker, Customer
+from wsapp.crm.customers.queries import demand_own_right
 from wsapp.crm.events.actions import record
 from wsapp.crm.org.models import ACTIVE, Member
-from wsapp.crm.org.rights import demand
 from wsapp.db import db, first, new_id
 from wsapp.kept import Kept
 from wsapp.problems import Invalid, NotFound
@@ -39,7 +39,7 @@ def add_coworker(
     Raises Forbidden unless the actor may edit the customer in their own right; Invalid for the owner, for whoever is
     not active, and beyond `MOST`.
     """
-    demand(actor, "edit", customer.owner_id)
+    demand_own_right(customer, "edit", actor=actor)
     if person.status != ACTIVE or person.id == customer.owner_id:
         raise Invalid({"member": _("请选择负责人以外的在职同事")})
     # One at a time: two at once would get past the limit together.
@@ -78,7 +78,7 @@ def add_coworker(
 def remove_coworker(customer: Customer, member_id: str, *, actor: Member) -> None:
     """End somebody's co-work on a customer (移除协作人). People may leave by themselves. Raises NotFound, Forbidden."""
     if member_id != actor.id:
-        demand(actor, "edit", customer.owner_id)
+        demand_own_right(customer, "edit", actor=actor)
     there: Coworker | None = first(
         sa.select(Coworker).where(Coworker.customer_id == customer.id, Coworker.member_id == member_id)
     )

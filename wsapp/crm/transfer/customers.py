@@ -219,7 +219,7 @@ class CustomerLots:
         return _("与已有客户重复，但您无权查看，请联系管理员")
 
     def _may_edit(self, old: Any) -> bool:
-        return self.edits.people is None or old.owner_id in self.edits.people
+        return self.edits.covers(old.owner_id) or self.edits.covers_by_value(old)
 
     def _merge(self, line: Line, old: Any, there: There) -> None:
         """Say what a row changes of a customer: with "fill" what is empty, with "update" all that the row says."""
