@@ -216,7 +216,7 @@ def find_pooled(customer_id: str, *, actor: Member) -> tuple[Customer, PoolFacts
     customer = _lying_in(open_to, customer_id)
     if customer is None and (other_id := current_id(customer_id)) != customer_id:
         customer = _lying_in(open_to, other_id)
-    pool = open_to.get(customer.pool_id) if customer is not None else None
+    pool = open_to.get(customer.pool_id or "") if customer is not None else None
     if customer is None or pool is None or (rests(customer) and not manages(pool, actor)):
         raise NotFound(_("客户不存在或无权查看"))
     return customer, pool
