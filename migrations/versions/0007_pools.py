@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("pool_id", sa.String(40)),
         sa.Column("ending", sa.String(12), nullable=False),
         sa.Column("reason", sa.String(200), nullable=False),
+        sa.Column("kept", JSON),
         _key("ownership", "customer_id", "customer"),
         _key("ownership", "owner_id", "member"),
     )

@@ -12,10 +12,13 @@ from wsapp import clock
 from wsapp.crm.bulk import actions
 from wsapp.crm.bulk.models import DONE, UNDONE, BulkRun
 from wsapp.crm.customers.actions import change_customer, create_customer, give_owner
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.coworkers import add_coworker
+from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.pools.queries import make_first_pool, pools_of
+from wsapp.crm.tasks.actions import create_task
+from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
 from wsapp.outbox import Outbox
 from wsapp.problems import Conflict, Invalid, NotFound
@@ -149,13 +152,20 @@ def test_into_a_pool_and_back(here: Flask, ali: Member, bob: Member) -> None:
     ids = [create_customer({"name": f"第{number}家"}, actor=owner).id for number in range(3)]
     with pytest.raises(Invalid):
         actions.begin_bulk(ids, "pool", "nowhere", actor=owner)
+    task = create_task({"title": "寄样品", "due_at": clock.now() + timedelta(days=2), "customer": ids[1]}, actor=owner)
+    customer = db.session.scalars(sa.select(Customer).where(Customer.id == ids[1])).one()
+    add_coworker(customer, db.session.merge(bob), may_edit=True, actor=owner)
+    db.session.commit()
     run = actions.begin_bulk(ids, "pool", pool.id, actor=owner)
     db.session.commit()
     finish(run)
     whose = sa.select(Customer.owner_id, Customer.pool_id).distinct()
     assert db.session.execute(whose).all() == [(None, pool.id)]
+    state, coworkers = sa.select(Task.state).where(Task.id == task.id), sa.select(Coworker.member_id, Coworker.may_edit)
+    assert (db.session.scalar(state), db.session.execute(coworkers).all()) == ("cancelled", [])
     give_owner(db.session.scalars(sa.select(Customer).where(Customer.id == ids[0])).one(), db.session.merge(bob))
     db.session.commit()
     actions.undo_bulk(run)
     finish(run)
     assert (run.kept, set(db.session.execute(whose).all())) == (1, {(owner.id, None), (bob.id, None)})
+    assert (db.session.scalar(state), db.session.execute(coworkers).all()) == ("open", [(bob.id, True)])

@@ -96,7 +96,7 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "role": ("key", "grants", "fields"),
     "delegation": ("absent_id", "deputy_id"),
     "pool": ("kind", "departments", "people", "roles", "managers", "hidden", "rules"),
-    "ownership": ("customer_id", "owner_id", "pool_id", "ending"),
+    "ownership": ("customer_id", "owner_id", "pool_id", "ending", "kept"),
     "pool_day": ("member_id",),
     "pool_view": ("member_id", "customer_id"),
     "handover": ("actor_id", "cause", "leaver_id", "plan", "moved", "credits", "state"),

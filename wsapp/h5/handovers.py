@@ -9,6 +9,7 @@ from flask import Blueprint, g, request, url_for
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import assignable_members, may_see_member, member, names
 from wsapp.crm.org.rights import demand
+from wsapp.crm.pools.actions import demand_owner_rights
 from wsapp.crm.pools.belongings import MOST_HANDED, belongings_of, transferable
 from wsapp.crm.pools.dealing import LOAD, TURN, WAYS, deal, loads
 from wsapp.crm.pools.handovers import (
@@ -35,6 +36,13 @@ from wsapp.web import require_member
 
 bp = Blueprint("handovers", __name__, url_prefix="/h5")
 bp.before_request(require_member)
+
+
+@bp.before_request
+def _knows_owners() -> None:
+    """All of these pages say who has how many, and change whose they are."""
+    demand_owner_rights(g.member)
+
 
 SWITCHES = ("way", "tasks", "stays")
 STATES = {RUNNING: lazy("正在交接"), DONE: lazy("已完成"), UNDOING: lazy("正在撤销"), UNDONE: lazy("已撤销")}

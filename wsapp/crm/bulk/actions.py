@@ -32,6 +32,7 @@ from wsapp.crm.org.queries import may_see_member, member
 from wsapp.crm.pools.actions import begin_ownership, end_ownership, release_customer
 from wsapp.crm.pools.models import ASSIGNED
 from wsapp.crm.pools.queries import in_pool, pool_for
+from wsapp.crm.pools.returning import bring_back
 from wsapp.db import db, first, new_id
 from wsapp.problems import Conflict, Invalid, NotFound, Problem
 from wsapp.texts import _
@@ -195,6 +196,7 @@ def _take_out_of_pool(customer_id: str, pool_id: str, owner_id: str | None, *, a
     owner = member(owner_id)
     if customer is None or owner is None or not owner.is_active:
         raise Conflict({})
+    bring_back(customer.id, actor=actor)
     give_owner(customer, owner)
     begin_ownership(customer, owner, pool_id=pool_id)
     _record_owner(customer, None, owner, actor=actor)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.customers.queries import demand_own_right, find_customer, may_by_right
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import writes
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
 from wsapp.crm.org.rights import demand, sight
@@ -34,6 +36,7 @@ from wsapp.crm.pools.queries import (
     today,
     was_claimed_lately,
 )
+from wsapp.crm.pools.returning import what_ends
 from wsapp.crm.tasks.actions import cancel_tasks_about
 from wsapp.db import current_corp, db, insert_unless_there, new_id
 from wsapp.problems import Conflict, Forbidden, Invalid, NotFound, Problem
@@ -225,6 +228,7 @@ def _wanted_pool(pool_id: str, kind: str, *, owner: Member | None, actor: Member
 def to_pool(customer: Customer, pool: PoolFacts, *, actor: Member | None, kind: str, ending: str, reason: str) -> None:
     """Take a customer from its owner into a pool: open tasks end, co-workers go where the rule says so."""
     former, since = customer.owner_id, customer.owned_since or customer.created_at
+    kept = what_ends([customer.id]).get(customer.id)
     give_owner(customer, None, pool_id=pool.id)
     db.session.execute(
         sa.update(Customer)
@@ -232,7 +236,7 @@ def to_pool(customer: Customer, pool: PoolFacts, *, actor: Member | None, kind: 
         .values(next_follow_at=None)
         .execution_options(synchronize_session=False)
     )
-    end_ownership(customer.id, former, since, ending=ending, reason=reason)
+    end_ownership(customer.id, former, since, ending=ending, reason=reason, kept=kept)
     cancel_tasks_about(customer.id, actor=actor, reason=_("客户已进入公海：%(reason)s", reason=reason))
     if rule("pool.drop_coworkers"):
         gone = sa.delete(Coworker).where(Coworker.customer_id == customer.id)
@@ -266,11 +270,18 @@ def find_assignable(customer_id: str, *, actor: Member) -> Customer:
         return customer
 
 
+def demand_owner_rights(actor: Member) -> None:
+    """Raise Forbidden where a field rule lets the actor not write who owns a customer: they give none to anybody."""
+    if not writes(actor, "owner"):
+        raise Forbidden(_("您的角色不能更改负责人"))
+
+
 def hand_to(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
     """Give a customer to somebody (分配): one's own or one's team's, or out of a pool that one manages.
 
     Raises Forbidden, Invalid, Conflict.
     """
+    demand_owner_rights(actor)
     pool = next((one for one in all_pools() if one.id == customer.pool_id), None)
     beyond = pool is not None and manages(pool, actor)
     if not beyond and not may_by_right(customer, "transfer", actor=actor):
@@ -296,19 +307,25 @@ def begin_ownership(customer: Customer, owner: Member, *, pool_id: str | None) -
     )
 
 
-def end_ownership(customer_id: str, owner_id: str | None, since: datetime, *, ending: str, reason: str = "") -> None:
+def end_ownership(
+    customer_id: str,
+    owner_id: str | None,
+    since: datetime,
+    *,
+    ending: str,
+    reason: str = "",
+    kept: dict[str, Any] | None = None,
+) -> None:
     """Write down that somebody's time as the owner is over; one that nobody wrote down at its start as well."""
     if owner_id is None:
         return
     db.session.flush()
-    now = clock.now()
+    now, how = clock.now(), {"ending": ending, "reason": reason, "kept": kept}
     ended = db.session.execute(
         sa.update(Ownership)
         .where(Ownership.customer_id == customer_id, Ownership.until.is_(None))
-        .values(until=now, ending=ending, reason=reason)
+        .values(until=now, **how)
         .execution_options(synchronize_session=False)
     )
     if ended.rowcount == 0:  # type: ignore[attr-defined]
-        db.session.add(
-            Ownership(customer_id=customer_id, owner_id=owner_id, since=since, until=now, ending=ending, reason=reason)
-        )
+        db.session.add(Ownership(customer_id=customer_id, owner_id=owner_id, since=since, until=now, **how))

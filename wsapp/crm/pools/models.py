@@ -67,7 +67,8 @@ class Pool(CorpScoped, Base):
 class Ownership(CorpScoped, Base):
     """Somebody's time as the owner of a customer. `until` is empty while it lasts; `pool_id` is where it came from.
 
-    What began otherwise than by a claim or an assignment is written when it ends.
+    What began otherwise than by a claim or an assignment is written when it ends. `kept` says what the way into a pool
+    ended, for whoever takes the customer out again: {"tasks": [id], "coworkers": [[member, may edit, since]]}.
     """
 
     __tablename__ = "ownership"
@@ -85,6 +86,7 @@ class Ownership(CorpScoped, Base):
     pool_id: Mapped[str | None] = mapped_column(sa.String(40))
     ending: Mapped[str] = mapped_column(sa.String(12), default="")
     reason: Mapped[str] = mapped_column(sa.String(200), default="")
+    kept: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 class PoolDay(CorpScoped, Base):

@@ -1,6 +1,6 @@
 """What people do with tasks: create, change, hand over, snooze, finish, cancel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -334,6 +334,20 @@ def cancel_tasks_about(customer_id: str, *, actor: Member | None, reason: str) -
             record("task.cancelled", task, actor=actor, customer_id=customer_id, title=task.title, reason=reason)
             cancelled += 1
     return cancelled
+
+
+def reopen_tasks(task_ids: Sequence[str], *, actor: Member | None) -> int:
+    """Open cancelled tasks again whose customer came back out of a pool; returns how many."""
+    opened = 0
+    for task in rows(sa.select(Task).where(Task.id.in_(task_ids), Task.state == CANCELLED).order_by(Task.id)):
+        task.state, task.done_at, task.done_by, task.done_note = OPEN, None, None, ""
+        task.version, task.updated_at = task.version + 1, clock.now()
+        db.session.flush()
+        plan_reminders(task)
+        changes = {"state": [CANCELLED, OPEN]}
+        record("task.changed", task, actor=actor, customer_id=task.customer_id, title=task.title, changes=changes)
+        opened += 1
+    return opened
 
 
 def move_tasks(
