@@ -70,7 +70,7 @@ def queries() -> Iterator[dict[str, str]]:
     found |= {"phone": LEFT["phones"]["customer"], "visited": "30", "parent": "yes", "place": "yes"}
     found |= {"short_name": one["short_name"], "credit_code": "9144", "dealt": "never", "updated": "7"}
     found |= {"department": "1", "coworker": "m0000000000000000000", "creator": "m0000000000000000000"}
-    found |= {**{name: LEFT["place"][name] for name in ("owner", "pool")}, "department": "1"}
+    found |= {"owner": LEFT["owner"]["owner_id"], "pool": twins.IDS["pool_id"]}
     assert {*filters._registered} <= {*found, "created"}, "a filter without a value here"
     for name, value in found.items():
         yield {name: str(value)}

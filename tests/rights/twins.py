@@ -55,7 +55,7 @@ LEFT: Values = {
         "last_visited_at": LATE,
         "next_follow_at": LATE,
     },
-    "place": {"owner": "m0000000000000000001", "pool": "q0000000000000000000"},
+    "owner": {"owner_id": "m0000000000000000001"},
     "phones": {"customer": "13911110077", "contact": "13711110066"},
     "custom": {"secret": "暗号是长江七号"},
     "follow_up": {"text": "报价打了八五折成交", "outcome": "有意向再谈谈", "next_action": "下周送样板间册子"},
@@ -97,7 +97,7 @@ RIGHT: Values = {
         "last_visited_at": EARLY,
         "next_follow_at": -LATE,
     },
-    "place": {"owner": "m0000000000000000002", "pool": "q0000000000000000001"},
+    "owner": {"owner_id": "m0000000000000000002"},
     "phones": {"customer": "13922220077", "contact": "13722220066"},
     "custom": {"secret": "暗号是黄河九号"},
     "follow_up": {"text": "报价被退回来重做了", "outcome": "有意外先放放", "next_action": "下周等对方的回音"},
@@ -188,8 +188,7 @@ def _book(values: Values, now: datetime) -> None:
             updated_at=now,
         )
     )
-    for at, name in enumerate(("公海", "二海")):
-        db.session.add(Pool(id=_id("q", at), name=name, managers=[_id("m", 0)], created_at=now, updated_at=now))
+    db.session.add(Pool(id=_id("q", 0), name="公海", managers=[_id("m", 0)], created_at=now, updated_at=now))
     db.session.flush()
     plain = {"short_name": "", "tags": [], "custom": {}}
     differing = {
@@ -199,9 +198,9 @@ def _book(values: Values, now: datetime) -> None:
         if isinstance(value, timedelta)
         else value
         for name, value in values["customer"].items()
-    } | {"custom": dict(values["custom"]), "lead": "working", "owner_id": values["place"]["owner"]}
-    pooled = {**differing, "parent_id": None, "custom": {}, "owner_id": None, "pooled_at": now}
-    pooled["pool_id"] = values["place"]["pool"]
+    } | {"custom": dict(values["custom"]), "lead": "working", **values["owner"]}
+    # In which pool it lies is no secret: the pool's own list says so to everybody who may open it.
+    pooled = {**differing, "parent_id": None, "custom": {}, "owner_id": None, "pool_id": _id("q", 0), "pooled_at": now}
     for at, own in ((1, plain), (2, plain), (0, differing), (3, pooled)):
         name = f"{NAME}{at}"
         customer = Customer(

@@ -93,7 +93,7 @@ def choose(customer_id: str) -> str:
 
 def _candidate(one: Customer, owners: Mapping[str, str]) -> str:
     """What tells customers of one name apart."""
-    said = [_("负责人 %(name)s", name=owners.get(one.owner_id or "", "—"))]
+    said = [_("负责人 %(name)s", name=owners.get(one.owner_id or "", "—"))] if reads(g.member, "owner") else []
     if one.level and reads(g.member, "level"):
         said.append(_("%(level)s 级", level=one.level))
     return " · ".join([*said, _("%(at)s 新建", at=rows.moment(one.created_at))])

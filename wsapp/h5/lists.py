@@ -14,6 +14,7 @@ from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
 from wsapp.crm.customers.queries import LIST_COLUMNS, own_customers, visible_customers
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.access import reads as reads_field
 from wsapp.crm.fields.finding import ordered
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
@@ -148,9 +149,9 @@ def _kept_customers(viewer: Viewer, whose: str, staged: bool, levelled: bool) ->
 def beside(customer: Customer, actor: Member) -> tuple[str | None, str | None]:
     """Return the ids of the customers before and behind one in its owner's list, last changed first; None at an end.
 
-    Of an owner whose customers the actor does not see, nobody is beside.
+    Of an owner whom the actor does not read, or whose customers they do not see, nobody is beside.
     """
-    if customer.owner_id is None or not may_see_member(actor, customer.owner_id):
+    if customer.owner_id is None or not may_see_member(actor, customer.owner_id) or not reads_field(actor, "owner"):
         return None, None
     row = _BESIDE.first(owner=customer.owner_id, at=customer.updated_at, here=customer.id)
     return row.before, row.behind

@@ -8,7 +8,7 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, may_by_right
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members, may_see_member, names
-from wsapp.crm.pools.actions import REASONS, find_assignable, hand_to, needs_approval
+from wsapp.crm.pools.actions import REASONS, demand_owner_rights, find_assignable, hand_to, needs_approval
 from wsapp.crm.pools.models import LEADS
 from wsapp.crm.pools.queries import kind_of, pools_of
 from wsapp.crm.pools.releases import release_or_ask
@@ -38,7 +38,9 @@ def _after(customer: Customer) -> str:
 
 @bp.get("/<key:customer_id>/assignment")
 def choose(customer_id: str) -> str:
-    return _show_choice(find_assignable(customer_id, actor=g.member), Form())
+    customer = find_assignable(customer_id, actor=g.member)
+    demand_owner_rights(g.member)
+    return _show_choice(customer, Form())
 
 
 def _show_choice(customer: Customer, form: Form) -> str:
