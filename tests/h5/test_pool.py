@@ -15,17 +15,20 @@ from tests.h5.test_queries import statements
 from tests.jobs.conftest import run_due
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.coworkers import add_coworker
 from wsapp.crm.customers.merge import merge_customers
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.actions import shut_out
 from wsapp.crm.org.models import LEFT, Member
 from wsapp.crm.org.rules import set_rules
 from wsapp.crm.pools.actions import hand_to, release_customer
-from wsapp.crm.pools.models import PoolDay
+from wsapp.crm.pools.models import Handover, PoolDay
 from wsapp.crm.pools.moving import Leaving, recycle_together
 from wsapp.crm.pools.queries import all_pools, make_first_pool
+from wsapp.crm.tasks.actions import create_task
+from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
 
 MOST = 8
@@ -136,16 +139,24 @@ def test_a_customer_is_given_back_from_its_record(see: Any, post: Any, work: Any
 
 
 def test_a_manager_gives_it_to_somebody_else(
-    see: Any, post: Any, work: Any, book: Book, ali: Member, bob: Member, cha: Member
+    app: Flask, see: Any, post: Any, work: Any, book: Book, ali: Member, bob: Member, cha: Member
 ) -> None:
     page = see(bob, f"/h5/customers/{book.customer}/assignment")
     assert bob.id in page
     assert cha.id not in page
     wrong = post(bob, f"/h5/customers/{book.customer}/assignment", {"owner": cha.id})
     assert wrong.status_code == 422
-    answer = post(bob, f"/h5/customers/{book.customer}/assignment", {"owner": bob.id})
+    assert "未完成的待办" in page
+    chosen = {"owner": bob.id, "tasks": "1", "stays": "1"}
+    answer = post(bob, f"/h5/customers/{book.customer}/assignment", chosen)
     assert (answer.status_code, owner_of(work, book.customer)) == (303, bob.id)
     assert "改为 老鲍" in see(bob, f"/h5/customers/{book.customer}")
+    assert work(lambda: db.session.scalars(sa.select(Coworker.member_id)).all()) == [ali.id]
+    (moved,) = work(lambda: db.session.scalars(sa.select(Handover.id)).all())
+    assert post(bob, f"/h5/handovers/{moved}/undo", {}).status_code == 303
+    work(lambda: run_due(app, kinds=("handover",)))
+    assert owner_of(work, book.customer) == ali.id
+    assert work(lambda: db.session.scalars(sa.select(Coworker.member_id)).all()) == []
 
 
 def test_an_administrator_assigns_out_of_the_pool(
@@ -297,18 +308,27 @@ def test_a_manager_undoes_a_recycling_within_a_week(
 ) -> None:
     def deed() -> str:
         make_first_pool()
-        made = create_customer({"name": "江门红木博览城"}, actor=db.session.merge(ali))
+        owner = db.session.merge(ali)
+        made = create_customer({"name": "江门红木博览城"}, actor=owner)
+        create_task({"title": "寄样品", "due_at": clock.now() + timedelta(days=2), "customer": made.id}, actor=owner)
+        add_coworker(made, db.session.merge(cha), may_edit=True, actor=owner)
         pool = all_pools()[0]
         recycle_together([Leaving(made.id, ali.id, made.created_at, pool, "15 天未跟进")])
         return made.id
 
+    def along() -> tuple[list[str], list[tuple[str, bool]]]:
+        coworkers = db.session.execute(sa.select(Coworker.member_id, Coworker.may_edit))
+        return list(db.session.scalars(sa.select(Task.state))), [tuple(one) for one in coworkers]
+
     customer = work(deed)
+    assert work(along) == (["cancelled"], [])
     assert "还给原负责人" not in see(cha, f"/h5/pool/{customer}")
     assert "还给原负责人 阿丽" in see(guan, f"/h5/pool/{customer}")
     post(cha, f"/h5/pool/{customer}/return", {})
     assert owner_of(work, customer) is None
     post(guan, f"/h5/pool/{customer}/return", {})
     assert owner_of(work, customer) == ali.id
+    assert work(along) == (["open"], [(cha.id, True)])
 
 
 def test_the_address_of_before_a_merge_leads_to_the_winner(

@@ -8,7 +8,9 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, may_by_right
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members, may_see_member, names
-from wsapp.crm.pools.actions import REASONS, demand_owner_rights, find_assignable, hand_to, needs_approval
+from wsapp.crm.pools.actions import REASONS, demand_owner_rights, find_assignable, needs_approval
+from wsapp.crm.pools.belongings import Belongings, belongings_of
+from wsapp.crm.pools.handovers import hand_over_one
 from wsapp.crm.pools.models import LEADS
 from wsapp.crm.pools.queries import kind_of, pools_of
 from wsapp.crm.pools.releases import release_or_ask
@@ -40,12 +42,13 @@ def _after(customer: Customer) -> str:
 def choose(customer_id: str) -> str:
     customer = find_assignable(customer_id, actor=g.member)
     demand_owner_rights(g.member)
-    return _show_choice(customer, Form())
+    return _show_choice(customer, Form({"tasks": "1"}))
 
 
 def _show_choice(customer: Customer, form: Form) -> str:
     people = [(one.id, one.name) for one in assignable_members(g.member) if one.id != customer.owner_id]
     back = "pool.page" if customer.owner_id is None and customer.pool_id else "customers.page"
+    along = belongings_of([customer.id], actor=g.member) if customer.owner_id else None
     return show(
         "owners/assign.html",
         counted=False,
@@ -53,17 +56,29 @@ def _show_choice(customer: Customer, form: Form) -> str:
         owner=names([customer.owner_id]).get(customer.owner_id or "", ""),
         people=people,
         form=form,
+        figures=_figures(along) if along else [],
         back=url_for(back, customer_id=customer.id),
     )
 
 
+def _figures(along: Belongings) -> list[tuple[int, str, str, bool]]:
+    return [
+        (along.contacts, _("联系人"), "", False),
+        (along.tasks, _("未完成的待办"), "", False),
+        (along.records, _("跟进和拜访"), "", False),
+    ]
+
+
 @bp.post("/<key:customer_id>/assignment")
 def assign(customer_id: str) -> Any:
-    """Make somebody the owner."""
-    form = Form.read(("owner",))
+    """Make somebody the owner; `tasks`: open ones go along, `stays`: the former owner may still read."""
+    form = Form.read(("owner", "tasks", "stays"))
 
     def act() -> str:
-        return _after(hand_to(find_assignable(customer_id, actor=g.member), form.typed["owner"], actor=g.member))
+        customer = find_assignable(customer_id, actor=g.member)
+        chosen = {"with_tasks": form.typed["tasks"] == "1", "stays": form.typed["stays"] == "1"}
+        hand_over_one(customer, form.typed["owner"], actor=g.member, **chosen)
+        return _after(customer)
 
     def again(problem: Problem | None) -> str:
         return _show_choice(find_assignable(customer_id, actor=g.member), form)

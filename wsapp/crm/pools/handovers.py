@@ -20,7 +20,7 @@ from wsapp.crm.notifications.messages import customers_card, in_language_of
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import may_see_member, member
 from wsapp.crm.org.rights import demand, may
-from wsapp.crm.pools.actions import begin_ownership, end_ownership
+from wsapp.crm.pools.actions import begin_ownership, demand_owner_rights, end_ownership, hand_to
 from wsapp.crm.pools.belongings import MOST_HANDED, transferable
 from wsapp.crm.pools.dealing import LOAD, WAYS, deal, last_credits
 from wsapp.crm.pools.models import ASSIGNED, DEAL, DONE, LEAVER, RUNNING, TRANSFER, UNDOING, UNDONE, Handover
@@ -107,6 +107,7 @@ def customers_of(leaver: Member) -> list[str]:
 
 
 def _check(takers: Mapping[str, int], way: str, *, actor: Member, beyond_team: bool = False) -> None:
+    demand_owner_rights(actor)
     if way not in WAYS:
         raise Invalid({"way": _("请从列表中选择")})
     active = set(rows(sa.select(Member.id).where(Member.id.in_(sorted(takers)), Member.status == ACTIVE)))
@@ -116,7 +117,41 @@ def _check(takers: Mapping[str, int], way: str, *, actor: Member, beyond_team: b
         raise Invalid({"weights": _("权重应为 1–%(most)d 的整数", most=MOST_WEIGHT)})
 
 
+def hand_over_one(
+    customer: Customer, owner_id: str, *, actor: Member, with_tasks: bool = True, stays: bool = False
+) -> Handover | None:
+    """Give one customer to somebody at once; None where they own it already. Like many it can be undone for a week.
+
+    Raises what `hand_to` raises.
+    """
+    before, pool_id = customer.owner_id, customer.pool_id
+    hand_to(customer, owner_id, actor=actor)
+    if customer.owner_id == before:
+        return None
+    row = _written(TRANSFER, [[customer.id, owner_id]], actor=actor, with_tasks=with_tasks, stays=stays)
+    row.moved, row.done, row.state = [_along(customer, before, pool_id, owner_id, row, actor)], 1, DONE
+    db.session.flush()
+    return row
+
+
 def _start(
+    cause: str,
+    plan: list[list[str]],
+    *,
+    actor: Member,
+    leaver: Member | None = None,
+    credits: Mapping[str, int] | None = None,
+    with_tasks: bool = True,
+    stays: bool = False,
+) -> Handover:
+    row = _written(cause, plan, actor=actor, leaver=leaver, credits=credits, with_tasks=with_tasks, stays=stays)
+    db.session.flush()
+    record("handover.started", row, actor=actor, cause=cause, count=len(plan))
+    _enqueue(row)
+    return row
+
+
+def _written(
     cause: str,
     plan: list[list[str]],
     *,
@@ -144,9 +179,6 @@ def _start(
         undo_until=now + UNDO,
     )
     db.session.add(row)
-    db.session.flush()
-    record("handover.started", row, actor=actor, cause=cause, count=len(plan))
-    _enqueue(row)
     return row
 
 
@@ -214,10 +246,17 @@ def _move(customer_id: str, taker_id: str, row: Handover, actor: Member | None) 
             _pass_on(customer, taker, None, actor)
     except Conflict:
         return None
-    along = before if row.with_tasks else None
-    tasks = move_tasks(along, taker.id, actor=actor, customer_id=customer.id) if along else []
+    return _along(customer, before, pool_id, taker.id, row, actor)
+
+
+def _along(
+    customer: Customer, before: str | None, pool_id: str | None, taker_id: str, row: Handover, actor: Member | None
+) -> list[object]:
+    """Move what goes along with a customer that was moved; returns what it takes to put all of it back."""
+    former = before if row.with_tasks else None
+    tasks = move_tasks(former, taker_id, actor=actor, customer_id=customer.id) if former else []
     stayed = row.stays and _stay(customer, member(before), actor)
-    return [customer.id, before, pool_id, taker.id, tasks, stayed]
+    return [customer.id, before, pool_id, taker_id, tasks, stayed]
 
 
 def _is_still_there(customer: Customer, taker: Member, row: Handover, actor: Member | None) -> bool:
