@@ -115,6 +115,22 @@ def test_what_is_wrong_is_said_by_row_and_field(bring: Bring, ali: Member) -> No
     }
 
 
+def test_owners_are_found_by_account_name_department_and_phone(
+    bring: Bring, ali: Member, bob: Member, cha: Member, guan: Member
+) -> None:
+    db.session.merge(cha).name = "阿丽"
+    db.session.merge(bob).phone = "+86-13800138111"
+    db.session.commit()
+    told = ("ALI", "阿丽（财务部）", "阿丽 (华南销售部)", "阿丽（ali）", "138 0013 8111", 13800138111.0, "阿丽")
+    rows = [["客户名称", "负责人"], *([f"第{n}家公司", who] for n, who in enumerate(told))]
+    job = bring(guan, xlsx_bytes(rows), name="客户.xlsx")
+    owners = {name: one.owner_id for name, one in customers().items()}
+    assert [owners[f"第{n}家公司"] for n in range(6)] == [ali.id, cha.id, ali.id, ali.id, bob.id, bob.id]
+    (ambiguous,) = imports.told(job)
+    assert (ambiguous["row"], ambiguous["field"]) == (8, "owner")
+    assert "有 2 位成员叫“阿丽”" in ambiguous["message"]
+
+
 def test_duplicates_in_the_file_and_in_the_book(bring: Bring, ali: Member, cha: Member) -> None:
     create_customer({"name": "早就有的公司", "phones": ["13800138000"]}, actor=db.session.merge(ali))
     create_customer({"name": "小查的公司", "phones": ["13800138001"]}, actor=db.session.merge(cha))
