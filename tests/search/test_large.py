@@ -22,7 +22,7 @@ from wsapp.seeding import Firm, add
 
 SAMPLES = 40  # of each kind of query: 200 in all
 BATCH = 1_000
-SMALL = 1_500
+SMALL = 600
 LARGE = int(os.environ.get("WSAPP_SEARCH_CUSTOMERS", "100000"))
 SLOWEST = 0.2  # seconds, product.md 2.5
 

@@ -55,6 +55,8 @@ NARROWED = {
     "created=1": set(),
     "custom.nothing=1": {"甲公司", "乙公司", "丙公司"},
     "source=展会&q=公司": {"甲公司"},
+    "phone=8000&q=公司": {"甲公司"},
+    "phone=8000&q=乙": set(),
     "short_name=甲": {"甲公司"},
     "credit_code=9144": {"丙公司"},
     "parent=yes": set(),

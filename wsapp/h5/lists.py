@@ -30,7 +30,7 @@ from wsapp.crm.org.queries import (
     within_team,
 )
 from wsapp.crm.search.queries import matching, tasks_with
-from wsapp.crm.tasks.models import CANCELLED, DONE, Task
+from wsapp.crm.tasks.models import CANCELLED, DONE, STATES, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.queries import visible_visits
@@ -291,8 +291,14 @@ def _open_tasks_about(viewer: Viewer) -> Kept:
 
 def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
     """Return visible tasks whose title has all parts of `text`, open ones first."""
-    statement = task_list().where(visible_tasks(actor), tasks_with(text))
-    return db.session.execute(statement.order_by(Task.done_at.is_not(None), Task.due_at.desc()).limit(limit)).all()
+    wanted = sa.and_(visible_tasks(actor), tasks_with(text))
+    # Each state by itself: the index has it in order, so that of a common word no more than a few tasks are looked at.
+    of_state = (
+        sa.select(Task.id).where(Task.state == state, wanted).order_by(Task.due_at.desc()).limit(limit).subquery()
+        for state in STATES
+    )
+    found = task_list().where(Task.id.in_(sa.union_all(*(sa.select(one.c.id) for one in of_state))))
+    return db.session.execute(found.order_by(Task.done_at.is_not(None), Task.due_at.desc()).limit(limit)).all()
 
 
 # --- visits -------------------------------------------------------------------------------------------------------

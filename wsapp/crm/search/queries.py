@@ -23,7 +23,7 @@ from wsapp.crm.search.grams import asked_phones, asked_sounds, asked_words, fold
 from wsapp.crm.search.models import CONTACT, CUSTOMER, FOLLOW_UP, TASK, SearchEntry
 from wsapp.crm.tasks.models import Task
 from wsapp.db import db, is_postgresql
-from wsapp.kept import one_of
+from wsapp.kept import Texts, one_of
 
 MANY = 1_000  # candidates; more than that, and walking is quicker
 SMALL = 3_000  # customers that somebody sees: all about them is looked at
@@ -31,6 +31,7 @@ WIDE = 10_000  # candidates, for somebody who sees more than that, but not all
 MOST_TERMS = 5
 MOST_GRAMS = 40  # of a long term: the rest is left to the second look
 MIN_DIGITS = 3
+LONG = (FOLLOW_UP, TASK)  # kinds whose texts are found by two characters and more
 # kind → its records' ids, and whom they are about
 ABOUT: Mapping[str, tuple[Any, Any]] = {
     CUSTOMER: (Customer.id, Customer.id),
@@ -84,8 +85,8 @@ def terms_of(text: str) -> list[str]:
 def ways(term: str, fields: Fields = Fields(), *, kind: str = CUSTOMER) -> list[Way]:
     """Return how a term may be meant: as written, as pinyin or initials, as a piece of a phone number."""
     own = SearchEntry.words if fields.others else _first_name()
-    found = [Way(own, term, tuple(asked_words(term, singles=kind in (CUSTOMER, CONTACT))))]
-    if kind not in (CUSTOMER, CONTACT) or not is_latin(term):
+    found = [Way(own, term, tuple(asked_words(term, singles=kind not in LONG)))]
+    if kind in LONG or not is_latin(term):
         return found
     if fields.others and not term.isdigit():
         found += [
@@ -186,6 +187,8 @@ def condition(
     """
     if not terms or not all(terms):
         return sa.false()
+    if kind in LONG and not _asked(terms):  # all texts would be read for one letter
+        return sa.false()
     few = candidates(kind, terms, seen)
     return walking(id_column, terms) if few is None else among(id_column, few)
 
@@ -200,8 +203,8 @@ def among(id_column: Any, ids: Sequence[str]) -> sa.ColumnElement[bool]:
     """Return the condition that an id is one of a list of any length."""
     if not ids:
         return sa.false()
-    chosen: sa.ColumnElement[bool] = one_of(id_column, "found").params(found=list(ids))
-    return chosen
+    # Without a name: one statement may ask for two such lists, and each must stay itself.
+    return one_of(id_column, sa.bindparam(None, list(ids), type_=Texts))
 
 
 def matching(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
