@@ -340,12 +340,14 @@ def _tags_in_use() -> list[str]:
 def edit(customer_id: str) -> str:
     customer = find_customer(customer_id, actor=g.member)
     demand_right(customer, "edit", actor=g.member)
+    return _show_edit(customer, _form_of(customer))
+
+
+def _form_of(customer: Customer) -> Form:
     typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
     typed |= {"phones": phones_shown(customer, actor=g.member), "tags": list(customer.tags)}
     typed["lead"] = customer.lead
-    typed = shown(g.member, typed) | ownfields.typed("customer", customer.custom or {})
-    form = Form(typed, version=customer.version)
-    return _show_edit(customer, form)
+    return Form.edit(shown(g.member, typed) | ownfields.typed("customer", customer.custom or {}), customer.version)
 
 
 @bp.post("/<key:customer_id>")
@@ -356,6 +358,8 @@ def change(customer_id: str) -> Any:
     def act() -> str:
         customer = find_customer(customer_id, actor=g.member)
         values = _posted_values(form)
+        if form.is_left("phones"):
+            values.pop("phones", None)
         if "phones" in values and may_reveal(g.member):
             values["phones"] = unmasked(values["phones"], customer.phones)
         change_customer(customer, values, actor=g.member, version=form.version)
@@ -386,9 +390,8 @@ def _posted_values(form: Form) -> dict[str, Any]:
 def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -> str:
     conflict = None
     if isinstance(problem, Stale):
-        form.version = customer.version
         form.errors.pop("", None)
-        conflict = _conflict(customer, problem)
+        conflict = _conflict(customer, problem, *form.settle(_form_of(customer)))
     return show(
         "customers/edit.html",
         counted=False,
@@ -400,8 +403,9 @@ def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -
     )
 
 
-def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
-    """Return what differs as (label, mine, theirs), and who saved when."""
+def _conflict(customer: Customer, problem: Stale, settled: set[str], taken: bool) -> dict[str, Any]:
+    """Return what both changed as (label, mine, theirs), who saved when, and whether anything was `taken` from them."""
+    changes = {field: both for field, both in problem.changes.items() if field not in settled}
     latest: Event | None = first(
         sa.select(Event)
         .where(Event.subject_id == customer.id, Event.kind.in_(("customer.changed", "customer.assigned")))
@@ -411,12 +415,12 @@ def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
     who = names([latest.actor_id]).get(latest.actor_id or "", "") if latest else ""
     differing = [
         (str(words.CUSTOMER_FIELDS[field]), _as_text(field, mine), _as_text(field, theirs))
-        for field, (theirs, mine) in problem.changes.items()
+        for field, (theirs, mine) in changes.items()
         if field in words.CUSTOMER_FIELDS and reads(g.member, field)
     ]
-    differing += ownfields.differing("customer", problem.changes)
+    differing += ownfields.differing("customer", changes)
     at = rows.moment(latest.at if latest else customer.updated_at)
-    return {"rows": differing, "who": who or _("系统"), "at": at}
+    return {"rows": differing, "who": who or _("系统"), "at": at, "taken": taken}
 
 
 def _as_text(field: str, value: Any) -> str:
