@@ -177,9 +177,11 @@ def build(world: World, name: str) -> Built:
         db.session.add(CorpRule(id="recycle.no_follow", value=3, updated_at=now))  # so that lists of what leaves fill
         _pools(world, built, now)
         db.session.flush()
-        for at, book in enumerate(world.books):
-            _book(book, at, built, now)
-        db.session.flush()
+        customers = [_customer(book, at, built, now) for at, book in enumerate(world.books)]
+        db.session.add_all(customers)
+        db.session.flush()  # a statement for each table, not for each customer
+        for at, (book, customer) in enumerate(zip(world.books, customers, strict=True)):
+            _around(book, at, customer, built, now)
         db.session.commit()
     return built
 
@@ -246,7 +248,7 @@ def _scope(custom: Custom, scope: str) -> Any:
     return {"scope": scope, "departments": [str(one + 1) for one in custom.departments]} if scope == "chosen" else scope
 
 
-def _book(book: Book, at: int, built: Built, now: Any) -> None:
+def _customer(book: Book, at: int, built: Built, now: Any) -> Customer:
     name, members = f"{COMMON}客户{at}号", built.members
     customer = Customer(
         id=_id("c", at),
@@ -267,8 +269,12 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
         deleted_at=now if book.deleted else None,
     )
     customer.phone_rows = [CustomerPhone(id=_id("p", at), number=phone_of(at), position=0)]
-    db.session.add(customer)
-    db.session.flush()
+    return customer
+
+
+def _around(book: Book, at: int, customer: Customer, built: Built, now: Any) -> None:
+    """Write down what hangs on a customer."""
+    name, members = customer.name, built.members
     for one in book.coworkers:
         row = Coworker(customer_id=customer.id, member_id=members[one], since=now, may_edit=may_edit(at))
         db.session.add(row)
