@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.fields.finding import filterable
+from wsapp.crm.fields.text import clean_line
 from wsapp.crm.fields.types import kind_of
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import sees_others
@@ -14,7 +15,7 @@ from wsapp.crm.org.rights import sight
 from wsapp.crm.search import filters, views
 from wsapp.db import db
 from wsapp.h5.forms import Form, save
-from wsapp.h5.pages import arg, go, show
+from wsapp.h5.pages import MAX_ARG, go, show
 from wsapp.problems import Problem
 from wsapp.texts import _, lazy
 from wsapp.web import require_member
@@ -119,7 +120,7 @@ def _views() -> list[dict[str, Any]]:
 
 def _asked(values: Any) -> dict[str, str]:
     """Return what an address or a form asks the list for: its own values, and filters that the actor may use."""
-    own = {name: arg(name) if values is request.args else values.get(name, "") for name in OWN}
+    own = {name: clean_line(values.get(name, "")[:MAX_ARG]) for name in OWN}
     return {name: value for name, value in own.items() if value} | filters.wanted(values, actor=g.member)
 
 

@@ -19,6 +19,7 @@ from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import reads
 from wsapp.crm.fields.finding import matching as with_custom
 from wsapp.crm.fields.narrowing import asked, narrowings
+from wsapp.crm.fields.text import clean_line
 from wsapp.crm.org.models import Department, Member, Membership
 from wsapp.crm.org.queries import assignable_members, visible_departments
 from wsapp.crm.search.grams import asked_phones
@@ -73,7 +74,8 @@ def wanted(values: Mapping[str, str], *, actor: Member) -> dict[str, str]:
     if not any(name in _registered or name.startswith(CUSTOM) for name in values):
         return {}
     names = {one.name for one in filters_for(actor)}
-    return {name: value[:LONGEST] for name, value in values.items() if name in names and value}
+    bare = {name: clean_line(value[:LONGEST]) for name, value in values.items() if name in names}
+    return {name: value for name, value in bare.items() if value}
 
 
 def conditions(chosen: Mapping[str, str], *, actor: Member) -> list[sa.ColumnElement[bool]]:
