@@ -90,6 +90,26 @@ def upgrade() -> None:
         sa.Column("undo_until", MOMENT),
         _key("handover", "actor_id", "member"),
     )
+    _add(
+        "draw",
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("pool_id", sa.String(40), nullable=False),
+        sa.Column("winner_id", sa.String(40)),
+        sa.Column("is_open", sa.Boolean()),
+        sa.Column("ends_at", MOMENT, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        _key("draw", "customer_id", "customer"),
+        sa.UniqueConstraint("corp_id", "customer_id", "is_open", name=op.f("uq_draw_corp_id_customer_id_is_open")),
+    )
+    _add(
+        "draw_entry",
+        sa.Column("draw_id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        _key("draw_entry", "draw_id", "draw"),
+        _key("draw_entry", "member_id", "member"),
+        sa.UniqueConstraint("corp_id", "draw_id", "member_id", name=op.f("uq_draw_entry_corp_id_draw_id_member_id")),
+    )
     op.create_index("ix_handover_recent", "handover", ["corp_id", "actor_id", "created_at"])
     _recycling()
 
@@ -153,6 +173,8 @@ def downgrade() -> None:
         "owner_request",
         "recycle_run",
         "owner_clock",
+        "draw_entry",
+        "draw",
         "handover",
         "pool_view",
         "pool_day",

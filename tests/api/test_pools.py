@@ -76,6 +76,15 @@ def test_a_new_corp_has_a_pool_for_everybody(me: Rest) -> None:
     assert me.get("/pools/00000000000000000000").status_code == 404
 
 
+def test_a_release_that_the_manager_decides_is_accepted(
+    me: Rest, bob: Member, work: Any, huaxing: dict[str, Any]
+) -> None:
+    work(lambda: set_rules({"pool.release_approval": True}))
+    answer = me.post(f"/customers/{huaxing['id']}/release", {"reason": "联系不上"})
+    assert (answer.status_code, answer.get_json()["owner"], answer.get_json()["pool"]) == (202, "ali", None)
+    assert me.post(f"/customers/{huaxing['id']}/release", {"reason": "联系不上"}).status_code == 409
+
+
 def test_a_released_customer_is_its_owners_no_longer(
     me: Rest, rest: MakeRest, guan: Member, huaxing: dict[str, Any]
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -232,6 +233,26 @@ def test_the_manager_is_asked_when_somebody_leaves_and_hands_over(
     assert post(bob, f"{answer.location}/undo", {}).status_code == 303
     work(lambda: run_due(app, kinds=("handover",)))
     assert owner_of(work, customer) == ali.id
+
+
+def test_in_a_pool_that_draws_one_signs_up(
+    app: Flask, see: Any, post: Any, work: Any, pooled: Any, ali: Member, cha: Member, guan: Member
+) -> None:
+    (customer,) = pooled(1)
+    form = {"name": "公司公海", "enabled": "1", "is_default": "1", "draw": "1"}
+    assert post(guan, "/admin/pools/00000000000000public", form).status_code == 303
+    assert "第一个人报名后 10 分钟截止" in see(ali, f"/h5/pool/{customer}")
+    assert 'aria-label="报名' in see(ali, "/h5/pool")
+    assert post(ali, f"/h5/pool/{customer}/claim", {}).status_code == 303
+    assert owner_of(work, customer) is None
+    page = see(ali, "/h5/pool")
+    assert "已报名 · 1 人报名" in page
+    assert f"/h5/pool/{customer}/claim" not in page
+    assert f"/h5/pool/{customer}/claim" in see(cha, "/h5/pool")
+    assert "已报名 · 1 人报名" in see(ali, f"/h5/pool/{customer}")
+    with time_machine.travel(clock.now() + timedelta(minutes=11), tick=True):
+        work(lambda: run_due(app, kinds=("draw",)))
+        assert owner_of(work, customer) == ali.id
 
 
 def test_a_filtered_list_is_handed_over_as_a_whole(

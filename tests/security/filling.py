@@ -101,6 +101,8 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "pool_view": ("member_id", "customer_id"),
     "handover": ("actor_id", "cause", "leaver_id", "plan", "moved", "credits", "state"),
     "owner_clock": ("owner_id",),
+    "draw": ("customer_id", "pool_id", "winner_id"),
+    "draw_entry": ("draw_id", "member_id"),
     "recycle_run": ("state", "after"),
     "owner_request": ("customer_id", "owner_id", "manager_id", "decider_id", "pool_id", "wish", "state"),
     "search_entry": ("kind", "words", "phones", "sounds", "grams"),  # what is found by; filled, nothing would be found

@@ -94,6 +94,8 @@ OWN = [
     "/h5/pool",
     "/h5/pool?pool={pool}",
     "/h5/pool/{pooled}",
+    "/h5/pool?pool={drawing}",
+    "/h5/pool/{drawn}",
     "/h5/extensions",
     "/h5/extensions/{extension}",
     "/h5/share-requests",

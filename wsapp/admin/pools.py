@@ -25,7 +25,7 @@ MOST_CHOICES = 500
 RECYCLING = tuple(f"recycle.{name}" for name in OWN_RECYCLING)
 TEXTS = ("name", "kind", "position", *OWN_RULES, *(f"level_{level}" for level in LEVELS), *RECYCLING)
 LISTS = ("departments", "people", "roles", "managers", "hidden")
-SWITCHES = ("is_default", "enabled")
+SWITCHES = ("is_default", "enabled", "draw")
 FIELDS = {
     "phones": lazy("电话"),
     "address": lazy("地址"),
@@ -132,7 +132,8 @@ def create() -> Any:
 def page(pool_id: str) -> str:
     """One pool, to be changed."""
     pool = find_pool_row(pool_id)
-    typed = {name: getattr(pool, name) for name in ("name", "kind", "position", *LISTS, *SWITCHES)}
+    typed = {name: getattr(pool, name) for name in ("name", "kind", "position", "is_default", "enabled", *LISTS)}
+    typed["draw"] = bool(pool.rules.get("draw"))
     typed |= {name: pool.rules.get(name, "") for name in OWN_RULES}
     typed |= {f"recycle.{name}": value for name, value in (pool.rules.get("recycle") or {}).items()}
     typed |= {f"level_{level}": number for level, number in (pool.rules.get("level_holding") or {}).items()}

@@ -30,7 +30,7 @@ from wsapp.h5.bulk import narrowed_ids, own_arguments
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import arg, go, show
 from wsapp.h5.rows import moment
-from wsapp.problems import Conflict, Forbidden, NotFound
+from wsapp.problems import Conflict, Forbidden, Invalid, NotFound
 from wsapp.texts import _, lazy
 from wsapp.web import require_member
 
@@ -212,10 +212,13 @@ def choose_for_list() -> str:
     return _show_list(Form({"way": LOAD, "tasks": "1", "stays": ""}), {})
 
 
-def _listed() -> list[str]:
-    """Return the customers of the narrowed list that the actor may transfer; of too long a list none."""
-    found = narrowed_ids(MOST_HANDED + 1)
-    return transferable(found, actor=g.member) if len(found) <= MOST_HANDED else []
+def _listed(form: Form) -> list[str]:
+    """Return the customers of the narrowed list that the actor may transfer; of too long a list none, and say so."""
+    try:
+        return transferable(narrowed_ids(MOST_HANDED + 1), actor=g.member)
+    except Invalid as problem:
+        form.errors.update(problem.fields)
+        return []
 
 
 def _show_list(form: Form, ticked: dict[str, int]) -> str:
@@ -223,7 +226,7 @@ def _show_list(form: Form, ticked: dict[str, int]) -> str:
     return _show_preview(
         form,
         ticked,
-        _listed(),
+        _listed(form),
         people=_people(),
         title=_("批量转移"),
         sub=_("筛选出的全部客户，最多 %(most)d 个", most=MOST_HANDED),

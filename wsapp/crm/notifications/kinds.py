@@ -50,8 +50,8 @@ TOPICS = (
     Topic(
         "customers",
         lazy("客户分配给我，或从我这里转走"),
-        lazy("新的客户、负责人变更、被回收到公海"),
-        ("customer.assigned", "customer.lost", "customers.assigned"),
+        lazy("新的客户、负责人变更、被回收到公海、抽签结果"),
+        ("customer.assigned", "customer.lost", "customers.assigned", "draw.ended"),
     ),
     Topic("leavers", lazy("下属离职，需要交接"), lazy("发给直接主管，没有主管时发给管理员"), ("member.left",)),
     Topic(

@@ -57,11 +57,11 @@ REASONS = {
 # --- claim --------------------------------------------------------------------------------------------------------
 
 
-def claim_customer(customer_id: str, *, actor: Member) -> Customer:
+def claim_customer(customer_id: str, *, actor: Member, drawn: bool = False) -> Customer:
     """Make the actor the owner of a customer that is in one of their pools (领取). Of any number at once one gets it.
 
-    Raises NotFound; Conflict naming "pool" (somebody was quicker), "entry_delay", "cool_down", "daily_claims" or
-    "holding". The caller rolls back what a refusal leaves.
+    Raises NotFound; Conflict naming "pool" (somebody was quicker), "draw" (a pool that draws, unless they were
+    `drawn`), "entry_delay", "cool_down", "daily_claims" or "holding". The caller rolls back what a refusal leaves.
     """
     try:
         customer, pool = find_pooled(customer_id, actor=actor)
@@ -70,9 +70,11 @@ def claim_customer(customer_id: str, *, actor: Member) -> Customer:
             raise Conflict({"pool": _("该客户不在公海中，可能刚被他人领取")}) from None
         raise
     demand(actor, "create", actor.id)  # who only reads gets no customers of their own
-    _demand_time(pool, customer, actor=actor)
+    if pool.draws and not drawn:
+        raise Conflict({"draw": _("这个公海须先报名抽签")})
+    demand_time(pool, customer, actor=actor)
     _count_claim(pool, actor)  # from here on this person's other claims wait
-    _demand_room(pool, customer, actor=actor)
+    demand_room(pool, customer, actor=actor)
     try:
         give_owner(customer, actor)
     except Conflict:
@@ -99,7 +101,8 @@ def _sees(customer_id: str, *, actor: Member) -> bool:
     return True
 
 
-def _demand_time(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+def demand_time(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+    """Raise Conflict while the customer rests, is too fresh in the pool, or was the actor's too lately."""
     if rests(customer):
         raise Conflict({"entry_delay": _("该客户暂不开放领取，%(day)s 起恢复", day=customer.rests_until)})
     ripe = ripe_at(pool, customer.pooled_at)
@@ -131,7 +134,8 @@ def _count(actor: Member, column: sa.orm.InstrumentedAttribute[int], most: int) 
     return counted.rowcount == 1  # type: ignore[attr-defined]
 
 
-def _demand_room(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+def demand_room(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+    """Raise Conflict when the actor holds as many customers as they may."""
     most = pool.limit("holding")
     if most and holding(actor) >= most:
         raise Conflict({"holding": _("您名下的客户已达上限 %(most)d 个，请先退回或成交一些", most=most)})

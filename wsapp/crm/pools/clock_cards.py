@@ -7,7 +7,7 @@ from typing import Any
 from wsapp.crm.notifications.messages import BUNDLE_SHOWN, Card, link, when
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import names
-from wsapp.crm.pools.models import GRANTED, KEEP, OPEN, OVER, OwnerRequest
+from wsapp.crm.pools.models import GRANTED, KEEP, OPEN, OVER, Draw, OwnerRequest
 from wsapp.crm.pools.words import tell_date
 from wsapp.texts import _
 
@@ -118,3 +118,16 @@ def state_text(request: OwnerRequest) -> str:
         said = _("已同意退回") if is_granted else _("未同意退回")
     who = names([request.decider_id]).get(request.decider_id or "", "")
     return _("%(said)s · %(who)s %(time)s", said=said, who=who, time=when(request.decided_at))
+
+
+# --- draws --------------------------------------------------------------------------------------------------------
+
+
+def draw_card(draw: Draw, *, customer: str, people: int, reader: Member) -> Card:
+    """Return the card that tells somebody who signed up for a customer how the draw ended."""
+    lines = [[_("客户"), customer], [_("报名人数"), _("%(n)d 人", n=people)]]
+    if draw.winner_id == reader.id:
+        return _card(_("您抽中了 %(name)s", name=customer), lines, f"/h5/customers/{draw.customer_id}")
+    if draw.winner_id is None:
+        return _card(_("抽签未成：%(name)s", name=customer), lines, "/h5/pool", _("客户已不在公海，或没有人可以领取。"))
+    return _card(_("没有抽中 %(name)s", name=customer), lines, "/h5/pool")

@@ -40,9 +40,9 @@ class Pool(CorpScoped, Base):
     """A public pool (公海). Without `departments`, `people` and `roles` (their keys) it is for everybody; departments
     count with all below.
 
-    `rules` holds what differs from the corp's rules, by the names of `OWN_RULES`, `level_holding` by level, and
-    `recycle` by the names of `OWN_RECYCLING`. `ruled_at`: when it last changed what is recycled into it, or by which
-    rules.
+    `rules` holds what differs from the corp's rules, by the names of `OWN_RULES`, `level_holding` by level, `recycle`
+    by the names of `OWN_RECYCLING`, and `draw` where people sign up for a draw instead of claiming. `ruled_at`: when it
+    last changed what is recycled into it, or by which rules.
     With `is_default`, what its departments' people release goes here unless they say otherwise.
     """
 
@@ -118,6 +118,38 @@ class PoolView(CorpScoped, Base):
     member_id: Mapped[str] = mapped_column(sa.String(40))
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     day: Mapped[date] = mapped_column(sa.Date)
+
+
+class Draw(CorpScoped, Base):
+    """A draw (抽签) for a customer of a pool that draws: from the first who signs up until `ends_at`."""
+
+    __tablename__ = "draw"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "customer_id", "is_open"),  # NULL once it is over
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    pool_id: Mapped[str] = mapped_column(sa.String(40))
+    winner_id: Mapped[str | None] = mapped_column(sa.String(40))
+    is_open: Mapped[bool | None] = mapped_column(default=True)
+    ends_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class DrawEntry(CorpScoped, Base):
+    """Somebody signed up for a draw."""
+
+    __tablename__ = "draw_entry"
+    __table_args__ = (
+        corp_key("draw_id", "draw", ondelete="CASCADE"),
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "draw_id", "member_id"),
+    )
+
+    draw_id: Mapped[str] = mapped_column(sa.String(40))
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    created_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class Handover(CorpScoped, Base):

@@ -59,6 +59,11 @@ class PoolFacts:
         return self.own.get("recycle") or {}
 
     @property
+    def draws(self) -> bool:
+        """Whether people sign up for a draw instead of claiming."""
+        return bool(self.own.get("draw"))
+
+    @property
     def is_for_all(self) -> bool:
         return not (self.departments or self.people or self.roles)
 

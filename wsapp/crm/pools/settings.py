@@ -130,6 +130,7 @@ def _clean_rules(values: Mapping[str, Any], errors: dict[str, str]) -> dict[str,
         if (number := _number(values.get(f"level_{level}"), MOST_HOLDING, f"level_{level}", errors))
     }
     recycling = _clean_recycling(values, errors)
+    found |= {"draw": True} if values.get("draw") else {}
     return found | ({"level_holding": levels} if levels else {}) | ({"recycle": recycling} if recycling else {})
 
 
