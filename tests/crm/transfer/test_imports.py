@@ -11,6 +11,7 @@ from flask import Flask
 from tests.crm.transfer.conftest import csv_bytes, run_import, xlsx_bytes
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.contacts import add_contact
+from wsapp.crm.customers.merge import merge_customers
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.customers.tags import known_tags
@@ -300,6 +301,17 @@ def test_follow_ups_keep_their_author_and_their_time(bring: Bring, bob: Member, 
     assert not list(db.session.scalars(sa.select(FollowUp)))
     assert customers()["华星木业"].last_followed_at is None
     assert find_customer(customer.id, actor=db.session.merge(ali))
+
+
+def test_follow_ups_of_a_customer_that_was_merged_since_are_the_winners(bring: Bring, ali: Member, cha: Member) -> None:
+    own = db.session.merge(ali)
+    winner, loser = (create_customer({"name": name}, actor=own) for name in ("华星木业", "华星木业龙江分店"))
+    merge_customers(loser, winner, actor=own)
+    db.session.commit()
+    rows = [["客户编号", "跟进时间", "跟进内容"], [loser.id, "2021-03-04 10:20", "谈了价格"]]
+    assert counts(bring(cha, csv_bytes(rows), obj="follow_up")) == (0, 0, 0, 1)
+    assert counts(bring(ali, csv_bytes(rows), obj="follow_up")) == (1, 0, 0, 0)
+    assert list(db.session.scalars(sa.select(FollowUp.customer_id))) == [winner.id]
 
 
 # --- taking back --------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Which customers a person may see, in one condition for lists and single records alike."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -179,6 +179,14 @@ def current_id(customer_id: str) -> str:
             return customer_id
         customer_id = winner_id
     return customer_id
+
+
+def current_ids(customer_ids: Collection[str]) -> dict[str, str]:
+    """Return those of the ids that are of before a merge, with those under which the customers are found now."""
+    merged = sa.select(CustomerMerge.loser_id).where(
+        CustomerMerge.loser_id.in_(sorted(customer_ids)), CustomerMerge.undone_at.is_(None)
+    )
+    return {one: current_id(one) for one in db.session.scalars(merged)} if customer_ids else {}
 
 
 def find_customers(customer_ids: Sequence[str | None], *, actor: Member) -> dict[str, Customer]:
