@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from wsapp.crm.fields import numbers
-from wsapp.crm.fields.models import LONGEST_KEY, CustomValue, Field
+from wsapp.crm.fields.models import FIRST, LONGEST_KEY, CustomValue, Field
 from wsapp.crm.fields.showing import readable
 from wsapp.crm.fields.text import SEPARATORS, clean_line
 from wsapp.crm.fields.types import UNBOUND, clean_value, formula_key, kind_of, text_key
 from wsapp.crm.org.models import Member
-from wsapp.db import first, is_postgresql
+from wsapp.db import db, first, is_postgresql
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -22,7 +22,8 @@ OPERATORS = ("eq", "in", "gt", "gte", "lt", "lte", "starts", "empty")
 BOUNDS = ("gt", "gte", "lt", "lte")
 NUMERIC = ("number", "money", "percent")
 LAST = "\U0010ffff"  # stands behind whatever begins with a text
-HAS_VALUE = CustomValue.sort_key > ""  # the row is not a blank one
+HAS_VALUE = CustomValue.sort_key >= FIRST  # the row is not a blank one
+MANY = 2_000  # rows of the index; fewer than these are gathered first
 EXACT = ("date", "time", "yes_no")  # what is looked for is cleaned as what is stored
 
 
@@ -72,18 +73,23 @@ def _conditions(field: Field, tests: Mapping[str, Any], id_column: Any) -> list[
 
 def _is_blank(field: Field, id_column: Any, wanted: bool) -> sa.ColumnElement[bool]:
     if wanted and field.blanks:
-        return _has_row(field, id_column, CustomValue.sort_key == "")
+        return _has_row(field, id_column, CustomValue.sort_key == field.blank)
     filled = _has_row(field, id_column, HAS_VALUE)
     return ~filled if wanted else filled
 
 
 def _has_row(field: Field, id_column: Any, *tests: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Return the condition that the index has a row of a record. PostgreSQL chooses how to join; SQLite would read
-    the whole range again for each record, so it reads it once, before."""
-    if not is_postgresql():
-        return id_column.in_(sa.select(CustomValue.record_id).where(CustomValue.field_id == field.id, *tests))
+    """Return the condition that the index has a row of a record. PostgreSQL knows by itself whether it has many such
+    rows. SQLite is told: few are gathered first; of many, each record that a list comes by has its own looked at."""
     same = (CustomValue.corp_id == id_column.class_.corp_id, CustomValue.record_id == id_column)
-    return sa.exists().where(*same, CustomValue.field_id == field.id, *tests)
+    if is_postgresql():
+        return sa.exists().where(*same, CustomValue.field_id == field.id, *tests)
+    found = sa.select(CustomValue.record_id).where(CustomValue.field_id == field.id, *tests)
+    some = found.limit(MANY + 1).subquery()
+    if (db.session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) <= MANY:
+        return id_column.in_(found)
+    # Not the plain column: SQLite would take the other index, and read the whole range for each record.
+    return sa.exists().where(*same, CustomValue.field_id.concat("") == field.id, *tests)
 
 
 def _test(field: Field, operator: str, operand: Any) -> sa.ColumnElement[bool]:
@@ -94,7 +100,7 @@ def _test(field: Field, operator: str, operand: Any) -> sa.ColumnElement[bool]:
     values = operand if operator == "in" and isinstance(operand, list) else [operand]
     if len(values) > MOST_VALUES:
         raise Invalid({field.name: _("最多 %(most)d 个值", most=MOST_VALUES)})
-    return sa.and_(HAS_VALUE, key.in_([search_key(field, one) for one in values]))
+    return key.in_([search_key(field, one) for one in values])
 
 
 def _bound(field: Field, operator: str, operand: Any) -> sa.ColumnElement[bool]:

@@ -14,6 +14,7 @@ OBJECTS = ("customer", "contact", "follow_up", "visit", "task")
 WHOLE = ("customer",)  # objects of which every record has a row for each indexed field, blank ones too
 MAX_FIELDS, MAX_OPTIONS, MAX_INDEXED = 100, 200, 10  # of an object; of a field; of an object
 LONGEST_KEY = 160  # characters of a value by which records are found and ordered
+BLANK, FIRST = "\x01", "\x02"  # what the keys of records without a value begin with; before the first of any value
 # Compared code point by code point in both databases, so that a beginning is a range of the index.
 SORTED = sa.String(LONGEST_KEY).with_variant(sa.String(LONGEST_KEY, collation="C"), "postgresql")
 
@@ -89,6 +90,12 @@ class Field:
     indexed: bool = False
     indexing: bool = False
     blanks: bool = False
+
+    @property
+    def blank(self) -> str:
+        """The key of records without a value: before all others, and each field's own, for what PostgreSQL knows of how
+        often a key comes, it knows of all fields together."""
+        return f"{BLANK}{self.id}"
 
     @property
     def name(self) -> str:

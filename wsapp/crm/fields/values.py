@@ -215,7 +215,7 @@ def found_by(field: Field, record_id: str, value: Any) -> list[dict[str, Any]]:
     rows = index_rows(field, record_id, value)
     if rows or not field.indexed or field.object not in WHOLE:
         return rows
-    return [{"field_id": field.id, "record_id": record_id, "sort_key": "", "unique_key": None}]
+    return [{"field_id": field.id, "record_id": record_id, "sort_key": field.blank, "unique_key": None}]
 
 
 def index_rows(field: Field, record_id: str, value: Any) -> list[dict[str, Any]]:
