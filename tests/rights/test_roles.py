@@ -225,6 +225,12 @@ def test_lists_leave_only_with_who_signed_in_a_moment_ago(
     back = refused.text.split('class="more__link" href="')[1].split('"')[0].replace("&amp;", "&")
     form = page.get(back).text
     assert 'value="华星"' in form
+    token = form.split('name="csrf-token" content="')[1].split('"')[0]
+    by_htmx = page.post("/h5/exports", data={"csrf_token": token, **wanted}, headers={"HX-Request": "true"})
+    assert by_htmx.status_code == 403
+    led = page.get(by_htmx.headers["HX-Redirect"]).text
+    assert "请确认身份" in led
+    assert "/signin/wecom/" in led
     with app.app_context(), corp_scope(cast.corp_id):
         assert rows(sa.select(ExportJob)) == []
     _began(app, cast, ali, ago=timedelta(minutes=4))

@@ -179,6 +179,7 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/me": OWN,
     "GET /h5/me/channels": OWN,
     "GET /h5/me/deputy": OWN,
+    "GET /h5/me/identity": PLAIN,
     "GET /h5/me/mirrors": OWN,
     "GET /h5/pool/deal": "a form over the pool: page_pools",
     "GET /h5/probe": PLAIN,

@@ -119,6 +119,7 @@ OWN = [
     "/h5/drafts/{dictated}",
     "/h5/me/deputy",
     "/h5/me/channels",
+    "/h5/me/identity",
     "/h5/me/mirrors",
     "/h5/me/messages/{message}",
 ]

@@ -131,6 +131,7 @@ REFLECTING = (
     ("/admin/members", ("q", "cursor")),
     ("/admin/deliveries", ("state", "recipient", "q", "cursor")),
     ("/admin/work", ("state", "cursor")),
+    ("/h5/me/identity", ("next",)),
     ("/signin/", ("next", "corp", "bye")),
 )
 BELOW = (
