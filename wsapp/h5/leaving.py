@@ -62,7 +62,11 @@ def on_record(customer: Customer) -> dict[str, Any] | None:
 
 def _standing(one: Clock) -> str:
     held = {"locked": _("已锁定"), "asked": _("延期申请中"), "away": _("休假中，已暂停")}
-    return held.get(one.held) or _("%(day)s · %(left)s", day=tell_date(one.leaves_on), left=days_left(one, today()))
+    return held.get(one.held) or _dated(one, days_left(one, today()))
+
+
+def _dated(one: Clock, words: str) -> str:
+    return _("%(day)s · %(left)s", day=tell_date(one.leaves_on), left=words)
 
 
 @bp.get("/customers/<key:customer_id>/clock")
@@ -77,6 +81,7 @@ def page(customer_id: str) -> str:
         title=_standing(one) if one else _("这位客户不会被回收"),
         resets=what_resets(one) if one and not one.held else "",
         may_ask=one is not None and one.held in ("", "away") and _is_soon(one) and customer.owner_id == g.member.id,
+        may_log=one is not None and customer.owner_id == g.member.id,
         may_lock=row is not None and may_by_right(customer, "transfer", actor=g.member),
         locked=row is not None and row.locked_at is not None,
     )
@@ -90,7 +95,7 @@ def _facts(one: Clock, customer_id: str) -> list[tuple[str, str]]:
     facts = [
         (_("回收规则"), why(one)),
         (_("从这一天算起"), tell_date(one.base)),
-        (_("回收日期"), _standing(one)),
+        (_("回收日期"), _dated(one, _("延期申请中")) if one.held == "asked" else _standing(one)),
     ]
     if one.paused:
         facts.append((_("休假暂停"), _("%(n)d 天", n=one.paused)))
