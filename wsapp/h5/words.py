@@ -159,6 +159,7 @@ MESSAGE_KINDS = {
     "customer.assigned": lazy("客户分配"),
     "customer.lost": lazy("客户转出"),
     "customers.assigned": lazy("批量分配"),
+    "draw.ended": lazy("抽签结果"),
     "member.left": lazy("离职交接"),
     "pool.claimed": lazy("公海领取"),
     "pool.released": lazy("退回公海"),
