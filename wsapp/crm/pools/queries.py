@@ -248,7 +248,7 @@ def was_claimed_lately(customer_id: str, *, actor: Member) -> bool:
     pool_ids = [one.id for one in pools_of(actor)]
     last = sa.exists().where(
         Ownership.corp_id == current_corp(),
-        Ownership.customer_id == customer_id,
+        Ownership.customer_id == current_id(customer_id),
         Ownership.until.is_(None),
         Ownership.since > clock.now() - LATELY,
         Ownership.pool_id.in_(pool_ids),
