@@ -205,6 +205,7 @@ ROUTES: dict[str, Route] = {
     "POST /h5/tasks/<key:task_id>/assignment": Route(MEMBER, form={"assignee": "{member}"}),
     "POST /h5/tasks/<key:task_id>/cancellation": Route(MEMBER),
     "POST /h5/tasks/<key:task_id>/mirrors/<key:mirror_id>": Route(MEMBER, form={"answer": "off"}),
+    "GET /h5/me/identity": Route(MEMBER, query={"next": "/h5/exports"}),
     "GET /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors/look": Route(MEMBER),
