@@ -170,6 +170,12 @@ class Lead(Record):
     updated_at: Time
 
 
+class LeadWritten(Lead):
+    """A lead as it was just written; `warnings`: customers that are like it."""
+
+    warnings: list[Warning_]
+
+
 ContactPage = page_of(Contact)
 CoworkerPage = page_of(Coworker)
 StageStepPage = page_of(StageStep)
