@@ -413,7 +413,7 @@ def test_a_release_waits_for_the_managers_word(here: Flask, ali: Member, bob: Me
     assert owner_of(one) == ali.id
     with pytest.raises(Conflict, match="已经申请过"):
         release_or_ask(one, actor=own(ali), reason="busy")
-    (asked,) = told(bob, "extension.asked")
+    (asked,) = told(bob, "release.asked")
     assert asked.message["title"] == "阿丽 申请退回客户"
     assert asked.message["lines"][1:] == [["原因", "没有需求"], ["退回到", "公司公海"]]
     assert not press(asked.card, "ali", "clock_grant", fold=True).counted  # type: ignore[union-attr]
@@ -423,7 +423,7 @@ def test_a_release_waits_for_the_managers_word(here: Flask, ali: Member, bob: Me
     assert owner_of(one) is None
     ended = db.session.execute(sa.select(Ownership.ending, Ownership.reason)).one()
     assert tuple(ended) == ("released", "没有需求")
-    (answered,) = told(ali, "extension.answered")
+    (answered,) = told(ali, "release.answered")
     assert answered.message["title"] == "退回已同意，客户已进入公海"
 
 
@@ -436,7 +436,7 @@ def test_a_refused_release_changes_nothing_and_leaders_need_no_word(
     assert request is not None
     assert decide(request, "clock_refuse", actor=own(bob))
     assert owner_of(one) == ali.id
-    assert told(ali, "extension.answered")[0].message["title"] == "退回未获同意，客户仍由您负责"
+    assert told(ali, "release.answered")[0].message["title"] == "退回未获同意，客户仍由您负责"
     again = release_or_ask(one, actor=own(ali), reason="busy")
     assert again is not None
     assert release_or_ask(one, actor=own(bob), reason="busy") is None

@@ -31,6 +31,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
     "custom_field": ("label", "options", "settings"),
     "role": ("name",),
     "pool": ("name",),
+    "owner_request": ("reason",),
     "ownership": ("reason",),
     "saved_view": ("name", "query"),
     "bulk_run": ("value", "changed", "failed"),

@@ -16,7 +16,10 @@ from wsapp.files import StoredFile
 
 AT_ONCE = 500  # ids in one statement
 MOVED = ("task", "follow_up", "visit", "contact", "event", "ownership", "deletion")
-LEFT = ("customer_phone", "customer_key", "coworker", "stage_change", "share_request", "pool_view", "owner_request", "draw")
+LEFT = (
+    *("customer_phone", "customer_key", "coworker", "stage_change", "share_request"),
+    *("pool_view", "owner_request", "draw"),
+)
 MERGED = "merged"  # how the time of the owner ended whose customer is another's now
 
 

@@ -64,7 +64,7 @@ TOPICS = (
         "clock",
         lazy("客户即将回收到公海"),
         lazy("回收前提醒负责人，以及延期和退回申请的审批和答复"),
-        ("pool.warning", "extension.asked", "extension.answered"),
+        ("pool.warning", "extension.asked", "extension.answered", "release.asked", "release.answered"),
     ),
     Topic(
         "unlinked",

@@ -67,18 +67,20 @@ def _tell_answer(request: OwnerRequest, actor: Member) -> None:
     facts: dict[str, Any] = {"name": name, "answer": request.state}
     if request.wish == KEEP:
         facts["until"] = str(request.kept_until or "")
-    kind = "extension.answered" if request.wish == KEEP else "release.answered"
-    record(kind, request, actor=actor, customer_id=request.customer_id, **facts)
+    record(ANSWERED[request.wish], request, actor=actor, customer_id=request.customer_id, **facts)
     owner = member(request.owner_id)
     if owner is not None:
         with in_language_of(owner):
             card = answered_card(request, customer=name, decider=actor)
-        tell(owner, ANSWERED, card, key=f"extension:{request.id}:answered", subject_id=request.id)
+        key = f"{request.wish}:{request.id}:answered"
+        tell(owner, ANSWERED[request.wish], card, key=key, subject_id=request.id)
 
 
 def show_decided(request: OwnerRequest) -> None:
     """Have the cards of a settled request show its answer in place of their buttons."""
-    wanted = sa.select(Notification).where(Notification.subject_id == request.id, Notification.kind == ASKED)
+    wanted = sa.select(Notification).where(
+        Notification.subject_id == request.id, Notification.kind == ASKED[request.wish]
+    )
     for notification in rows(wanted):
         if reader := member(notification.recipient_id):
             with in_language_of(reader):
@@ -91,7 +93,7 @@ def show_decided(request: OwnerRequest) -> None:
 def press(card: str, userid: str, action: str, *, fold: bool) -> Press | None:
     """Do what a button of a warning or a request says, for whom it was sent to; None for any other card."""
     notification = notification_with_card(card)
-    if notification is None or notification.kind not in (WARNING, ASKED):
+    if notification is None or notification.kind not in (WARNING, *ASKED.values()):
         return None
     presser = member_by_userid(userid, fold=fold)
     if presser is None or not presser.is_active or presser.id != notification.recipient_id:

@@ -50,7 +50,7 @@ def ask_for_extension(customer_id: str, *, actor: Member) -> OwnerRequest:
     with in_language_of(reader):
         days = rule("recycle.extension_days")
         card = asked_card(request, customer=row.name, asker=actor, reason=why(one), days=days)
-    tell(reader, ASKED, card, key=f"extension:{request.id}", subject_id=request.id)
+    tell(reader, ASKED[KEEP], card, key=f"extension:{request.id}", subject_id=request.id)
     return request
 
 

@@ -35,7 +35,7 @@ def release_or_ask(
     record("release.asked", request, actor=actor, customer_id=customer.id, name=customer.name, reason=words)
     with in_language_of(reader):
         card = release_asked_card(request, customer=customer.name, asker=actor, pool=pool.name)
-    tell(reader, ASKED, card, key=f"release:{request.id}", subject_id=request.id)
+    tell(reader, ASKED[RELEASE], card, key=f"release:{request.id}", subject_id=request.id)
     return request
 
 

@@ -11,12 +11,14 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import administrators, manager_of
 from wsapp.crm.org.rights import may
 from wsapp.crm.pools.clocks import ANSWER_IN
-from wsapp.crm.pools.models import OPEN, OVER, OwnerRequest
+from wsapp.crm.pools.models import KEEP, OPEN, OVER, RELEASE, OwnerRequest
 from wsapp.db import current_corp, db, first, insert_unless_there, new_id, rows
 from wsapp.problems import Conflict, Invalid, NotFound
 from wsapp.texts import _
 
-ASKED, ANSWERED = "extension.asked", "extension.answered"  # kinds of messages
+# Kinds of messages, by what is asked for.
+ASKED = {KEEP: "extension.asked", RELEASE: "release.asked"}
+ANSWERED = {KEEP: "extension.answered", RELEASE: "release.answered"}
 
 
 def reader_of(actor: Member) -> Member:
