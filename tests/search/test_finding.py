@@ -105,3 +105,15 @@ def test_follow_ups_and_tasks_are_found_by_two_characters_open_ones_first(
     assert shown == ["跟进报价3", "跟进报价2", "跟进报价1", "跟进报价4"]
     assert [one.title for one in tasks_like(owner, "报价", 2)] == shown[:2]
     assert list(box.follow_ups("报", actor=owner, limit=5)) == list(tasks_like(owner, "报", 5)) == []
+
+
+def test_what_the_newest_have_in_another_order_is_found_among_the_older(
+    here: Flask, ali: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = db.session.merge(ali)
+    for name in ("森林木业", "林木森林", "森林林木"):
+        create_customer({"name": name}, actor=owner)
+    db.session.commit()
+    for many in (0, 1, queries.MANY):
+        monkeypatch.setattr(queries, "MANY", many)
+        assert found("森林木", owner) == ["森林木业"]

@@ -27,6 +27,7 @@ from wsapp.kept import Texts, one_of
 
 MANY = 1_000  # candidates; more than that, and walking is quicker
 SMALL = 3_000  # customers that somebody sees: all about them is looked at
+DEEP = 30_000  # candidates of which none of the newest `MANY` fits: older ones are not looked at
 WIDE = 10_000  # candidates, for somebody who sees more than that, but not all
 MOST_TERMS = 5
 MOST_GRAMS = 40  # of a long term: the rest is left to the second look
@@ -117,6 +118,7 @@ def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | 
     be more as well where the grams of many lie in another order: a walk would be long until something fits.
     """
     asked = _asked(terms)
+    fitting: list[str] = []
     if asked:
         found = store.find(kind, asked, fits(terms), MANY + 1)
         fitting = [row.id for row in found if row.fits]
@@ -128,11 +130,15 @@ def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | 
         theirs = db.session.scalars(sa.select(Customer.id).where(seen).limit(SMALL + 1)).all()
         if len(theirs) <= SMALL:
             return _of_those(kind, terms, theirs)
-    if not asked or store.count(kind, asked, WIDE + 1) > WIDE:
+    if not asked:
         return None
     wanted = fits(terms)
     if seen is not None and kind in ABOUT:
         wanted = sa.and_(wanted, _about_seen(kind, seen))
+    if not fitting:
+        return [row.id for row in store.find(kind, asked, wanted, DEEP) if row.fits]
+    if store.count(kind, asked, WIDE + 1) > WIDE:
+        return None
     return [row.id for row in store.find(kind, asked, wanted, WIDE) if row.fits]
 
 
