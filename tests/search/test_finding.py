@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from flask.testing import FlaskClient
 
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
@@ -117,3 +118,21 @@ def test_what_the_newest_have_in_another_order_is_found_among_the_older(
     for many in (0, 1, queries.MANY):
         monkeypatch.setattr(queries, "MANY", many)
         assert found("森林木", owner) == ["森林木业"]
+
+
+def test_what_was_searched_lately_is_offered_until_it_is_cleared(
+    app: Flask, ali: Member, sign_in: Callable[..., FlaskClient]
+) -> None:
+    with app.app_context(), corp_scope(ali.corp_id):
+        create_customer({"name": "恒泰建材"}, actor=db.session.merge(ali))
+        db.session.commit()
+    client = sign_in(ali)
+    for text in ("恒", "恒泰", "没有这家"):
+        assert client.get(f"/h5/search?q={text}").status_code == 200
+    page = client.get("/h5/search").text
+    assert ">恒泰</a>" in page
+    assert ">恒</a>" not in page, "what it grew from while it was typed"
+    assert "没有这家" not in page
+    token = page.split('name="csrf-token" content="')[1].split('"')[0]
+    assert client.post("/h5/search/recent/removal", data={"csrf_token": token}).status_code == 303
+    assert ">恒泰</a>" not in client.get("/h5/search").text
