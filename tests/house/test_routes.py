@@ -218,6 +218,7 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/views/<key:view_id>/removal": Route(MEMBER, alone=True),
     "POST /h5/customers/views/<key:view_id>/default": Route(MEMBER, alone=True),
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
+    "POST /h5/search/recent/removal": Route(MEMBER),
     "GET /h5/team": Route(MEMBER),
     "GET /h5/team/<key:member_id>": Route(MEMBER),
     "GET /h5/drafts/<key:draft_id>": Route(MEMBER, alone=True),
