@@ -29,7 +29,7 @@ from wsapp.crm.org.queries import (
     viewer_values,
     within_team,
 )
-from wsapp.crm.search.queries import matching, tasks_with
+from wsapp.crm.search.queries import matching, reaches_texts, tasks_with
 from wsapp.crm.tasks.models import CANCELLED, DONE, STATES, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
 from wsapp.crm.visits.models import IN, Visit
@@ -290,7 +290,9 @@ def _open_tasks_about(viewer: Viewer) -> Kept:
 
 
 def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
-    """Return visible tasks whose title has all parts of `text`, open ones first."""
+    """Return visible tasks whose title has all parts of `text`, open ones first; none for a single letter."""
+    if not reaches_texts(text):
+        return []
     wanted = sa.and_(visible_tasks(actor), tasks_with(text))
     # Each state by itself: the index has it in order, so that of a common word no more than a few tasks are looked at.
     of_state = (

@@ -193,8 +193,6 @@ def condition(
     """
     if not terms or not all(terms):
         return sa.false()
-    if kind in LONG and not _asked(terms):  # all texts would be read for one letter
-        return sa.false()
     few = candidates(kind, terms, seen)
     return walking(id_column, terms) if few is None else among(id_column, few)
 
@@ -251,6 +249,11 @@ def follow_ups_with(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
 def tasks_with(text: str) -> sa.ColumnElement[bool]:
     """Return the condition that a task's title has all parts of a query."""
     return condition(TASK, Task.id, [ways(term, kind=TASK) for term in terms_of(text)])
+
+
+def reaches_texts(text: str) -> bool:
+    """Say whether the search box looks into follow-ups and tasks for a query: for one letter it would read them all."""
+    return bool(_asked([ways(term, kind=TASK) for term in terms_of(text)]))
 
 
 def _with_numbers_whole(text: str) -> list[str]:
