@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import ImmutableMultiDict
-from werkzeug.routing import Rule
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, Rule
 
 import wsapp
 from tests.cast import Cast
@@ -78,23 +79,37 @@ def shown_rules(app: Flask) -> list[Rule]:
     return [one for one in rules if not one.rule.startswith(OUT)]
 
 
-def asked_on(client: FlaskClient, path: str) -> set[str]:
-    """Return the names of the query values that a page asks for."""
+def asked_on(client: FlaskClient, path: str) -> tuple[set[str], bool]:
+    """Return the names of the query values that a page asks for, and whether there was a page."""
     Watching.asked = set()
-    client.get(path + ("&" if "?" in path else "?") + "zq=1")
-    return Watching.asked - {"zq"}
+    answer = client.get(path + ("&" if "?" in path else "?") + "zq=1")
+    return Watching.asked - {"zq"}, answer.status_code == 200
+
+
+def rule_of(adapter: MapAdapter, path: str) -> str:
+    """Return the rule of an address; "" for one that no record of ours has."""
+    try:
+        return str(adapter.match(path, return_rule=True)[0].rule)
+    except HTTPException:
+        return ""
 
 
 def places_of_pages(app: Flask, client: FlaskClient, world: World) -> set[tuple[str, str]]:
     """Return (path, name) for every query value of every page of the phone and of the console, once a route."""
     app.request_class = type("Watched", (app.request_class,), {"parameter_storage_class": Watching})
-    paths = {address_of(rule, world) for rule in shown_rules(app) if not rule.rule.startswith("/api/")}
-    paths |= {path for path, _office in all_pages(world) if not path.startswith("/api/")}
-    adapter, found = app.url_map.bind(""), {}
-    for path in sorted(paths):
+    paths = [address_of(rule, world) for rule in shown_rules(app) if not rule.rule.startswith("/api/")]
+    paths += [path for path, _office in all_pages(world) if not path.startswith("/api/")]
+    adapter = app.url_map.bind("")
+    found: dict[tuple[str, str], str] = {}
+    seen: set[str] = set()
+    for path in paths:
         bare = path.partition("?")[0]
-        for name in asked_on(client, path):
-            found.setdefault((adapter.match(bare, return_rule=True)[0].rule, name), bare)
+        rule = rule_of(adapter, bare)
+        if rule and rule not in seen:
+            names, there = asked_on(client, path)
+            seen |= {rule} if there else set()
+            for name in names:
+                found.setdefault((rule, name), bare)
     return {(path, name) for (_rule, name), path in found.items()}
 
 
