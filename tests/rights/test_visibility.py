@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.cast import WECOM_AGENT
 from tests.rights import reference
 from tests.rights.surfaces import NOT_ASKED, SURFACES, Reader, of_a_customer
-from tests.rights.worlds import Built, World, build, worlds
+from tests.rights.worlds import Away, Book, Built, Custom, Person, World, build, worlds
 from wsapp.bots.commands import Verb
 from wsapp.crm.org import access
 from wsapp.crm.org.queries import member
@@ -126,6 +126,17 @@ def calm_app(app: Flask) -> Iterator[Flask]:
 @given(world=worlds())
 def test_everybody_sees_the_same_on_every_surface(calm_app: Flask, world: World) -> None:
     check(calm_app, world, step=PART)
+
+
+def test_a_deputy_reaches_what_the_absent_reaches_by_a_value(calm_app: Flask) -> None:
+    """A world that chance found late: the deputy's own role takes nothing out, the absent person's one source."""
+    nothing = dict.fromkeys(("customer", "follow_up", "visit", "task"), "none")
+    every = dict.fromkeys(("edit", "transfer", "delete", "export"), "value")
+    own = Custom({**nothing, "customer": "all"}, (), (), dict.fromkeys(every, "none"))
+    absent = Custom({**nothing, "customer": "value"}, (), ("展会",), every)
+    people = (Person((), (), ("own0",)), Person((), (), ("own1",)), Person((), (), ()))
+    books = tuple(Book(2, (), False, 2, 2, 2, 2, None, source) for source in ("展会", "官网", "展会"))
+    check(calm_app, World((None,), people, (own, absent), books, (Away(1, 0, True),), (), 0))
 
 
 @pytest.mark.long

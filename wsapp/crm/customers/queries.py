@@ -63,11 +63,11 @@ def covered_customers(actor: Member | Viewer, action: str) -> sa.ColumnElement[b
     covered = sight(actor, "customer", action)
     if covered.people is None:
         return there
-    theirs = within_team(Customer.owner_id, actor, "customer", action)
-    if not covered.shared:
-        return sa.and_(there, theirs)
-    by_value = [getattr(Customer, field).in_(values) for field, values in covered.values().items()]
-    return sa.and_(there, sa.or_(theirs, is_shared_with(actor, may_edit=action in CHANGING), *by_value))
+    covers = [within_team(Customer.owner_id, actor, "customer", action)]
+    if covered.shared:
+        covers.append(is_shared_with(actor, may_edit=action in CHANGING))
+    covers += [getattr(Customer, field).in_(values) for field, values in covered.values().items()]
+    return sa.and_(there, sa.or_(*covers))
 
 
 def _having_any(viewer: Viewer) -> list[Any]:
