@@ -56,7 +56,7 @@ def deal_out(pool: PoolFacts, takers: Mapping[str, int], *, way: str, count: int
     if not wanted:
         raise Invalid({"count": _("公海里没有客户")})
     plan, credits = deal(wanted, takers, way=way, credits=last_credits(actor.id))
-    return _start(DEAL, plan, actor=actor, credits=credits)
+    return _start(_written(DEAL, plan, actor=actor, credits=credits), actor)
 
 
 def plan_for_leaver(leaver: Member, takers: Mapping[str, int], *, way: str = LOAD) -> list[list[str]]:
@@ -76,7 +76,8 @@ def hand_over(
     if leaver.id in takers:
         raise Invalid({"takers": _("不能交接给本人")})
     plan = plan_for_leaver(leaver, takers, way=way)
-    return _start(LEAVER, plan, actor=actor, leaver=leaver, with_tasks=with_tasks, stays=stays)
+    row = _written(LEAVER, plan, actor=actor, leaver=leaver, with_tasks=with_tasks, stays=stays)
+    return _start(row, actor)
 
 
 def hand_over_list(
@@ -97,7 +98,7 @@ def hand_over_list(
     if not wanted:
         raise Invalid({"": _("没有您可以转移的客户")})
     plan, _credits = deal(wanted, takers, way=way)
-    return _start(TRANSFER, plan, actor=actor, with_tasks=with_tasks, stays=stays)
+    return _start(_written(TRANSFER, plan, actor=actor, with_tasks=with_tasks, stays=stays), actor)
 
 
 def customers_of(leaver: Member) -> list[str]:
@@ -134,19 +135,9 @@ def hand_over_one(
     return row
 
 
-def _start(
-    cause: str,
-    plan: list[list[str]],
-    *,
-    actor: Member,
-    leaver: Member | None = None,
-    credits: Mapping[str, int] | None = None,
-    with_tasks: bool = True,
-    stays: bool = False,
-) -> Handover:
-    row = _written(cause, plan, actor=actor, leaver=leaver, credits=credits, with_tasks=with_tasks, stays=stays)
+def _start(row: Handover, actor: Member) -> Handover:
     db.session.flush()
-    record("handover.started", row, actor=actor, cause=cause, count=len(plan))
+    record("handover.started", row, actor=actor, cause=row.cause, count=len(row.plan))
     _enqueue(row)
     return row
 
