@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 PORT ?= 8000
 # Tests that are to run, and how wide: make test-sqlite TESTS=tests/crm
 TESTS ?=
-WIDE ?= -n 2 --dist loadgroup
+WIDE ?= -n 3 --dist loadgroup
 
 BIN := .venv/bin
 BASE := .venv/.installed

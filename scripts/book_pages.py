@@ -62,6 +62,8 @@ PAGES = (
     ("pool-customer", SELLER, "{pooled}"),
     ("pool-deal", MANAGER, "{deal}"),
     ("handover", MANAGER, "{handover}"),
+    ("handovers", MANAGER, "/h5/handovers"),
+    ("customers-handover", MANAGER, "/h5/customers/handover?scope=team"),
     ("handover-new", MANAGER, "{member}/handover"),
     ("search-pinyin", SELLER, "/h5/search?q=hxjm"),
     ("share-requests", SELLER, "/h5/share-requests"),

@@ -34,14 +34,15 @@ def recycle(settings: "Settings", corp_id: str | None, dry_run: bool) -> None:
 
 def _foretell(corp: Any) -> None:
     from wsapp.crm.org.queries import names
-    from wsapp.crm.pools.clocks import terms, today
+    from wsapp.crm.pools.clocks import today
     from wsapp.crm.pools.recycling import foretell
+    from wsapp.crm.pools.terms import rulebook
     from wsapp.crm.pools.words import why
     from wsapp.db import reading
 
     moves = warnings = 0
     with reading():
-        for row, one, fate, pool in foretell(terms(), today()):
+        for row, one, fate, pool in foretell(rulebook(), today()):
             owner = names([row.owner_id]).get(row.owner_id, row.owner_id)
             if fate.lead is not None:
                 warnings += 1
@@ -53,9 +54,10 @@ def _foretell(corp: Any) -> None:
 
 
 def _run(corp: Any) -> None:
-    from wsapp.crm.pools.clocks import terms, today
+    from wsapp.crm.pools.clocks import today
     from wsapp.crm.pools.models import SORTING, RecycleRun
     from wsapp.crm.pools.recycling import LOT, begin_run, candidates, go_on
+    from wsapp.crm.pools.terms import rulebook
     from wsapp.db import current_corp, db
 
     run = begin_run(again=True)
@@ -64,7 +66,7 @@ def _run(corp: Any) -> None:
         return
     run_id, moved, warned = run.id, run.moved, run.warned
     db.session.commit()
-    with click.progressbar(length=candidates(terms(), today()), label=corp.name, file=sys.stderr) as bar:
+    with click.progressbar(length=candidates(rulebook(), today()), label=corp.name, file=sys.stderr) as bar:
         more = True
         while more:
             more = go_on(run_id)

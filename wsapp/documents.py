@@ -79,4 +79,6 @@ def clean_name(name: str) -> str:
     last = PureWindowsPath(PurePosixPath(name).name).name
     bare = "".join(char for char in unicodedata.normalize("NFC", last) if unicodedata.category(char)[0] != "C")
     stem, dot, suffix = " ".join(bare.split()).rpartition(".")
+    if not dot:
+        return suffix[:LONGEST_NAME]
     return f"{stem[: LONGEST_NAME - len(suffix[:10]) - 1]}{dot}{suffix[:10]}"

@@ -94,6 +94,7 @@ def read_photo(raw: bytes) -> Photo:
         raise Invalid({"photos": _("只支持 JPEG、PNG、WebP 图片")}) from None
     except (OSError, ValueError, SyntaxError):
         raise Invalid({"photos": _("图片不完整，请重新拍摄")}) from None
+    upright.info.clear()  # Pillow writes a JPEG's comment again, whatever stands in it
     upright.thumbnail((MAX_SIDE, MAX_SIDE))
     body = _encode(upright)
     size = upright.size

@@ -14,13 +14,13 @@ from wsapp.crm.notifications import escalations
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
 from wsapp.crm.org.models import Corp, SeenCallback
-from wsapp.crm.pools import extensions
+from wsapp.crm.pools import answers
 from wsapp.crm.sharing import actions as sharing
 from wsapp.db import db, dialect_insert
 from wsapp.doctor import proofs
 
 # Whose card it is says the first that knows it.
-PRESSES = (press, escalations.press, drafts.press, sharing.press, extensions.press, briefs.press)
+PRESSES = (press, escalations.press, drafts.press, sharing.press, answers.press, briefs.press)
 
 
 def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = True) -> CallbackReply:

@@ -47,14 +47,17 @@ class Texts(sa.types.TypeDecorator[list[str]]):
 
 
 class one_of(FunctionElement[bool]):
-    """The condition that a column is one of the texts of a parameter: `one_of(Member.id, "ids")`, of any length."""
+    """The condition that a column is one of the texts of a parameter: `one_of(Member.id, "ids")`, of any length.
+
+    Instead of the parameter's name, a parameter of type `Texts` may be given.
+    """
 
     type = sa.Boolean()
     inherit_cache = True
     _is_implicitly_boolean = True  # else SQLAlchemy appends "= 1" on SQLite, and no index is used
 
-    def __init__(self, column: Any, name: str) -> None:
-        super().__init__(column, sa.bindparam(name, type_=Texts))
+    def __init__(self, column: Any, texts: str | sa.BindParameter[Any]) -> None:
+        super().__init__(column, sa.bindparam(texts, type_=Texts) if isinstance(texts, str) else texts)
 
 
 @compiles(one_of, "sqlite")

@@ -57,6 +57,9 @@ _SECRET_PAIR = re.compile(
     """
 )
 _SECRET_HEADER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}")
+# What PostgreSQL adds to an error is the values themselves: "Key (…)=(…) already exists", "Failing row contains (…)",
+# "COPY customer, line 3: …".
+_DETAIL = re.compile(r"(?s)\b((?:DETAIL|CONTEXT):\s+).*?(?=\n(?:\[SQL|HINT:|\(Background|\n(?:The above|During))|\Z)")
 _URL_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")
 # What breaks a line, or turns text around, although JSON leaves it as it is.
 _CONTROL = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -132,6 +135,7 @@ def redact(text: str) -> str:
     for secret in tuple(_secrets):
         if secret in text:
             text = text.replace(secret, REDACTED)
+    text = _DETAIL.sub(rf"\1{REDACTED}", text)
     text = _SECRET_PAIR.sub(rf"\1{REDACTED}", text)
     text = _SECRET_HEADER.sub(rf"\1 {REDACTED}", text)
     return _URL_PASSWORD.sub(rf"\1{REDACTED}@", text)

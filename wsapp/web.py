@@ -206,15 +206,23 @@ def demand_fresh_sign_in(back: str) -> None:
     """Go on only for who signed in at the host a moment ago; others get a page that has the host say so again.
 
     Whoever holds no more than a cookie gets no rights, secrets or lists by it. `back` is the own path of the form, to
-    which they come back, and send it again.
+    which they come back, and send it again. htmx would show nothing of a refusal: it is led to the page.
     """
     if clock.now() - g.login.began_at <= FRESH:
         return
+    db.session.rollback()
+    answer = make_response(identity_page(back), 403)
+    if request.headers.get("HX-Request"):
+        answer.headers["HX-Redirect"] = url_for("me.identity", next=safe_path(back))
+    abort(answer)
+
+
+def identity_page(back: str) -> str:
+    """Return the page from which the member has the host say who they are, and comes back to a path of ours."""
     corp = current_corp_row()
     start = "signin.start" if g.client.host == corp.host else "signin.web"
     again = url_for(start, host=corp.host, corp_id=corp.host_corp_id, next=safe_path(back))
-    db.session.rollback()
-    abort(make_response(render_template("errors/again.html", again=again, back=safe_path(back)), 403))
+    return render_template("errors/again.html", again=again, back=safe_path(back))
 
 
 def current_corp_row() -> Corp:

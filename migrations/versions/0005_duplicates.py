@@ -52,8 +52,6 @@ def upgrade() -> None:
         sa.Column("until", MOMENT, nullable=False),
         sa.Column("undone_at", MOMENT),
         sa.Column("kept", JSON, nullable=False),
-        _key("customer_merge", "winner_id", "customer", cascade=True),
-        _key("customer_merge", "loser_id", "customer", cascade=True),
         _key("customer_merge", "actor_id", "member"),
     )
     op.create_index("ix_customer_merge_winner", "customer_merge", ["corp_id", "winner_id", "at"])

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(10), nullable=False),
         sa.Column("departments", JSON, nullable=False),
         sa.Column("people", JSON, nullable=False),
+        sa.Column("roles", JSON, nullable=False),
         sa.Column("managers", JSON, nullable=False),
         sa.Column("hidden", JSON, nullable=False),
         sa.Column("rules", JSON, nullable=False),
@@ -31,6 +32,7 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
+        sa.Column("ruled_at", MOMENT),
     )
     _add(
         "ownership",
@@ -41,6 +43,7 @@ def upgrade() -> None:
         sa.Column("pool_id", sa.String(40)),
         sa.Column("ending", sa.String(12), nullable=False),
         sa.Column("reason", sa.String(200), nullable=False),
+        sa.Column("kept", JSON),
         _key("ownership", "customer_id", "customer"),
         _key("ownership", "owner_id", "member"),
     )
@@ -75,6 +78,8 @@ def upgrade() -> None:
         sa.Column("actor_id", sa.String(40), nullable=False),
         sa.Column("cause", sa.String(12), nullable=False),
         sa.Column("leaver_id", sa.String(40)),
+        sa.Column("with_tasks", sa.Boolean(), nullable=False),
+        sa.Column("stays", sa.Boolean(), nullable=False),
         sa.Column("plan", JSON, nullable=False),
         sa.Column("moved", JSON, nullable=False),
         sa.Column("credits", JSON, nullable=False),
@@ -84,6 +89,26 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("undo_until", MOMENT),
         _key("handover", "actor_id", "member"),
+    )
+    _add(
+        "draw",
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("pool_id", sa.String(40), nullable=False),
+        sa.Column("winner_id", sa.String(40)),
+        sa.Column("is_open", sa.Boolean()),
+        sa.Column("ends_at", MOMENT, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        _key("draw", "customer_id", "customer"),
+        sa.UniqueConstraint("corp_id", "customer_id", "is_open", name=op.f("uq_draw_corp_id_customer_id_is_open")),
+    )
+    _add(
+        "draw_entry",
+        sa.Column("draw_id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        _key("draw_entry", "draw_id", "draw"),
+        _key("draw_entry", "member_id", "member"),
+        sa.UniqueConstraint("corp_id", "draw_id", "member_id", name=op.f("uq_draw_entry_corp_id_draw_id_member_id")),
     )
     op.create_index("ix_handover_recent", "handover", ["corp_id", "actor_id", "created_at"])
     _recycling()
@@ -117,34 +142,39 @@ def _recycling() -> None:
         sa.Column("ended_at", MOMENT),
     )
     _add(
-        "extension_request",
+        "owner_request",
         sa.Column("customer_id", sa.String(40), nullable=False),
         sa.Column("owner_id", sa.String(40), nullable=False),
         sa.Column("manager_id", sa.String(40)),
         sa.Column("decider_id", sa.String(40)),
-        sa.Column("leaves_on", sa.Date(), nullable=False),
+        sa.Column("wish", sa.String(10), nullable=False),
+        sa.Column("leaves_on", sa.Date()),
+        sa.Column("pool_id", sa.String(40)),
+        sa.Column("reason", sa.String(200), nullable=False),
         sa.Column("kept_until", sa.Date()),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("is_open", sa.Boolean()),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("decided_at", MOMENT),
-        _key("extension_request", "customer_id", "customer"),
-        _key("extension_request", "owner_id", "member"),
+        _key("owner_request", "customer_id", "customer"),
+        _key("owner_request", "owner_id", "member"),
         sa.UniqueConstraint(
             "corp_id",
             "customer_id",
             "is_open",
-            name=op.f("uq_extension_request_corp_id_customer_id_is_open"),
+            name=op.f("uq_owner_request_corp_id_customer_id_is_open"),
         ),
     )
-    op.create_index("ix_extension_request_owner", "extension_request", ["corp_id", "owner_id", "created_at"])
+    op.create_index("ix_owner_request_owner", "owner_request", ["corp_id", "owner_id", "created_at"])
 
 
 def downgrade() -> None:
     for table in (
-        "extension_request",
+        "owner_request",
         "recycle_run",
         "owner_clock",
+        "draw_entry",
+        "draw",
         "handover",
         "pool_view",
         "pool_day",

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("unique", sa.Boolean(), nullable=False),
         sa.Column("indexed", sa.Boolean(), nullable=False),
         sa.Column("indexing", sa.Boolean(), nullable=False),
+        sa.Column("blanks", sa.Boolean(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("counter", sa.Integer(), nullable=False),

@@ -15,6 +15,7 @@ from tests.admin.test_console import csrf_of
 from tests.cast import CORP, Cast
 from tests.jobs.conftest import run_due
 from wsapp import outbox
+from wsapp.admin import audit
 from wsapp.cli import run
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.events.models import Event
@@ -75,6 +76,16 @@ def test_the_export_calculates_nothing_and_is_in_the_log(
     with app.app_context(), corp_scope(cast.corp_id):
         event = db.session.scalars(sa.select(Event).where(Event.kind == "audit.exported")).one()
         assert (event.data["filter"], event.via, event.ip) == ({"who": "阿丽"}, "web", "127.0.0.1")
+
+
+def test_an_export_that_ends_early_says_so(
+    desk: FlaskClient, customer_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "LOT", 1)
+    monkeypatch.setattr(audit, "MOST_ROWS", 1)
+    answer = desk.post("/admin/audit/export", data={"csrf_token": csrf_of(desk), "who": "阿丽"})
+    head, row, last = list(csv.reader(io.StringIO(answer.get_data(as_text=True))))
+    assert (len(row), last) == (len(head), ["只有最新的 1 条；更早的请按日期分次导出"])
 
 
 def test_what_was_refused_is_written_down_once_a_minute(

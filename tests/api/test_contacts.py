@@ -32,6 +32,7 @@ def test_a_contact_is_kept_with_its_customer(rest: Callable[..., Rest], ali: Mem
     assert contact["is_primary"] is True
     assert contact["customer"] == customer
     assert [one["id"] for one in client.items(f"/customers/{customer}/contacts")] == [contact["id"]]
+    assert contact.pop("warnings") == []
     assert client.get(f"/contacts/{contact['id']}").get_json() == contact
     assert [one["id"] for one in client.items(f"/contacts?customer={customer}&q=志远")] == [contact["id"]]
 
@@ -121,3 +122,21 @@ def test_an_object_may_be_named_as_its_collection(me: Rest, huaxing: dict[str, A
     sheet = {"file": (io.BytesIO("客户名称\n恒昌家具厂\n".encode()), "a.csv"), "object": "customers"}
     assert me("POST", "/imports", data=sheet).get_json()["object"] == "customer"
     assert me.get("/fields?object=customerz").status_code == 422
+
+
+def test_others_who_are_reached_by_its_numbers_are_warned_of(
+    rest: Callable[..., Rest], ali: Member, cha: Member
+) -> None:
+    client, stranger = rest(ali), rest(cha)
+    customer = made(client)
+    client.made(f"/customers/{customer}/contacts", CHEN)
+    other = str(client.made("/customers", {"name": "广州森林木业"})["id"])
+    shared = client.made("/contacts", {"name": "陈志远", "phones": ["13800138000"], "customer": other})
+    (warned,) = shared["warnings"]
+    assert (warned["field"], warned["type"], warned["id"]) == ("phones", "duplicate", customer)
+    changed = client.patch(f"/contacts/{shared['id']}", {"phones": ["13800138000", "13900139000"]}).get_json()
+    assert changed["warnings"] == []  # only what is new is asked about
+    theirs = str(stranger.made("/customers", {"name": "小查的公司"})["id"])
+    contact = stranger.made(f"/customers/{theirs}/contacts", {"name": "李工"})
+    told = stranger.patch(f"/contacts/{contact['id']}", {"phones": ["13800138000"]}).get_json()["warnings"]
+    assert {(one["id"], one["name"]) for one in told} == {(None, "佛***司"), (None, "广***业")}

@@ -121,3 +121,5 @@ def test_a_lead_is_checked_for_duplicates_like_any_customer(rest: Callable[..., 
     client = rest(ali)
     client.made("/customers", {"name": "东莞市明辉五金", "phones": ["13900139000"]})
     assert client.post("/leads", {"name": "明辉", "phones": ["139 0013 9000"]}).status_code == 409
+    (warned,) = client.made("/leads", {"name": "东莞明辉五金有限公司"})["warnings"]
+    assert (warned["field"], warned["type"]) == ("name", "duplicate")

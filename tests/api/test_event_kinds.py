@@ -36,13 +36,16 @@ from wsapp.crm.fields.definitions import add_field, change_field, delete_field, 
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import names
+from wsapp.crm.org.rules import set_rules
 from wsapp.crm.pools import handovers
 from wsapp.crm.pools.actions import claim_customer, release_customer
-from wsapp.crm.pools.clock_cards import GRANT
-from wsapp.crm.pools.extensions import ask_for_extension, decide, lock_customer
+from wsapp.crm.pools.answers import decide
+from wsapp.crm.pools.clock_cards import GRANT, REFUSE
+from wsapp.crm.pools.extensions import ask_for_extension, lock_customer
 from wsapp.crm.pools.keeping import rest_customer
 from wsapp.crm.pools.queries import make_first_pool
 from wsapp.crm.pools.recycling import begin_run, go_on
+from wsapp.crm.pools.releases import release_or_ask
 from wsapp.crm.pools.settings import change_pool, find_pool_row, make_pool
 from wsapp.crm.sharing.actions import answer, ask_to_share
 from wsapp.crm.tasks.actions import (
@@ -87,6 +90,7 @@ ELSEWHERE = (
     "task.escalated",
     "task.unlinked",
     "member.reveals_unusual",
+    "member.exports_unusual",
     "access.refused",
     "preference.changed",
     "export.decided",
@@ -202,6 +206,11 @@ def extend(ali: Member, bob: Member) -> None:
     while found and go_on(found.id):
         db.session.commit()
     decide(ask_for_extension(late.id, actor=own(ali)), GRANT, actor=own(bob))
+    set_rules({"pool.release_approval": True})
+    asked = release_or_ask(late, actor=own(ali), reason="busy")
+    assert asked is not None
+    decide(asked, REFUSE, actor=own(bob))
+    set_rules({"pool.release_approval": False})
 
 
 def with_settings(guan: Member, ali: Member, bob: Member) -> None:

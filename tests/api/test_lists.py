@@ -155,6 +155,8 @@ def test_events_tell_who_did_what_to_which_record(
         assert reader.items(f"/events?subject=task/{huaxing['id']}") == []
         assert reader.get(f"/events/{found[0]['id']}").get_json() == found[0]
         assert found[0]["at"] in str(reader.items("/events?sort=at"))
+    unknown = me.get("/events?kind=customer.chagned")
+    assert (unknown.status_code, [one["field"] for one in unknown.get_json()["errors"]]) == (422, ["kind"])
     for stranger in (cha, ivy):
         assert rest(stranger).items(f"/events?subject={huaxing['id']}") == []
         assert rest(stranger).get(f"/events/{found[0]['id']}").status_code == 404

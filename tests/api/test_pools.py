@@ -76,6 +76,15 @@ def test_a_new_corp_has_a_pool_for_everybody(me: Rest) -> None:
     assert me.get("/pools/00000000000000000000").status_code == 404
 
 
+def test_a_release_that_the_manager_decides_is_accepted(
+    me: Rest, bob: Member, work: Any, huaxing: dict[str, Any]
+) -> None:
+    work(lambda: set_rules({"pool.release_approval": True}))
+    answer = me.post(f"/customers/{huaxing['id']}/release", {"reason": "联系不上"})
+    assert (answer.status_code, answer.get_json()["owner"], answer.get_json()["pool"]) == (202, "ali", None)
+    assert me.post(f"/customers/{huaxing['id']}/release", {"reason": "联系不上"}).status_code == 409
+
+
 def test_a_released_customer_is_its_owners_no_longer(
     me: Rest, rest: MakeRest, guan: Member, huaxing: dict[str, Any]
 ) -> None:
@@ -335,3 +344,15 @@ def test_assignment_within_the_team_keeps_the_history(
         ]
     )
     assert sorted(history) == sorted([(ali.id, "assigned"), (bob.id, "")])
+
+
+def test_the_id_of_before_a_merge_leads_to_the_winner_in_its_pool(me: Rest, work: Any, guan: Member) -> None:
+    winner, loser = (me.made("/customers", {"name": name})["id"] for name in ("佛山市华星家具有限公司", "顺德分店"))
+    assert me.post(f"/customers/{loser}/merge", {"into": winner}).status_code == 200
+    assert me.post(f"/customers/{loser}/release", {"reason": "太远"}).status_code in (200, 404)
+    work(lambda: set_rules({"pool.cool_down": 0}))
+    claimed = me.post(f"/customers/{loser}/claim")
+    assert (claimed.status_code, claimed.get_json()["id"], claimed.get_json()["owner"]) == (200, winner, "ali")
+    assert me.patch(f"/customers/{loser}", {"level": "A"}).get_json()["id"] == winner
+    assert me.post(f"/customers/{loser}/assignment", {"owner": "ali"}).get_json()["id"] == winner
+    assert me.post(f"/customers/{loser}/claim").get_json()["errors"][0]["field"] == "pool"

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +11,14 @@ from flask import Flask
 
 from tests.cast import Cast
 from tests.crm.transfer.conftest import csv_bytes
+from wsapp import clock
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.events.models import Event
+from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.transfer import imports
-from wsapp.db import corp_scope, db
+from wsapp.crm.transfer.models import ExportJob
+from wsapp.db import corp_scope, db, new_id
 from wsapp.jobs.runner import Desk, Runner
 from wsapp.outbox import claim
 
@@ -153,3 +157,29 @@ def test_the_daily_quota_stops_a_scripted_export(app: Flask, rest: Rest, cast: C
     states = [me.get(f"/exports/{one['id']}").get_json()["state"] for one in found]
     assert states == ["done", "done", "queued", "queued"]
     assert me.get(f"/exports/{found[2]['id']}/result").status_code == 404
+
+
+def test_far_more_rows_than_usual_are_told_to_the_administrators_once_a_day(
+    app: Flask, cast: Cast, rest: Rest, ali: Member, guan: Member
+) -> None:
+    me = rest(ali)
+    for name in ("华星木业", "恒昌家具"):
+        me.made("/customers", {"name": name})
+
+    def ago(days: int, rows: int) -> ExportJob:
+        at = clock.now() - timedelta(days=days)
+        values = {"object": "customer", "format": "csv", "state": "done", "total": rows, "created_at": at}
+        return ExportJob(id=new_id(), member_id=ali.id, **values)
+
+    with app.app_context(), corp_scope(cast.corp_id):
+        db.session.add_all([ago(1, 250), ago(1, 50), ago(4, 300), ago(12, 300), ago(40, 9_000), ago(0, 897)])
+        db.session.commit()
+    for _n in range(3):  # 899, 901, 903; three times the mean of 300 is 900
+        assert me.post("/exports", {"object": "customer", "format": "csv"}).status_code == 201
+    with app.app_context(), corp_scope(cast.corp_id):
+        (alarm,) = db.session.scalars(sa.select(Event).where(Event.kind == "member.exports_unusual"))
+        assert (alarm.subject_id, alarm.data["count"]) == (ali.id, 901)
+    work(app)
+    with app.app_context(), corp_scope(cast.corp_id):
+        (told,) = db.session.scalars(sa.select(Notification).where(Notification.kind == "member.exports_unusual"))
+        assert (told.recipient_id, told.message["title"]) == (guan.id, "阿丽 今天已申请导出 901 行")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.conftest import Phones
 from tests.browser.stack import DINGTALK, Stack
@@ -25,7 +25,8 @@ def test_a_field_is_designed_and_filled_in_on_the_phone(stack: Stack, phones: Ph
     preview = console.get_by_role("complementary", name="手机预览")
     expect(preview.get_by_text("东南亚")).to_be_visible()
     console.locator('select[name="show_if.field"]').first.select_option("exports")
-    console.locator('input[name="show_if.value"]').first.fill("1")
+    with console.expect_response(lambda one: one.url.endswith("/preview") and "show_if.value=1" in (sent(one) or "")):
+        console.locator('input[name="show_if.value"]').first.fill("1")
     expect(preview.get_by_text("东南亚")).to_be_hidden()
     preview.get_by_role("group", name="有出口业务").get_by_label("是", exact=True).check(force=True)
     expect(preview.get_by_text("东南亚")).to_be_visible()
@@ -43,6 +44,10 @@ def test_a_field_is_designed_and_filled_in_on_the_phone(stack: Stack, phones: Ph
     facts = phone.get_by_role("main")
     expect(facts).to_contain_text("主要出口地")
     expect(facts).to_contain_text("东南亚")
+
+
+def sent(answer: Response) -> str | None:
+    return answer.request.post_data
 
 
 def signed_in(stack: Stack, phones: Phones, user: str) -> Page:

@@ -18,7 +18,11 @@ from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.role_actions import end_delegations, name_deputy
 from wsapp.crm.org.rules import set_rules
-from wsapp.crm.pools.clocks import absences, clock_of, clock_of_customer, clock_rows, due_by, terms, today
+from wsapp.crm.org.standing import changed
+from wsapp.crm.pools.clocks import absences, clock_of, clock_of_customer, clock_rows, due_by, today
+from wsapp.crm.pools.models import CUSTOMERS, LEADS, Pool
+from wsapp.crm.pools.queries import make_first_pool
+from wsapp.crm.pools.terms import rulebook
 from wsapp.db import db, insert_rows, new_id
 from wsapp.house import zone
 
@@ -92,12 +96,16 @@ rule_sets = st.fixed_dictionaries(
     },
 )
 customers = st.lists(
-    st.fixed_dictionaries(
-        {
-            "level": st.sampled_from([None, *LEVELS]),
-            "created_at": hours.map(lambda one: NOW - timedelta(hours=one)),
-            **dict.fromkeys(DATES, moments),
-        }
+    st.tuples(
+        st.booleans(),  # 阿丽's, else 小查's
+        st.fixed_dictionaries(
+            {
+                "level": st.sampled_from([None, *LEVELS]),
+                "lead": st.sampled_from(["", "", "new", "converted"]),
+                "created_at": hours.map(lambda one: NOW - timedelta(hours=one)),
+                **dict.fromkeys(DATES, moments),
+            }
+        ),
     ),
     min_size=5,
     max_size=12,
@@ -113,12 +121,26 @@ def rolled_back() -> Iterator[None]:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(found=customers, rules=rule_sets, starts=st.integers(-40, 10), length=st.integers(0, 20))
+@given(
+    found=customers,
+    rules=rule_sets,
+    of_pools=st.lists(rule_sets, max_size=2),
+    starts=st.integers(-40, 10),
+    length=st.integers(0, 20),
+)
 def test_the_clock_is_what_the_calendar_says(
-    here: Flask, ali: Member, bob: Member, found: list[dict[str, Any]], rules: dict[str, Any], starts: int, length: int
+    here: Flask,
+    ali: Member,
+    cha: Member,
+    found: list[tuple[bool, dict[str, Any]]],
+    rules: dict[str, Any],
+    of_pools: list[dict[str, Any]],
+    starts: int,
+    length: int,
 ) -> None:
     with rolled_back():
         set_rules(rules)
+        make_pools(of_pools)
         away = []
         if length:
             first = there(NOW) + timedelta(days=starts)
@@ -128,7 +150,7 @@ def test_the_clock_is_what_the_calendar_says(
                 "id": new_id(),
                 "name": "某某公司",
                 "name_key": "某某公司",
-                "owner_id": ali.id,
+                "owner_id": ali.id if owned else cha.id,
                 "updated_at": NOW,
                 "tags": [],
                 "custom": {},
@@ -136,21 +158,42 @@ def test_the_clock_is_what_the_calendar_says(
                 **dict.fromkeys(BLANK, ""),
                 **one,
             }
-            for one in found
+            for owned, one in found
         ]
         insert_rows(Customer, rows)
-        expected = {row["id"]: reference(row, rules, away) for row in rows}
-        now = terms()
+        here_hold = {row["id"]: rules | own_rules(row, of_pools, ali) for row in rows}
+        expected = {row["id"]: reference(row, here_hold[row["id"]], away) for row in rows}
+        now = rulebook()
         read = {row.id: row for row in db.session.execute(clock_rows())}
-        clocks = {key: clock_of(row, now, {ali.id: away}, now=NOW) for key, row in read.items()}
+        leave = dict.fromkeys((ali.id, cha.id), away)
+        clocks = {key: clock_of(row, now.of(row), leave, now=NOW) for key, row in read.items()}
         assert {key: one and one.leaves_on for key, one in clocks.items()} == expected
         # Asked in the database without anybody's leave: never fewer, and without leave the very ones.
         day = there(NOW)
         in_sql = set(db.session.scalars(sa.select(Customer.id).where(due_by(now, day))))
         due = {key for key, one in expected.items() if one and one <= day}
         assert due <= in_sql
-        plain = {row["id"]: reference(row, {**rules, "recycle.new_days": 0}, []) for row in rows}
+        plain = {row["id"]: reference(row, {**here_hold[row["id"]], "recycle.new_days": 0}, []) for row in rows}
         assert in_sql == {key for key, one in plain.items() if one and one <= day}
+
+
+def make_pools(of_pools: list[dict[str, Any]]) -> None:
+    """Make the corp's pool; one of 阿丽's department with the first rules, and one of leads with the second."""
+    make_first_pool()
+    places = ({"kind": CUSTOMERS, "departments": ["2"]}, {"kind": LEADS, "departments": []})
+    for place, rules in zip(places, of_pools, strict=False):
+        own = {key.removeprefix("recycle."): value for key, value in rules.items()}
+        pool = Pool(name="公海", is_default=True, rules={"recycle": own}, created_at=NOW, updated_at=NOW, **place)
+        db.session.add(pool)
+    db.session.flush()
+    changed()
+
+
+def own_rules(row: dict[str, Any], of_pools: list[dict[str, Any]], ali: Member) -> dict[str, Any]:
+    """Return what the pool says otherwise into which a customer would fall."""
+    if row["lead"] == "new" and len(of_pools) > 1:
+        return of_pools[1]
+    return of_pools[0] if of_pools and row["owner_id"] == ali.id else {}
 
 
 BLANK = ("short_name", "source", "industry", "size", "province", "city", "district", "address", "place_source")
@@ -186,7 +229,7 @@ def test_a_customer_claimed_today_and_never_followed_does_not_leave(here: Flask,
 
 
 def due_now() -> set[str]:
-    return set(db.session.scalars(sa.select(Customer.id).where(due_by(terms(), today()))))
+    return set(db.session.scalars(sa.select(Customer.id).where(due_by(rulebook(), today()))))
 
 
 def test_only_follow_ups_that_say_something_reset_the_clock(huaxing: Customer, ali: Member) -> None:

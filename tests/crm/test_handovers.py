@@ -11,13 +11,15 @@ from tests.api.test_pools import crowd, put_into_pool
 from tests.cast import Cast
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.coworkers import add_coworker
+from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.actions import shut_out
 from wsapp.crm.org.models import LEFT, Member
 from wsapp.crm.pools.actions import claim_customer
+from wsapp.crm.pools.belongings import MOST_HANDED, belongings_of
 from wsapp.crm.pools.dealing import LOAD, TERRITORY, TURN, WEIGHT, deal
-from wsapp.crm.pools.handovers import LOT, deal_out, go_on, hand_over, undo
+from wsapp.crm.pools.handovers import LOT, deal_out, go_on, hand_over, hand_over_list, undo
 from wsapp.crm.pools.models import DONE, RUNNING, UNDONE, Handover, Ownership
 from wsapp.crm.pools.queries import FIRST_POOL, make_first_pool, pool_for
 from wsapp.crm.tasks.actions import create_task
@@ -181,3 +183,46 @@ def test_a_leaders_reach_ends_at_their_department(here: Flask, boss: Member, bob
     leader, stranger = db.session.merge(bob), db.session.merge(cha)
     with pytest.raises(Forbidden):
         hand_over(stranger, {leader.id: 1}, way=LOAD, actor=leader)
+
+
+def test_a_list_is_handed_over_with_tasks_and_readers_and_comes_back(
+    here: Flask, boss: Member, ali: Member, bob: Member, cha: Member
+) -> None:
+    seller, other, leader = db.session.merge(ali), db.session.merge(cha), db.session.merge(bob)
+    mine = [create_customer({"name": f"阿丽第{number}客户"}, actor=seller) for number in range(2)]
+    beyond = create_customer({"name": "小查的客户"}, actor=other)
+    due = clock.now() + timedelta(days=2)
+    task = create_task({"title": "寄样品", "due_at": due, "customer": mine[0].id}, actor=seller)
+    add_coworker(mine[1], other, may_edit=True, actor=seller)
+    db.session.commit()
+    ids = [one.id for one in (*mine, beyond)]
+    with pytest.raises(Invalid):
+        hand_over_list([*ids, *names(MOST_HANDED)], {bob.id: 1}, way=LOAD, actor=leader)
+    with pytest.raises(Invalid):
+        hand_over_list([beyond.id], {bob.id: 1}, way=LOAD, actor=leader)
+    assert belongings_of(ids, actor=leader).tasks == 1
+    row = hand_over_list(ids, {bob.id: 1}, way=LOAD, actor=leader, stays=True)
+    run_all(row)
+    assert owners() == {mine[0].id: bob.id, mine[1].id: bob.id, beyond.id: cha.id}
+
+    def readers() -> set[tuple[str, str, bool]]:
+        columns = (Coworker.customer_id, Coworker.member_id, Coworker.may_edit)
+        return {tuple(one) for one in db.session.execute(sa.select(*columns))}
+
+    assert readers() == {(one.id, ali.id, False) for one in mine} | {(mine[1].id, cha.id, True)}
+    assert db.session.scalar(sa.select(Task.assignee_id).where(Task.id == task.id)) == bob.id
+    undo(row, actor=leader)
+    run_all(row)
+    assert owners() == {mine[0].id: ali.id, mine[1].id: ali.id, beyond.id: cha.id}
+    assert readers() == {(mine[1].id, cha.id, True)}
+    assert db.session.scalar(sa.select(Task.assignee_id).where(Task.id == task.id)) == ali.id
+
+
+def test_tasks_stay_where_they_are_if_one_wishes(here: Flask, boss: Member, ali: Member, bob: Member) -> None:
+    seller = db.session.merge(ali)
+    one = create_customer({"name": "阿丽第一客户"}, actor=seller)
+    create_task({"title": "寄样品", "due_at": clock.now() + timedelta(days=2), "customer": one.id}, actor=seller)
+    row = hand_over(seller, {bob.id: 1}, way=LOAD, actor=db.session.merge(bob), with_tasks=False)
+    run_all(row)
+    assert owners() == {one.id: bob.id}
+    assert db.session.scalars(sa.select(Task.assignee_id)).all() == [ali.id]

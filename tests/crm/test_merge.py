@@ -7,19 +7,21 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from wsapp import clock
+from tests.jobs.conftest import run_due
+from wsapp import clock, outbox
 from wsapp.crm.audit.chain import seal, verify
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.merge import merge_customers
-from wsapp.crm.customers.models import Contact, Customer, StageChange
+from wsapp.crm.customers.models import Contact, Customer, CustomerMerge, StageChange
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.customers.stages import stage_history
-from wsapp.crm.customers.unmerge import find_merge, undo_merge
-from wsapp.crm.deletions.actions import delete, restore
+from wsapp.crm.customers.unmerge import find_merge, forget_losers, undo_merge
+from wsapp.crm.deletions.actions import delete, purge, restore
 from wsapp.crm.deletions.queries import find_deletion
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.definitions import add_field
+from wsapp.crm.fields.finding import HAS_VALUE
 from wsapp.crm.fields.models import CustomValue
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rules import set_rules
@@ -110,7 +112,8 @@ def test_custom_fields_are_chosen_joined_and_given_back(boss: Member, guan: Memb
     undone(winner, loser.id, boss)
     assert picture(winner, loser)[1] == before[1]
     assert winner.custom == {"brand": "欧派", "floor": "四层"}  # what was changed since stays
-    assert sorted(rows(sa.select(CustomValue.record_id))) == sorted([winner.id] * 2 + [loser.id] * 3)
+    filled_in = rows(sa.select(CustomValue.record_id).where(HAS_VALUE))
+    assert sorted(filled_in) == sorted([winner.id] * 2 + [loser.id] * 3)
 
 
 def test_whose_it_is_goes_with_the_choice_and_its_history_with_it(boss: Member, seller: Member) -> None:
@@ -180,16 +183,60 @@ def test_the_audit_chain_holds_over_merge_and_undo(boss: Member) -> None:
     assert (report.bad, report.count) == (None, db.session.scalar(sa.select(sa.func.count()).select_from(Event)))
 
 
-def test_after_thirty_days_nothing_is_undone_and_the_old_id_ends(boss: Member) -> None:
-    winner, loser = made(boss, "佛山市华星家具有限公司"), made(boss, "华星家具顺德分公司")
-    merged = merge_customers(loser, winner, actor=boss)
-    assert find_customer(loser.id, actor=boss).id == winner.id
-    merged.until = clock.now() - timedelta(seconds=1)
+def over(*merges: CustomerMerge) -> None:
+    """Let the time in which merges can be undone be over."""
+    for number, one in enumerate(merges, -len(merges)):
+        one.until = clock.now() + timedelta(seconds=number)
+    db.session.commit()
+
+
+def test_after_thirty_days_only_the_old_ids_are_left_and_lead_to_the_winner(here: Flask, boss: Member) -> None:
+    first, second, winner = (made(boss, name, phones=[phone]) for name, phone in THREE)
+    young = made(boss, "中山启明灯饰")
+    hand_to(second, boss.id, actor=boss)
+    ids = [first.id, second.id]
+    merges = [merge_customers(first, second, actor=boss), merge_customers(second, winner, actor=boss)]
+    merge_customers(young, winner, actor=boss)
+    undone_one = made(boss, "深圳联丰卫浴")
+    back = merge_customers(undone_one, winner, actor=boss)
+    undone(winner, undone_one.id, boss)
+    over(*merges, back)
+    with pytest.raises(NotFound):
+        find_merge(winner, second.id)
+    outbox.enqueue("prune", {}, corp=False)
+    db.session.commit()
+    run_due(here, kinds=("prune",))
+    db.session.expire_all()
+    assert set(rows(sa.select(Customer.id))) == {winner.id, young.id, undone_one.id}
+    assert [find_customer(one, actor=boss).id for one in (*ids, young.id)] == [winner.id] * 3
+    kept = {one.loser_id: one.kept for one in rows(sa.select(CustomerMerge))}
+    assert (kept.pop(young.id) != {}, kept) == (True, {one: {} for one in ids})  # no number, no name stays behind
+    assert undone(winner, young.id, boss).name == "中山启明灯饰"
+
+
+THREE = (
+    ("华星家具顺德分公司", "13800138001"),
+    ("华星家具佛山总店", "13800138002"),
+    ("佛山市华星家具有限公司", "13800138003"),
+)
+
+
+def test_old_ids_wait_while_the_winner_is_in_the_bin_and_end_with_it(boss: Member) -> None:
+    first, second, winner = (made(boss, name) for name, _phone in THREE)
+    winner_id, ids = winner.id, [first.id, second.id]
+    merges = [merge_customers(first, second, actor=boss), merge_customers(second, winner, actor=boss)]
+    over(merges[0])
+    delete("customer", winner_id, actor=boss)
+    forget_losers(clock.now())
     db.session.commit()
     with pytest.raises(NotFound):
-        find_merge(winner, loser.id)
-    with pytest.raises(NotFound):
-        find_customer(loser.id, actor=boss)
+        find_customer(ids[0], actor=boss)
+    restore(find_deletion(winner_id, actor=boss), actor=boss)
+    db.session.commit()
+    assert [find_customer(one, actor=boss).id for one in ids] == [winner_id] * 2
+    purge(delete("customer", winner_id, actor=boss), actor=boss, reason="测试数据")
+    db.session.commit()
+    assert (list(rows(sa.select(Customer.id))), list(rows(sa.select(CustomerMerge.id)))) == ([], [])
 
 
 def test_where_the_rule_lets_several_have_a_number_all_keep_it(boss: Member) -> None:

@@ -21,17 +21,17 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.org.role_actions import name_deputy
 from wsapp.crm.org.rules import set_rules
 from wsapp.crm.pools import recycling
-from wsapp.crm.pools.clocks import Clock, Terms, clock_of_customer, today
-from wsapp.crm.pools.extensions import (
-    ask_for_extension,
-    decide,
-    find_extension,
-    lock_customer,
-    press,
-)
+from wsapp.crm.pools.actions import release_customer
+from wsapp.crm.pools.answers import decide, press
+from wsapp.crm.pools.clocks import Clock, clock_of_customer, today
+from wsapp.crm.pools.extensions import ask_for_extension, lock_customer
 from wsapp.crm.pools.models import GRANTED, REFUSED, Ownership, RecycleRun
-from wsapp.crm.pools.queries import FIRST_POOL
+from wsapp.crm.pools.queries import FIRST_POOL, make_first_pool
 from wsapp.crm.pools.recycling import Fate, begin_run, fate_of, go_on
+from wsapp.crm.pools.releases import release_or_ask
+from wsapp.crm.pools.requests import find_request
+from wsapp.crm.pools.settings import change_pool, make_pool
+from wsapp.crm.pools.terms import Terms
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.tasks.models import CANCELLED, Task
 from wsapp.db import db, rows
@@ -226,6 +226,48 @@ def test_without_warnings_a_changed_rule_takes_nothing_for_two_days(here: Flask,
     assert not told(ali, "pool.warning")
 
 
+SLOW = {"name": "财务公海", "departments": ["3"], "is_default": True, "enabled": True, "recycle.no_follow": "40"}
+
+
+def test_a_pool_has_rules_of_its_own_for_what_falls_into_it(
+    here: Flask, ali: Member, cha: Member, guan: Member
+) -> None:
+    make_first_pool()
+    pool = make_pool(SLOW, actor=own(guan))
+    quick, slow = customer(ali, days=38), customer(cha, "中山红木家具厂", days=38)
+    run()
+    assert [len(told(one, "pool.warning")) for one in (ali, cha)] == [1, 1]
+    assert told(cha, "pool.warning")[0].message["title"] == "中山红木家具厂 将在 3 天后回收到公海"
+    log_follow_up(slow, {"text": "下周一上门量尺寸"}, actor=own(cha))
+    db.session.commit()
+    with nights(1, 3):
+        assert (owner_of(quick), owner_of(slow)) == (None, cha.id)
+        _row, one = clock_of_customer(slow.id)
+        assert one is not None
+        assert (one.days, (one.leaves_on - today()).days) == (40, 38)
+        change_pool(pool, {**SLOW, "recycle.no_follow": "0", "recycle.no_deal": "0"}, actor=own(guan))
+        assert clock_of_customer(slow.id)[1] is None  # by no condition
+        change_pool(pool, {**SLOW, "recycle.no_follow": ""}, actor=own(guan))
+        assert clock_of_customer(slow.id)[1].days == 15  # type: ignore[union-attr]
+
+
+def test_without_warnings_a_pools_changed_rules_take_nothing_for_two_days(
+    here: Flask, cha: Member, guan: Member
+) -> None:
+    make_first_pool()
+    one = customer(cha, days=90)
+    set_rules({"recycle.warn": []})
+    pool = make_pool({**SLOW, "recycle.no_follow": "100"}, actor=own(guan))
+    db.session.commit()
+    with nights(0, 5):
+        change_pool(pool, SLOW, actor=own(guan))
+        db.session.commit()
+    with nights(5, 2):
+        assert owner_of(one) == cha.id
+    with nights(7, 1):
+        assert owner_of(one) is None
+
+
 @pytest.mark.parametrize(
     ("left", "warned_days", "warned_for", "expected"),
     [
@@ -317,10 +359,10 @@ def test_the_manager_grants_an_extension_on_the_card(warned: Customer, ali: Memb
     assert leaves_in(warned) == 10
     with nights(7, 1):
         assert len(told(ali, "pool.warning")) == 2  # warned anew of the new day
-    request = find_extension(asked.subject_id or "", actor=own(ali))
+    request = find_request(asked.subject_id or "", actor=own(ali))
     assert request.state == GRANTED
     with pytest.raises(NotFound):
-        find_extension(request.id, actor=own(cha))
+        find_request(request.id, actor=own(cha))
 
 
 def test_a_refusal_leaves_the_day(warned: Customer, ali: Member, bob: Member) -> None:
@@ -353,3 +395,53 @@ def test_what_nobody_answers_lapses(warned: Customer, ali: Member) -> None:
         second = ask_for_extension(warned.id, actor=own(ali))
         db.session.refresh(first)
         assert (first.state, second.state) == ("over", "open")
+
+
+# --- giving back, where the manager is asked ----------------------------------------------------------------------
+
+
+def test_a_release_waits_for_the_managers_word(here: Flask, ali: Member, bob: Member, guan: Member) -> None:
+    set_rules({"pool.release_approval": True})
+    one = customer(ali, days=2)
+    with pytest.raises(Invalid):
+        release_or_ask(one, actor=own(ali), reason="")
+    with pytest.raises(Conflict, match="须主管同意"):  # as a bulk action would
+        release_customer(one, actor=own(ali), reason="busy")
+    request = release_or_ask(one, actor=own(ali), reason="no_need")
+    assert request is not None
+    db.session.commit()
+    assert owner_of(one) == ali.id
+    with pytest.raises(Conflict, match="已经申请过"):
+        release_or_ask(one, actor=own(ali), reason="busy")
+    (asked,) = told(bob, "release.asked")
+    assert asked.message["title"] == "阿丽 申请退回客户"
+    assert asked.message["lines"][1:] == [["原因", "没有需求"], ["退回到", "公司公海"]]
+    assert not press(asked.card, "ali", "clock_grant", fold=True).counted  # type: ignore[union-attr]
+    assert press(asked.card, "bob", "clock_grant", fold=True).counted  # type: ignore[union-attr]
+    db.session.commit()
+    assert asked.shown.startswith("已同意退回 · 老鲍")
+    assert owner_of(one) is None
+    ended = db.session.execute(sa.select(Ownership.ending, Ownership.reason)).one()
+    assert tuple(ended) == ("released", "没有需求")
+    (answered,) = told(ali, "release.answered")
+    assert answered.message["title"] == "退回已同意，客户已进入公海"
+
+
+def test_a_refused_release_changes_nothing_and_leaders_need_no_word(
+    here: Flask, ali: Member, bob: Member, guan: Member
+) -> None:
+    set_rules({"pool.release_approval": True})
+    one, two = customer(ali, days=2), customer(ali, "中山红木家具厂", days=2)
+    request = release_or_ask(one, actor=own(ali), reason="no_need")
+    assert request is not None
+    assert decide(request, "clock_refuse", actor=own(bob))
+    assert owner_of(one) == ali.id
+    assert told(ali, "release.answered")[0].message["title"] == "退回未获同意，客户仍由您负责"
+    again = release_or_ask(one, actor=own(ali), reason="busy")
+    assert again is not None
+    assert release_or_ask(one, actor=own(bob), reason="busy") is None
+    assert release_or_ask(two, actor=own(guan), reason="busy") is None
+    db.session.commit()
+    assert (owner_of(one), owner_of(two)) == (None, None)
+    assert decide(again, "clock_grant", actor=own(bob))  # too late: there is nothing left to decide
+    assert again.state == "over"

@@ -107,9 +107,13 @@ def test_the_bin_is_looked_through_where_the_rule_says_so(
         set_rules({"duplicates.bin": True})
         db.session.commit()
     told = see(cha, asked)
-    assert "已有相同电话的客户：华***司（回收站、7 天内有跟进）" in told
-    assert "已有名称相近的客户：华***司（回收站" in told
+    assert "已有相同电话的客户：华***司（在回收站，可请管理员恢复、7 天内有跟进）" in told
+    assert "已有名称相近的客户：华***司（在回收站" in told
     assert book.customer not in told
+    assert "向负责人申请共享" not in told
+    mine = see(ali, asked)
+    assert f'<a href="/h5/bin/{book.customer}">已有相同电话的客户：华星木业有限公司（在回收站，可以恢复）</a>' in mine
+    assert "向负责人申请共享" not in mine
     assert (
         post(cha, "/h5/customers", {"name": "某某公司", "phones": "13800138000", "similar_ok": "1"}).status_code == 303
     )

@@ -15,11 +15,13 @@ from wsapp import clock
 from wsapp.crm.customers.models import Contact, Customer
 from wsapp.crm.fields.definitions import add_field
 from wsapp.crm.fields.models import OBJECTS
+from wsapp.crm.fields.roles import rule_field
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.roles import Role
 from wsapp.crm.org.standing import changed
 from wsapp.db import corp_scope, db, first, new_id, rows
 from wsapp.files import StoredFile
+from wsapp.house import zone
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def test_every_type_is_filled_in_and_shown(define: Any, phone: FlaskClient, ali:
         "红双喜",
         "第二行",
         "1,200.5 ㎡",
-        "CNY 3,000.00",
+        "¥3,000.00",
         "12.5%",
         "2020-05-01",
         "乙",
@@ -141,6 +143,45 @@ def test_every_type_is_filled_in_and_shown(define: Any, phone: FlaskClient, ali:
     )
     assert again.status_code == 303, again.text
     assert "永久" in phone.get(answer.location).text
+
+
+def test_a_new_form_begins_with_what_is_usual(
+    define: Any, phone: FlaskClient, app: Flask, cast: Cast, guan: Member
+) -> None:
+    define("keeper", "person", "跟单员", default={"from": "user"})
+    define("home", "department", "归口部门", default={"from": "department"})
+    define("since", "date", "合作日期", default={"from": "today"})
+    define("brand", "text", "主营品牌")
+    define("margin", "text", "毛利")
+    with app.app_context(), corp_scope(cast.corp_id):
+        for key, obj in (("brand", "contact"), ("brand", "follow_up"), ("brand", "visit"), ("brand", "task")):
+            add_field(
+                {"object": obj, "key": key, "type": "text", "label": "品牌", "default": {"from": "parent"}}, actor=guan
+            )
+        more = {"object": "contact", "key": "margin", "type": "text", "label": "毛利", "default": {"from": "parent"}}
+        add_field(more, actor=guan)
+        rule_field("customer", "custom.margin", {"seller": "hidden"}, actor=guan)
+        today = f"{clock.today(zone()):%Y-%m-%d}"
+        db.session.commit()
+    form = phone.get("/h5/customers/new").text
+    assert f'value="{today}"' in form
+    assert "selected>阿丽" in form
+    assert "selected>华南销售部" in form
+    made = post(phone, "/h5/customers", {"name": "佛山市华星家具有限公司", "custom.since": ""}).location
+    edit = phone.get(f"{made}/edit").text
+    assert f'value="{today}"' not in edit, "taken away, it does not come back by itself"
+    with app.app_context(), corp_scope(cast.corp_id):
+        customer = first(sa.select(Customer))
+        customer.custom = {**customer.custom, "brand": "红双喜", "margin": "9876"}
+        db.session.commit()
+    for path in ("contacts/new", "follow-ups/new", "visits/new"):
+        page = phone.get(f"{made}/{path}").text
+        assert 'value="红双喜"' in page, path
+        assert "9876" not in page
+    assert 'value="红双喜"' in phone.get(f"/h5/tasks/new?customer={made.rpartition('/')[2]}").text
+    assert post(phone, f"{made}/contacts", {"name": "李工"}).status_code == 303
+    with app.app_context(), corp_scope(cast.corp_id):
+        assert first(sa.select(Contact.custom)) == {"brand": "红双喜"}
 
 
 def test_what_is_wrong_stands_at_the_field_and_nothing_typed_is_lost(define: Any, phone: FlaskClient) -> None:

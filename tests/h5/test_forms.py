@@ -1,5 +1,7 @@
 """Forms: saved once, refused with everything typed still there, and told apart when two people edit at once."""
 
+import html
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +20,7 @@ from wsapp.files import StoredFile
 from wsapp.outbox import Outbox
 
 Post = Callable[..., Any]
+See = Callable[..., str]
 RowsOf = Callable[..., list[Any]]
 FIX = {**{name: str(value) for name, value in PLACE.items()}, "coordinate": "gcj02"}
 
@@ -205,6 +208,36 @@ def test_two_edits_at_once_show_the_difference_and_lose_nothing(
     (customer,) = rows_of(Customer, ali)
     assert (customer.level, customer.address, customer.version) == ("C", "方恒国际中心", 3)
     assert customer.phones == ["13800138000", "075526001234"]  # the short form did not hold them
+
+
+BEGAN = re.compile(r'name="began" value="([^"]*)"')
+
+
+def test_what_one_left_as_it_was_is_taken_from_who_saved_meanwhile(
+    post: Post, see: See, rows_of: RowsOf, book: Book, ali: Member, bob: Member
+) -> None:
+    path = f"/h5/customers/{book.customer}"
+    page = see(ali, f"{path}/edit")
+    began = html.unescape(BEGAN.findall(page)[0])
+    named = {"name": "华星木业有限公司", "version": "1"}
+    theirs = {**named, "level": "B", "note": "第一行\n第二行", "phones": "13900139000"}
+    assert post(bob, path, theirs).status_code == 303
+    masked = re.findall(r'name="phones"[^>]*value="([^"]+)"', page)
+    assert len(masked) == 2
+    mine = {**named, "level": "A", "stage": "dealt", "note": "", "phones": masked}
+    answer = post(ali, path, {**mine, "began": began})
+    assert answer.status_code == 409
+    table = answer.text.partition('class="diff"')[2].partition("</table>")[0]
+    assert ("阶段" in table, "级别" in table, "备注" in table, "电话" in table) == (False, False, False, False)
+    assert "没有冲突" in answer.text
+    assert "已采用对方保存的内容" in answer.text
+    for kept in ('value="B" checked', 'value="dealt" selected', "第二行", "139****9000"):
+        assert kept in answer.text, kept
+    again = {**mine, "level": "B", "note": "第一行\r\n第二行", "phones": ["139****9000"], "version": "2"}
+    again["began"] = html.unescape(BEGAN.findall(answer.text)[0])
+    assert post(ali, path, again).status_code == 303
+    (customer,) = rows_of(Customer, ali)
+    assert (customer.level, customer.stage, customer.note) == ("B", "dealt", "第一行\n第二行")
 
 
 def test_two_edits_of_a_task_show_the_difference(

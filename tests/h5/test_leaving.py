@@ -16,7 +16,8 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.role_actions import copy_role, give_roles, save_role
-from wsapp.crm.pools.models import ExtensionRequest, OwnerClock
+from wsapp.crm.org.rules import set_rules
+from wsapp.crm.pools.models import OwnerClock, OwnerRequest
 from wsapp.db import corp_scope, db
 
 MOST = 4  # the session, the list, and what the menu counts
@@ -71,7 +72,7 @@ def test_one_tap_asks_and_the_manager_answers(
     answer = post(ali, f"/h5/customers/{soon}/extension", {})
     assert (answer.status_code, answer.location) == (303, f"/h5/customers/{soon}")
     assert "延期申请中" in see(ali, f"/h5/customers/{soon}")
-    request = work(lambda: db.session.scalar(sa.select(ExtensionRequest.id)))
+    request = work(lambda: db.session.scalar(sa.select(OwnerRequest.id)))
     assert "佛山市华星家具有限公司" in see(bob, "/h5/extensions")
     page = see(bob, f"/h5/extensions/{request}")
     assert "同意延期" in page
@@ -82,7 +83,7 @@ def test_one_tap_asks_and_the_manager_answers(
     kinds = work(lambda: set(db.session.scalars(sa.select(Notification.kind))))
     assert kinds >= {"extension.asked", "extension.answered"}
     post(ali, f"/h5/customers/{soon}/extension", {})  # not soon any more
-    assert work(lambda: db.session.scalar(sa.select(sa.func.count()).select_from(ExtensionRequest))) == 1
+    assert work(lambda: db.session.scalar(sa.select(sa.func.count()).select_from(OwnerRequest))) == 1
 
 
 def test_the_list_shows_what_leaves_within_a_week(
@@ -149,3 +150,20 @@ def test_the_clock_costs_one_statement(app: Flask, idle: Any, work: Any, sign_in
         client.get(f"/h5/customers/{soon}")
     assert sum("owner_clock" in one for one in seen) == 1
     work(lambda: db.session.execute(sa.update(Customer).values(owner_id=None)))
+
+
+def test_a_release_is_asked_for_on_its_page_where_the_corp_wants_that(
+    see: Any, post: Any, work: Any, idle: Any, ali: Member, bob: Member
+) -> None:
+    work(lambda: set_rules({"pool.release_approval": True}))
+    one = idle(2)
+    assert "须主管同意" in see(ali, f"/h5/customers/{one}/release")
+    answer = post(ali, f"/h5/customers/{one}/release", {"reason": "no_need"})
+    assert answer.status_code == 303
+    page = see(bob, answer.location)
+    assert "没有需求" in page
+    assert "部门的默认公海" in page
+    post(bob, f"{answer.location}/answer", {"answer": "clock_grant"})
+    assert "已同意退回 · 老鲍" in see(ali, answer.location)
+    assert "退回申请" in see(ali, "/h5/extensions")
+    assert work(lambda: db.session.scalar(sa.select(Customer.owner_id).where(Customer.id == one))) is None

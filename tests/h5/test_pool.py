@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -15,16 +16,20 @@ from tests.h5.test_queries import statements
 from tests.jobs.conftest import run_due
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.coworkers import add_coworker
+from wsapp.crm.customers.merge import merge_customers
+from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.actions import shut_out
 from wsapp.crm.org.models import LEFT, Member
 from wsapp.crm.org.rules import set_rules
-from wsapp.crm.pools.actions import release_customer
-from wsapp.crm.pools.models import PoolDay
+from wsapp.crm.pools.actions import hand_to, release_customer
+from wsapp.crm.pools.models import Handover, PoolDay
 from wsapp.crm.pools.moving import Leaving, recycle_together
 from wsapp.crm.pools.queries import all_pools, make_first_pool
+from wsapp.crm.tasks.actions import create_task
+from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
 
 MOST = 8
@@ -135,16 +140,24 @@ def test_a_customer_is_given_back_from_its_record(see: Any, post: Any, work: Any
 
 
 def test_a_manager_gives_it_to_somebody_else(
-    see: Any, post: Any, work: Any, book: Book, ali: Member, bob: Member, cha: Member
+    app: Flask, see: Any, post: Any, work: Any, book: Book, ali: Member, bob: Member, cha: Member
 ) -> None:
     page = see(bob, f"/h5/customers/{book.customer}/assignment")
     assert bob.id in page
     assert cha.id not in page
     wrong = post(bob, f"/h5/customers/{book.customer}/assignment", {"owner": cha.id})
     assert wrong.status_code == 422
-    answer = post(bob, f"/h5/customers/{book.customer}/assignment", {"owner": bob.id})
+    assert "未完成的待办" in page
+    chosen = {"owner": bob.id, "tasks": "1", "stays": "1"}
+    answer = post(bob, f"/h5/customers/{book.customer}/assignment", chosen)
     assert (answer.status_code, owner_of(work, book.customer)) == (303, bob.id)
     assert "改为 老鲍" in see(bob, f"/h5/customers/{book.customer}")
+    assert work(lambda: db.session.scalars(sa.select(Coworker.member_id)).all()) == [ali.id]
+    (moved,) = work(lambda: db.session.scalars(sa.select(Handover.id)).all())
+    assert post(bob, f"/h5/handovers/{moved}/undo", {}).status_code == 303
+    work(lambda: run_due(app, kinds=("handover",)))
+    assert owner_of(work, book.customer) == ali.id
+    assert work(lambda: db.session.scalars(sa.select(Coworker.member_id)).all()) == []
 
 
 def test_an_administrator_assigns_out_of_the_pool(
@@ -222,6 +235,53 @@ def test_the_manager_is_asked_when_somebody_leaves_and_hands_over(
     assert owner_of(work, customer) == ali.id
 
 
+def test_in_a_pool_that_draws_one_signs_up(
+    app: Flask, see: Any, post: Any, work: Any, pooled: Any, ali: Member, cha: Member, guan: Member
+) -> None:
+    (customer,) = pooled(1)
+    form = {"name": "公司公海", "enabled": "1", "is_default": "1", "draw": "1"}
+    assert post(guan, "/admin/pools/00000000000000public", form).status_code == 303
+    assert "第一个人报名后 10 分钟截止" in see(ali, f"/h5/pool/{customer}")
+    assert 'aria-label="报名' in see(ali, "/h5/pool")
+    assert post(ali, f"/h5/pool/{customer}/claim", {}).status_code == 303
+    assert owner_of(work, customer) is None
+    page = see(ali, "/h5/pool")
+    assert "已报名 · 1 人报名" in page
+    assert f"/h5/pool/{customer}/claim" not in page
+    assert f"/h5/pool/{customer}/claim" in see(cha, "/h5/pool")
+    assert "已报名 · 1 人报名" in see(ali, f"/h5/pool/{customer}")
+    with time_machine.travel(clock.now() + timedelta(minutes=11), tick=True):
+        work(lambda: run_due(app, kinds=("draw",)))
+        assert owner_of(work, customer) == ali.id
+
+
+def test_a_filtered_list_is_handed_over_as_a_whole(
+    app: Flask, see: Any, post: Any, work: Any, ali: Member, bob: Member, cha: Member
+) -> None:
+    def make() -> list[str]:
+        seller = db.session.merge(ali)
+        sources = ("官网", "展会", "展会")
+        found = [
+            create_customer({"name": f"第{n}家具厂", "source": one}, actor=seller) for n, one in enumerate(sources)
+        ]
+        return [one.id for one in found]
+
+    customers = work(make)
+    path = "/h5/customers/handover?scope=team&source=展会"
+    assert "转移筛选出的全部客户" in see(bob, "/h5/customers/choose?scope=team&source=展会")
+    page = see(bob, path)
+    assert "回收倒计时重新开始" in page
+    assert '<b class="number__n">2</b>' in page or ">2<" in page
+    form = {"way": "load", "tasks": "1", "takers": bob.id, f"weight_{bob.id}": "1"}
+    assert "将接手 2 个" in post(bob, path, {**form, "preview": "1"}).text
+    answer = post(bob, path, form)
+    assert answer.status_code == 303
+    work(lambda: run_due(app, kinds=("handover",)))
+    assert [owner_of(work, one) for one in customers] == [ali.id, bob.id, bob.id]
+    assert "批量转移" in see(bob, "/h5/handovers")
+    assert "批量转移" not in see(cha, "/h5/handovers")
+
+
 def test_an_administrator_deals_the_pool_out(
     app: Flask, see: Any, post: Any, sign_in: Any, work: Any, pooled: Any, ali: Member, bob: Member, guan: Member
 ) -> None:
@@ -269,15 +329,44 @@ def test_a_manager_undoes_a_recycling_within_a_week(
 ) -> None:
     def deed() -> str:
         make_first_pool()
-        made = create_customer({"name": "江门红木博览城"}, actor=db.session.merge(ali))
+        owner = db.session.merge(ali)
+        made = create_customer({"name": "江门红木博览城"}, actor=owner)
+        create_task({"title": "寄样品", "due_at": clock.now() + timedelta(days=2), "customer": made.id}, actor=owner)
+        add_coworker(made, db.session.merge(cha), may_edit=True, actor=owner)
         pool = all_pools()[0]
         recycle_together([Leaving(made.id, ali.id, made.created_at, pool, "15 天未跟进")])
         return made.id
 
+    def along() -> tuple[list[str], list[tuple[str, bool]]]:
+        coworkers = db.session.execute(sa.select(Coworker.member_id, Coworker.may_edit))
+        return list(db.session.scalars(sa.select(Task.state))), [tuple(one) for one in coworkers]
+
     customer = work(deed)
+    assert work(along) == (["cancelled"], [])
     assert "还给原负责人" not in see(cha, f"/h5/pool/{customer}")
     assert "还给原负责人 阿丽" in see(guan, f"/h5/pool/{customer}")
     post(cha, f"/h5/pool/{customer}/return", {})
     assert owner_of(work, customer) is None
     post(guan, f"/h5/pool/{customer}/return", {})
     assert owner_of(work, customer) == ali.id
+    assert work(along) == (["open"], [(cha.id, True)])
+
+
+def test_the_address_of_before_a_merge_leads_to_the_winner(
+    work: Any, pooled: Any, post: Any, see: Any, guan: Member, ali: Member
+) -> None:
+    winner, loser = pooled(2)
+
+    def merge() -> None:
+        gone, stays = (db.session.get_one(Customer, (ali.corp_id, one)) for one in (loser, winner))
+        boss = db.session.merge(guan)
+        for one in (gone, stays):
+            hand_to(one, boss.id, actor=boss)
+        merge_customers(gone, stays, actor=boss)
+        release_customer(stays, actor=boss, reason="busy")
+
+    work(merge)
+    assert f"/h5/pool/{winner}/claim" in see(ali, f"/h5/pool/{loser}")
+    answer = post(ali, f"/h5/pool/{loser}/claim", {})
+    assert answer.location.partition("?")[0].endswith(f"/h5/customers/{winner}")
+    assert f"/h5/customers/{winner}/edit" in see(ali, f"/h5/customers/{loser}")

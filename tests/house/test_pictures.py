@@ -28,6 +28,7 @@ ELSEWHERE = {
     "/h5/host-config": "JSON",
     "/h5/imports/<key:import_id>/result": "a file",
     "/h5/imports/templates/<name>": "a file",
+    "/h5/me/identity": "a question of one sentence",
     "/h5/probe": "opened by the doctor alone",
 }
 

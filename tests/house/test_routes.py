@@ -43,7 +43,7 @@ from wsapp.crm.org.models import Corp, CorpDay, Department, LoginSession, Member
 from wsapp.crm.org.role_actions import copy_role
 from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
-from wsapp.crm.pools.models import ExtensionRequest, Handover, Pool
+from wsapp.crm.pools.models import Handover, OwnerRequest, Pool
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.actions import create_task
@@ -212,6 +212,9 @@ ROUTES: dict[str, Route] = {
     "POST /h5/pool/deal": Route(MEMBER, query={"pool": "{pool}"}, form={"count": "5", "takers": "{member}"}),
     "GET /h5/team/<key:member_id>/handover": Route(MEMBER),
     "POST /h5/team/<key:member_id>/handover": Route(MEMBER, form={"way": "load", "takers": "{member}"}),
+    "GET /h5/customers/handover": Route(MEMBER, query={"owner": "{member}"}),
+    "POST /h5/customers/handover": Route(MEMBER, form={"way": "load", "takers": "{member}"}),
+    "GET /h5/handovers": Route(MEMBER),
     "GET /h5/handovers/<key:handover_id>": Route(MEMBER),
     "POST /h5/handovers/<key:handover_id>/undo": Route(MEMBER),
     "GET /h5/visits": Route(MEMBER, query={"whose": "team", "customer": "{customer}"}),
@@ -230,6 +233,7 @@ ROUTES: dict[str, Route] = {
     "POST /h5/tasks/<key:task_id>/assignment": Route(MEMBER, form={"assignee": "{member}"}),
     "POST /h5/tasks/<key:task_id>/cancellation": Route(MEMBER),
     "POST /h5/tasks/<key:task_id>/mirrors/<key:mirror_id>": Route(MEMBER, form={"answer": "off"}),
+    "GET /h5/me/identity": Route(MEMBER, query={"next": "/h5/exports"}),
     "GET /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors": Route(MEMBER),
     "POST /h5/me/mirrors/look": Route(MEMBER),
@@ -242,6 +246,7 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/views/<key:view_id>/removal": Route(MEMBER, alone=True),
     "POST /h5/customers/views/<key:view_id>/default": Route(MEMBER, alone=True),
     "GET /h5/search": Route(MEMBER, query={"q": "1380013800"}),
+    "POST /h5/search/recent/removal": Route(MEMBER),
     "GET /h5/team": Route(MEMBER),
     "GET /h5/board": Route(MEMBER, query={"span": "week"}),
     "GET /h5/board/feed": Route(MEMBER),
@@ -600,7 +605,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     other = create_customer({"name": "中山红木世家"}, actor=owner)
     shared = ShareRequest(customer_id=other.id, asker_id=boss.id, owner_id=owner.id, created_at=now)
     db.session.add(shared)
-    kept = ExtensionRequest(customer_id=other.id, owner_id=owner.id, leaves_on=now.date(), created_at=now)
+    kept = OwnerRequest(customer_id=other.id, owner_id=owner.id, leaves_on=now.date(), created_at=now)
     db.session.add(kept)
     db.session.add(CorpDay(id="2030-05-04", works=False, note="老板生日厂休", updated_at=now))
     db.session.add(Watch(customer_id=customer.id, member_id=owner.id, since=now))

@@ -14,14 +14,18 @@ def scopes(world: World, person: int, obj: str, action: str) -> list[tuple[str, 
     one = world.people[person]
     if one.is_admin:
         return [("all", ())]
-    keys = list(one.roles) or ["seller"]
-    if one.leads and "manager" not in keys:
-        keys.append("manager")
     given = []
-    for key in keys:
+    for key in held(world, person):
         custom = world.customs[int(key[3:])] if key.startswith("own") else None
         given.append((_own(custom, obj, action), custom.departments) if custom else (_built_in(key, action), ()))
     return given
+
+
+def held(world: World, person: int) -> list[str]:
+    """Return the roles that a person holds, who is no administrator."""
+    one = world.people[person]
+    keys = list(one.roles) or ["seller"]
+    return [*keys, "manager"] if one.leads and "manager" not in keys else keys
 
 
 def _own(custom: Custom, obj: str, action: str) -> str:
@@ -60,13 +64,30 @@ def whose(
     return seen, everybody, shared
 
 
+def sources(world: World, person: int, action: str = "see", *, deputies: bool = True) -> set[str]:
+    """Return of which sources a person may do something with customers, whoever owns them."""
+    found: set[str] = set()
+    if world.people[person].is_admin:
+        return found
+    for key in world.people[person].roles:
+        custom = world.customs[int(key[3:])] if key.startswith("own") else None
+        if custom and _own(custom, "customer", action) == "value":
+            found |= set(custom.sources)
+    for away in world.away if deputies else ():
+        if away.deputy == person and away.now:
+            found |= sources(world, away.absent, action, deputies=False)
+    return found
+
+
 def customers(world: World, person: int) -> set[int]:
     """Return the customers that a person sees."""
     seen, everybody, shared = whose(world, person, "customer")
+    picked = sources(world, person)
     return {
         at
         for at, one in enumerate(world.books)
-        if not one.deleted and (everybody or one.owner in seen or (shared and person in one.coworkers))
+        if not one.deleted
+        and (everybody or one.owner in seen or one.source in picked or (shared and person in one.coworkers))
     }
 
 
@@ -93,11 +114,12 @@ def leads(world: World, person: int) -> set[int]:
 def may(world: World, person: int, action: str) -> set[int]:
     """Return the customers that a person sees and may do something with."""
     covered, everybody, shared = whose(world, person, "customer", action)
+    picked = sources(world, person, action)
     found = set()
     for at in customers(world, person):
         one = world.books[at]
         together = shared and person in one.coworkers and (may_edit(at) or action == "export")
-        if everybody or one.owner in covered or together:
+        if everybody or one.owner in covered or one.source in picked or together:
             found.add(at)
     return found
 
@@ -132,8 +154,9 @@ def pooled(world: World, person: int) -> set[int]:
     open_to = set()
     for at, pool in enumerate(world.pools):
         below = any(path.startswith(path_of(world, one)) for one in pool.departments for path in paths)
-        for_all = not pool.departments and not pool.people
-        if for_all or below or person in pool.people:
+        for_all = not pool.departments and not pool.people and not pool.roles
+        by_role = not mine.is_admin and any(key in pool.roles for key in held(world, person))
+        if for_all or below or by_role or person in pool.people:
             open_to.add(at)
     return managed(world, person) | _in_pools(world, open_to)
 

@@ -1,5 +1,6 @@
 """Actions are refused where the role does not reach; deputies and roles change what is seen at once."""
 
+import itertools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,11 +13,26 @@ from flask.testing import FlaskClient
 from tests.cast import Cast
 from tests.rights.conftest import Give, post
 from wsapp import clock
-from wsapp.crm.customers.models import Coworker
-from wsapp.crm.org.models import LoginSession, Member
-from wsapp.crm.org.role_actions import end_delegations, name_deputy
-from wsapp.crm.org.roles import Role
-from wsapp.db import corp_scope, db, rows
+from wsapp.crm.customers.models import Coworker, Customer
+from wsapp.crm.customers.reasons import reasons
+from wsapp.crm.org.access import end_all_sessions
+from wsapp.crm.org.actions import set_role
+from wsapp.crm.org.models import ADMIN, SELLER, ApiToken, LoginSession, Member
+from wsapp.crm.org.rights import forget_sights
+from wsapp.crm.org.role_actions import (
+    copy_role,
+    end_delegations,
+    give_roles,
+    name_deputy,
+    remove_role,
+    save_role,
+)
+from wsapp.crm.org.roles import BUILT_IN, Role
+from wsapp.crm.org.rules import set_rules
+from wsapp.crm.org.standing import changed
+from wsapp.crm.transfer.models import ExportJob
+from wsapp.db import corp_scope, db, first, rows
+from wsapp.problems import Forbidden
 
 SEES_ALL = {obj: {"see": "all"} for obj in ("customer", "follow_up", "visit", "task")}
 
@@ -107,6 +123,55 @@ def test_an_administrator_makes_a_role_and_gives_it(
     assert post(console, f"/admin/roles/{key}/removal").status_code == 422  # somebody holds it
 
 
+def test_a_role_reaches_by_what_stands_in_a_field(
+    app: Flask, cast: Cast, guan: Member, cha: Member, huaxing: str, sign_in: Callable[..., FlaskClient]
+) -> None:
+    """华星's source is 展会. It is seen, changed, exported and given away by whom the role says so for this source."""
+    console, page = sign_in(guan), sign_in(cha)
+    key = post(console, "/admin/roles", {"source": "seller", "name": "展会渠道"}).headers["Location"].rpartition("/")[2]
+    form = {
+        "name": "展会渠道",
+        "value_field": "source",
+        "values": " 展会 \n\n展会\n官网",
+        **{f"grant.customer.{deed}": "value" for deed in ("see", "edit", "transfer", "export")},
+        "grant.follow_up.see": "shared",
+    }
+    for wrong in ({"values": " \n"}, {"value_field": "name"}, {"grant.task.see": "value"}):
+        assert post(console, f"/admin/roles/{key}", form | wrong).status_code == 422, wrong
+    assert post(console, f"/admin/roles/{key}", form).status_code == 303
+    shown = console.get(f"/admin/roles/{key}").text
+    assert "展会\n官网</textarea>" in shown
+    assert post(console, f"/admin/members/{cha.id}/roles", {"roles": key}).status_code == 303
+    page, client = sign_in(cha), app.test_client()
+    headers = {"Authorization": f"Bearer {cast.token(cha)}"}
+    assert huaxing in page.get("/h5/customers?scope=team").text
+    assert "报价已经发过去了" in page.get(f"/h5/customers/{huaxing}").text
+    assert "客户的来源是“展会”" in page.get(f"/h5/customers/{huaxing}/why").text
+    assert page.get(f"/h5/customers/{huaxing}/assignment").status_code == 200
+    address = f"/api/v1/customers/{huaxing}"
+    assert client.patch(address, json={"industry": "家具"}, headers=headers).status_code == 200
+    assert client.patch(address, json={"source": "老客户"}, headers=headers).status_code == 200
+    assert client.get(address, headers=headers).status_code == 404
+    assert huaxing not in page.get("/h5/customers?scope=team").text
+    why = console.get(f"/admin/roles/why?member=cha&customer={huaxing}").text
+    assert "小查 看不到 华星木业有限公司" in why
+
+
+def test_a_denied_field_is_hidden_from_whoever_else_they_are(
+    app: Flask, cast: Cast, guan: Member, cha: Member, huaxing: str, give: Give
+) -> None:
+    for person in (guan, cha):
+        give(person, fields={"customer": {"note": "denied", "address": "masked"}})
+    with app.app_context(), corp_scope(cast.corp_id):
+        db.session.merge(cha).roles = ["own_cha", "director"]
+        db.session.commit()
+    for person in (guan, cha):
+        headers = {"Authorization": f"Bearer {cast.token(person)}"}
+        record = app.test_client().get(f"/api/v1/customers/{huaxing}", headers=headers).json
+        assert "note" not in record
+        assert record["address"] == "龙岗区坂田街道五和大道"  # the widest of several roles
+
+
 def test_nobody_else_gives_roles(ali: Member, bob: Member, sign_in: Callable[..., FlaskClient]) -> None:
     for path in ("/admin/roles", f"/admin/members/{ali.id}/roles"):
         assert post(sign_in(bob), path, {"roles": "director", "source": "seller", "name": "x"}).status_code == 403
@@ -134,6 +199,7 @@ def test_rights_are_given_only_by_who_signed_in_a_moment_ago(
         (f"/admin/members/{cha.id}/roles", {"roles": "director"}),
         (f"/admin/members/{cha.id}/deputy", {"deputy": "ali", "ends_at": "2099-01-01T09:00"}),
         ("/admin/corps", {"own": "1"}),
+        ("/admin/tokens", {"scope": "read", "days": "30"}),
     )
     before = _rights(app, cast)
     _began(app, cast, guan, ago=timedelta(minutes=6))
@@ -147,6 +213,75 @@ def test_rights_are_given_only_by_who_signed_in_a_moment_ago(
     assert _rights(app, cast) != before
 
 
+def test_lists_leave_only_with_who_signed_in_a_moment_ago(
+    app: Flask, cast: Cast, ali: Member, huaxing: str, sign_in: Callable[..., FlaskClient]
+) -> None:
+    page = sign_in(ali)
+    wanted = {"object": "customer", "format": "xlsx", "whose": "mine", "q": "华星", "stage": "", "level": "A"}
+    _began(app, cast, ali, ago=timedelta(minutes=6))
+    refused = post(page, "/h5/exports", wanted)
+    assert refused.status_code == 403
+    assert "/signin/wecom/" in refused.text
+    back = refused.text.split('class="more__link" href="')[1].split('"')[0].replace("&amp;", "&")
+    form = page.get(back).text
+    assert 'value="华星"' in form
+    token = form.split('name="csrf-token" content="')[1].split('"')[0]
+    by_htmx = page.post("/h5/exports", data={"csrf_token": token, **wanted}, headers={"HX-Request": "true"})
+    assert by_htmx.status_code == 403
+    led = page.get(by_htmx.headers["HX-Redirect"]).text
+    assert "请确认身份" in led
+    assert "/signin/wecom/" in led
+    with app.app_context(), corp_scope(cast.corp_id):
+        assert rows(sa.select(ExportJob)) == []
+    _began(app, cast, ali, ago=timedelta(minutes=4))
+    assert post(page, "/h5/exports", wanted).status_code == 303
+
+
+def test_a_reason_names_the_owner_as_the_duplicate_check_does(
+    app: Flask, cast: Cast, ali: Member, cha: Member, guan: Member, huaxing: str
+) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        customer = first(sa.select(Customer).where(Customer.id == huaxing))
+        stranger, boss = db.session.merge(cha), db.session.merge(guan)
+        assert "阿丽" in str(reasons(customer, stranger, reader=boss))
+        assert "阿丽" not in str(reasons(customer, stranger, reader=stranger))
+        set_rules({"duplicates.owner": "1"})
+        assert "阿丽" in str(reasons(customer, stranger, reader=stranger))
+        db.session.rollback()
+
+
+def test_only_administrators_change_who_may_what(
+    app: Flask, cast: Cast, ali: Member, cha: Member, guan: Member
+) -> None:
+    """Each deed by which rights change × each role that may try it × each role of whom it would change."""
+    with app.app_context(), corp_scope(cast.corp_id):
+        changed()
+        tried = db.session.merge(ali)
+        target = db.session.merge(cha)
+        deeds: dict[str, Callable[[str], Any]] = {
+            "administrator": lambda role: set_role(target, ADMIN, actor=tried),
+            "seller": lambda role: set_role(target, SELLER, actor=tried),
+            "roles": lambda role: give_roles(target, [role], actor=tried),
+            "scopes": lambda role: save_role(role, name="x", grants={}, fields={}, actor=tried),
+            "copy": lambda role: copy_role(role, name="x", actor=tried),
+            "removal": lambda role: remove_role(role, actor=tried),
+            "deputy": lambda role: name_deputy(target, tried, starts_at=None, ends_at=None, actor=tried),
+            "sign-out": lambda role: end_all_sessions(target, actor=tried),
+        }
+        before = _rights_here()
+        own = [key for key in BUILT_IN if key != ADMIN]
+        for actors, aims in itertools.product(own, own):
+            tried.roles, target.roles = [actors], [aims]
+            db.session.flush()
+            forget_sights(tried)
+            for name, deed in deeds.items():
+                with pytest.raises(Forbidden):
+                    deed(aims)
+                assert target.roles == [aims], name
+        db.session.rollback()
+        assert _rights_here() == before
+
+
 def _began(app: Flask, cast: Cast, member: Member, *, ago: timedelta) -> None:
     with app.app_context(), corp_scope(cast.corp_id):
         for one in rows(sa.select(LoginSession).where(LoginSession.member_id == member.id)):
@@ -156,5 +291,9 @@ def _began(app: Flask, cast: Cast, member: Member, *, ago: timedelta) -> None:
 
 def _rights(app: Flask, cast: Cast) -> list[Any]:
     with app.app_context(), corp_scope(cast.corp_id):
-        roles = [(one.key, one.grants) for one in rows(sa.select(Role))]
-        return [roles, [(one.userid, one.role, one.roles) for one in rows(sa.select(Member).order_by(Member.id))]]
+        return [*_rights_here(), rows(sa.select(ApiToken.id))]
+
+
+def _rights_here() -> list[Any]:
+    roles = [(one.key, one.grants) for one in rows(sa.select(Role))]
+    return [roles, [(one.userid, one.role, one.roles) for one in rows(sa.select(Member).order_by(Member.id))]]

@@ -67,8 +67,11 @@ def queries() -> Iterator[dict[str, str]]:
     found = {"stage": one["stage"], "level": one["level"], "tag": one["tags"][0], "custom.secret": "暗号是长江七号"}
     found |= {"region": one["city"], "next": "week", "last": "30", "source": one["source"], "industry": one["industry"]}
     found |= {name: one[name] for name in ("kind", "size", "address", "website", "note")}
-    found |= {"phone": LEFT["phones"]["customer"], "visited": "30"}
-    assert {*filters._registered} <= {*found, *twins.STRUCTURE, "created"}, "a filter without a value here"
+    found |= {"phone": LEFT["phones"]["customer"], "visited": "30", "parent": "yes", "place": "yes"}
+    found |= {"short_name": one["short_name"], "credit_code": "9144", "dealt": "never", "updated": "7"}
+    found |= {"department": "1", "coworker": "m0000000000000000000", "creator": "m0000000000000000000"}
+    found |= {"owner": LEFT["owner"]["owner_id"], "pool": twins.IDS["pool_id"]}
+    assert {*filters._registered} <= {*found, "created"}, "a filter without a value here"
     for name, value in found.items():
         yield {name: str(value)}
     yield {"custom": '{"secret": "暗号是长江七号"}'}

@@ -27,9 +27,6 @@ from wsapp.db import corp_scope, db
 from wsapp.files import StoredFile
 from wsapp.hosts import open_credentials, seal_credentials
 
-# Shown as they are whoever reads: whose a record is, and in which pool, decides who sees it at all; the page of a
-# member and the pool's own list say so to everybody who may open them.
-STRUCTURE = ("owner", "pool")
 EARLY, LATE = timedelta(days=40), timedelta(days=2)
 Values = Mapping[str, Mapping[str, Any]]
 
@@ -58,6 +55,7 @@ LEFT: Values = {
         "last_visited_at": LATE,
         "next_follow_at": LATE,
     },
+    "owner": {"owner_id": "m0000000000000000001"},
     "phones": {"customer": "13911110077", "contact": "13711110066"},
     "custom": {"secret": "暗号是长江七号"},
     "follow_up": {"text": "报价打了八五折成交", "outcome": "有意向再谈谈", "next_action": "下周送样板间册子"},
@@ -99,6 +97,7 @@ RIGHT: Values = {
         "last_visited_at": EARLY,
         "next_follow_at": -LATE,
     },
+    "owner": {"owner_id": "m0000000000000000002"},
     "phones": {"customer": "13922220077", "contact": "13722220066"},
     "custom": {"secret": "暗号是黄河九号"},
     "follow_up": {"text": "报价被退回来重做了", "outcome": "有意外先放放", "next_action": "下周等对方的回音"},
@@ -127,7 +126,7 @@ class Twin:
 
 def rules(how: str) -> dict[str, dict[str, str]]:
     """Return the rules of a role that does not read any field that can be ruled."""
-    found = {obj: dict.fromkeys((one for one in fields if one not in STRUCTURE), how) for obj, fields in RULED.items()}
+    found = {obj: dict.fromkeys(fields, how) for obj, fields in RULED.items()}
     found["customer"]["custom.secret"] = how
     return found
 
@@ -155,7 +154,7 @@ def _people(fields: Mapping[str, Any], now: datetime) -> None:
     db.session.add(
         Role(id=_id("r", 0), key="own0", name="渠道", grants=everything, fields=fields, created_at=now, updated_at=now)
     )
-    for at, name in enumerate(("读者", "业务员")):
+    for at, name in enumerate(("读者", "业务员", "新同事")):
         roles = ["own0"] if at == 0 else []
         db.session.add(
             Member(
@@ -199,7 +198,8 @@ def _book(values: Values, now: datetime) -> None:
         if isinstance(value, timedelta)
         else value
         for name, value in values["customer"].items()
-    } | {"custom": dict(values["custom"]), "lead": "working"}
+    } | {"custom": dict(values["custom"]), "lead": "working", **values["owner"]}
+    # In which pool it lies is no secret: the pool's own list says so to everybody who may open it.
     pooled = {**differing, "parent_id": None, "custom": {}, "owner_id": None, "pool_id": _id("q", 0), "pooled_at": now}
     for at, own in ((1, plain), (2, plain), (0, differing), (3, pooled)):
         name = f"{NAME}{at}"

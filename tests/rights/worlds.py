@@ -28,6 +28,7 @@ OBJECTS = ("customer", "follow_up", "visit", "task")
 BUILT_IN = ("director", "manager", "seller", "reader", "auditor")
 DEEDS = ("edit", "transfer", "delete", "export")
 HERE = (31.2304, 121.4737)  # where everybody of a world is a customer
+SOURCES = ("", "展会", "转介绍", "官网")
 COMMON = "同名"  # in every customer's name, so that a search finds all that the searcher sees
 
 
@@ -41,10 +42,11 @@ class Person:
 
 @dataclass(frozen=True)
 class Custom:
-    """A role of the corp's own: object → scope of "see" (with departments for "chosen")."""
+    """A role of the corp's own: object → scope of "see" (with departments for "chosen", sources for "value")."""
 
     scopes: dict[str, str]
     departments: tuple[int, ...]
+    sources: tuple[str, ...]
     deeds: dict[str, str]  # action → scope with customers
 
 
@@ -60,6 +62,7 @@ class Book:
     assignee: int
     creator: int  # of its task; of a deleted customer, who deleted it
     pool: int | None  # where it lies, if nobody owns it
+    source: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Place:
 
     departments: tuple[int, ...]
     people: tuple[int, ...]
+    roles: tuple[str, ...]
     managers: tuple[int, ...]
 
 
@@ -123,7 +127,8 @@ def worlds(draw: st.DrawFn) -> World:
     people = tuple(draw(st.lists(person, min_size=2, max_size=6)))
     who = st.integers(0, len(people) - 1)
     few = st.lists(who, max_size=1).map(tuple)
-    places = draw(st.lists(st.builds(Place, departments=some, people=few, managers=few), max_size=2))
+    held = st.lists(st.sampled_from(keys), max_size=1).map(tuple)
+    places = draw(st.lists(st.builds(Place, departments=some, people=few, roles=held, managers=few), max_size=2))
     book = st.builds(
         Book,
         owner=st.one_of(who, who, who, st.none()),
@@ -134,6 +139,7 @@ def worlds(draw: st.DrawFn) -> World:
         assignee=who,
         creator=who,
         pool=st.sampled_from(range(len(places))) if places else st.none(),
+        source=st.sampled_from(SOURCES),
     )
     away = st.builds(Away, absent=who, deputy=who, now=st.booleans()).filter(lambda one: one.absent != one.deputy)
     return World(
@@ -148,9 +154,11 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def _custom(some: Any) -> Any:
-    scopes = st.fixed_dictionaries({obj: st.sampled_from(SCOPES) for obj in OBJECTS})
+    of_any = [one for one in SCOPES if one != "value"]  # by the values of its fields only a customer is told
+    scopes = st.fixed_dictionaries({obj: st.sampled_from(SCOPES if obj == "customer" else of_any) for obj in OBJECTS})
+    sources = st.lists(st.sampled_from(SOURCES[1:]), min_size=1, max_size=2, unique=True).map(tuple)
     deeds = st.fixed_dictionaries({action: st.sampled_from(SCOPES) for action in DEEDS})
-    return st.builds(Custom, scopes=scopes, departments=some, deeds=deeds)
+    return st.builds(Custom, scopes=scopes, departments=some, sources=sources, deeds=deeds)
 
 
 # --- writing it down ----------------------------------------------------------------------------------------------
@@ -171,9 +179,11 @@ def build(world: World, name: str) -> Built:
         db.session.add(CorpRule(id="recycle.no_follow", value=3, updated_at=now))  # so that lists of what leaves fill
         _pools(world, built, now)
         db.session.flush()
-        for at, book in enumerate(world.books):
-            _book(book, at, built, now)
-        db.session.flush()
+        customers = [_customer(book, at, built, now) for at, book in enumerate(world.books)]
+        db.session.add_all(customers)
+        db.session.flush()  # a statement for each table, not for each customer
+        for at, (book, customer) in enumerate(zip(world.books, customers, strict=True)):
+            _around(book, at, customer, built, now)
         db.session.commit()
     return built
 
@@ -228,16 +238,19 @@ def _pools(world: World, built: Built, now: Any) -> None:
         people, managers = ([built.members[one] for one in some] for some in (pool.people, pool.managers))
         departments = [str(one + 1) for one in pool.departments]
         row = Pool(id=_id("q", at), name=f"公海{at}", departments=departments, people=people, managers=managers)
+        row.roles = list(pool.roles)
         row.created_at = row.updated_at = now
         db.session.add(row)
         built.pools.append(row.id)
 
 
 def _scope(custom: Custom, scope: str) -> Any:
+    if scope == "value":
+        return {"scope": scope, "field": "source", "values": list(custom.sources)}
     return {"scope": scope, "departments": [str(one + 1) for one in custom.departments]} if scope == "chosen" else scope
 
 
-def _book(book: Book, at: int, built: Built, now: Any) -> None:
+def _customer(book: Book, at: int, built: Built, now: Any) -> Customer:
     name, members = f"{COMMON}客户{at}号", built.members
     customer = Customer(
         id=_id("c", at),
@@ -247,6 +260,7 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
         level="A",
         lat=HERE[0] + at / 10_000,
         lng=HERE[1],
+        source=book.source,
         tags=[],
         custom={},
         owner_id=None if book.owner is None else members[book.owner],
@@ -259,8 +273,12 @@ def _book(book: Book, at: int, built: Built, now: Any) -> None:
         deleted_at=now if book.deleted else None,
     )
     customer.phone_rows = [CustomerPhone(id=_id("p", at), number=phone_of(at), position=0)]
-    db.session.add(customer)
-    db.session.flush()
+    return customer
+
+
+def _around(book: Book, at: int, customer: Customer, built: Built, now: Any) -> None:
+    """Write down what hangs on a customer."""
+    name, members = customer.name, built.members
     for one in book.coworkers:
         row = Coworker(customer_id=customer.id, member_id=members[one], since=now, may_edit=may_edit(at))
         db.session.add(row)

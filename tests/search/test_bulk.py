@@ -12,10 +12,13 @@ from wsapp import clock
 from wsapp.crm.bulk import actions
 from wsapp.crm.bulk.models import DONE, UNDONE, BulkRun
 from wsapp.crm.customers.actions import change_customer, create_customer, give_owner
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.coworkers import add_coworker
+from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.pools.queries import make_first_pool, pools_of
+from wsapp.crm.tasks.actions import create_task
+from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
 from wsapp.outbox import Outbox
 from wsapp.problems import Conflict, Invalid, NotFound
@@ -38,7 +41,7 @@ def levels() -> dict[str, int]:
 
 def test_many_are_changed_in_lots_and_put_back(here: Flask, ali: Member, cha: Member) -> None:
     owner, stranger = db.session.merge(ali), db.session.merge(cha)
-    made = [create_customer({"name": f"第{number:03d}家", "level": "C"}, actor=owner) for number in range(120)]
+    made = [create_customer({"name": f"第{number:03d}家", "level": "C"}, actor=owner) for number in range(60)]
     hers = create_customer({"name": "小查的客户", "level": "C"}, actor=stranger)
     run = actions.begin_bulk([*(one.id for one in made), hers.id], "level", "A", actor=owner)
     db.session.commit()
@@ -46,14 +49,14 @@ def test_many_are_changed_in_lots_and_put_back(here: Flask, ali: Member, cha: Me
     db.session.commit()
     assert run.done == actions.LOT
     finish(run)
-    assert levels() == {"A": 120, "C": 1}
+    assert levels() == {"A": 60, "C": 1}
     assert [one for one, _why in run.failed] == [hers.id]
     change_customer(made[0], {"level": "B"}, actor=owner)
     db.session.commit()
     actions.undo_bulk(run)
     db.session.commit()
     finish(run)
-    assert levels() == {"B": 1, "C": 120}
+    assert levels() == {"B": 1, "C": 60}
     assert run.kept == 1
     with pytest.raises(Conflict):
         actions.undo_bulk(run)
@@ -149,13 +152,20 @@ def test_into_a_pool_and_back(here: Flask, ali: Member, bob: Member) -> None:
     ids = [create_customer({"name": f"第{number}家"}, actor=owner).id for number in range(3)]
     with pytest.raises(Invalid):
         actions.begin_bulk(ids, "pool", "nowhere", actor=owner)
+    task = create_task({"title": "寄样品", "due_at": clock.now() + timedelta(days=2), "customer": ids[1]}, actor=owner)
+    customer = db.session.scalars(sa.select(Customer).where(Customer.id == ids[1])).one()
+    add_coworker(customer, db.session.merge(bob), may_edit=True, actor=owner)
+    db.session.commit()
     run = actions.begin_bulk(ids, "pool", pool.id, actor=owner)
     db.session.commit()
     finish(run)
     whose = sa.select(Customer.owner_id, Customer.pool_id).distinct()
     assert db.session.execute(whose).all() == [(None, pool.id)]
+    state, coworkers = sa.select(Task.state).where(Task.id == task.id), sa.select(Coworker.member_id, Coworker.may_edit)
+    assert (db.session.scalar(state), db.session.execute(coworkers).all()) == ("cancelled", [])
     give_owner(db.session.scalars(sa.select(Customer).where(Customer.id == ids[0])).one(), db.session.merge(bob))
     db.session.commit()
     actions.undo_bulk(run)
     finish(run)
     assert (run.kept, set(db.session.execute(whose).all())) == (1, {(owner.id, None), (bob.id, None)})
+    assert (db.session.scalar(state), db.session.execute(coworkers).all()) == ("open", [(bob.id, True)])

@@ -20,9 +20,9 @@ from wsapp.crm.search.sounds import keep_readings
 from wsapp.db import db
 from wsapp.seeding import Firm, add
 
-SAMPLES = 40  # of each kind of query: 200 in all
+SAMPLES = 40  # of each kind of query: 200 in all; a small book is asked for fewer
 BATCH = 1_000
-SMALL = 1_500
+SMALL = 600
 LARGE = int(os.environ.get("WSAPP_SEARCH_CUSTOMERS", "100000"))
 SLOWEST = 0.2  # seconds, product.md 2.5
 
@@ -62,7 +62,7 @@ def asked(kind: str, name: str, phone: str) -> str:
     return core[:at] + wrong + core[at + 1 :]
 
 
-def measure(actor: Member) -> dict[str, tuple[float, float, float]]:
+def measure(actor: Member, samples: int = SAMPLES) -> dict[str, tuple[float, float, float]]:
     """Return, for each kind of query, the recall, the median and the slowest time of the first page in seconds.
 
     Asked for are customers that the actor sees.
@@ -76,7 +76,7 @@ def measure(actor: Member) -> dict[str, tuple[float, float, float]]:
         .where(visible_customers(actor))
         .order_by(Customer.name, CustomerPhone.number)
     ).all()
-    chosen = random.Random(7).sample(list(sample), SAMPLES)
+    chosen = random.Random(7).sample(list(sample), samples)
     found = {}
     for kind in ("fragment", "pinyin", "initials", "ending", "typo"):
         hits, times = 0, []
@@ -87,7 +87,7 @@ def measure(actor: Member) -> dict[str, tuple[float, float, float]]:
             times.append(time.perf_counter() - started)
             statement = sa.select(Customer.id).where(condition, Customer.id == customer_id, visible_customers(actor))
             hits += db.session.scalar(statement) is not None
-        found[kind] = (hits / SAMPLES, statistics.median(times), max(times))
+        found[kind] = (hits / samples, statistics.median(times), max(times))
     return found
 
 
@@ -113,9 +113,9 @@ def report(figures: dict[str, tuple[float, float, float]], who: str) -> None:
 
 def test_a_small_book_is_searched_well(here: Flask, guan: Member, ali: Member) -> None:
     fill([ali, guan], SMALL)
-    figures = measure(db.session.merge(guan))
+    figures = measure(db.session.merge(guan), samples=12)
     report(figures, "guan")
-    assert all(recall >= 0.95 for recall, _median, _slowest in figures.values()), figures
+    assert all(recall == 1 for recall, _median, _slowest in figures.values()), figures
 
 
 @pytest.mark.long

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from tests.cast import Cast
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.customers.models import Coworker
 from wsapp.crm.org.models import Member
 from wsapp.crm.search import views
-from wsapp.db import corp_scope, db
+from wsapp.db import corp_scope, db, new_id
 from wsapp.problems import Invalid, NotFound
 
 
@@ -22,10 +23,12 @@ def three(app: Flask, cast: Cast, ali: Member) -> None:
     with app.app_context(), corp_scope(cast.corp_id):
         owner = db.session.merge(ali)
         values = {"source": "展会", "province": "广东省", "city": "深圳市", "phones": ["13800138000"]}
+        values |= {"short_name": "甲字号"}
         create_customer({"name": "甲公司", **values}, actor=owner)
         second = create_customer({"name": "乙公司", "source": "官网咨询", "industry": "家具制造"}, actor=owner)
         second.next_follow_at = clock.now() - timedelta(days=1)
         third = create_customer({"name": "丙公司", "province": "浙江省"}, actor=owner)
+        third.credit_code = "91440101MA59ABCDE1"
         third.last_followed_at = clock.now() - timedelta(days=20)
         db.session.commit()
 
@@ -52,12 +55,49 @@ NARROWED = {
     "created=1": set(),
     "custom.nothing=1": {"甲公司", "乙公司", "丙公司"},
     "source=展会&q=公司": {"甲公司"},
+    "phone=8000&q=公司": {"甲公司"},
+    "phone=8000&q=乙": set(),
+    "short_name=甲": {"甲公司"},
+    "credit_code=9144": {"丙公司"},
+    "parent=yes": set(),
+    "parent=no&place=no": {"甲公司", "乙公司", "丙公司"},
+    "place=yes": set(),
+    "place=nonsense": set(),
+    "dealt=30": {"甲公司", "乙公司", "丙公司"},
+    "updated=1": set(),
+    "updated=7": {"甲公司", "乙公司", "丙公司"},
+    "department=none": set(),
 }
 
 
 def test_the_list_is_narrowed(three: None, see: Callable[..., str], ali: Member) -> None:
     for query, wanted in NARROWED.items():
         assert names(see(ali, f"/h5/customers?{query}")) == wanted, query
+
+
+def test_it_is_narrowed_by_whose_it_is(
+    three: None, app: Flask, see: Callable[..., str], ali: Member, bob: Member, cha: Member, guan: Member
+) -> None:
+    with app.app_context(), corp_scope(ali.corp_id):
+        other = create_customer({"name": "丁公司"}, actor=db.session.merge(cha))
+        db.session.add(Coworker(id=new_id(), customer_id=other.id, member_id=ali.id, since=clock.now()))
+        db.session.commit()
+        homes = {one.name: one.main_department_id for one in (ali, cha)}
+        assert homes[ali.name] != homes[cha.name]
+
+    def shown(who: Member, query: str) -> str:
+        page = see(who, f"/h5/customers?scope=team&{query}")
+        return "".join(one for one in "甲乙丙丁" if f"{one}公司" in page)
+
+    assert shown(guan, f"department={homes[ali.name]}") == "甲乙丙"
+    assert shown(guan, f"department={homes[cha.name]}") == "丁"
+    assert shown(guan, f"creator={cha.id}") == shown(guan, f"coworker={ali.id}") == "丁"
+    assert shown(bob, f"department={homes[cha.name]}") == ""
+    assert "scope=department" in see(guan, "/h5/customers")
+    assert "scope=department" not in see(bob, "/h5/customers")
+    whole = see(guan, "/h5/customers?scope=department")  # hers is the root: all are below it
+    assert names(whole) == {"甲公司", "乙公司", "丙公司"}
+    assert "丁公司" in whole
 
 
 def test_a_view_keeps_what_was_asked_for_and_shows_each_reader_their_own(

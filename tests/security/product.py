@@ -29,6 +29,28 @@ from wsapp.connectors.wecom.emulator import WeComEmulator
 from wsapp.connectors.wecom.emulator import demo_org as wecom_org
 
 STOP_WITHIN = 35
+# Runs one command after the other, each in a process of its own that begins where the program has been imported: to
+# read it from the disk anew for each takes longer than all that they do. What a command says goes into files.
+COMMANDS = """
+import atexit, gc, json, os, sys
+import wsapp.cli, wsapp.cli_corps, wsapp.app, wsapp.serving
+gc.freeze()
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        for stream, name in enumerate((os.devnull, asked["stdout"], asked["stderr"])):
+            os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), stream)
+        os.environ.update(asked["environ"])
+        sys.argv = ["wsapp", *asked["words"]]
+        try:
+            wsapp.cli.main()
+        except SystemExit as end:
+            atexit._run_exitfuncs()
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(end.code)  # taking the whole program down in good order takes as long as reading it
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 def secret(length: int = 40) -> str:
@@ -62,6 +84,7 @@ class Product:
     issued: set[str] = field(default_factory=set)
     seen: list[tuple[str, str]] = field(default_factory=list)
     process: "subprocess.Popen[bytes] | None" = None
+    commands: "subprocess.Popen[str] | None" = None
 
     # --- processes ---------------------------------------------------------------------------------------------
 
@@ -101,15 +124,27 @@ class Product:
 
     def run(self, *words: str, config: str = "config.toml", environ: dict[str, str] | None = None) -> Any:
         """Run a command; what it says is among what came out."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "wsapp", *words, "--config", str(self.folder / config)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=self.folder,
-            env={**self.environ, **(environ or {})},
-            stdin=subprocess.DEVNULL,
-        )
+        if self.commands is None:
+            self.commands = subprocess.Popen(
+                [sys.executable, "-P", "-c", COMMANDS],
+                cwd=self.folder,
+                env=self.environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self.commands.stdin
+        assert self.commands.stdout
+        asked = [*words, "--config", str(self.folder / config)]
+        said = {name: self.folder / f"said-{name}" for name in ("stdout", "stderr")}
+        where = {name: str(path) for name, path in said.items()}
+        self.commands.stdin.write(json.dumps({"words": asked, "environ": environ or {}, **where}) + "\n")
+        self.commands.stdin.flush()
+        code = int(self.commands.stdout.readline())
+        stdout, stderr = (path.read_text() for path in said.values())
+        for path in said.values():
+            path.unlink()
+        done = subprocess.CompletedProcess(asked, code, stdout, stderr)
         self.seen.append((f"stderr of {words}", done.stderr))
         if words[:2] != ("token", "create"):  # whose very purpose it is to print one
             self.seen.append((f"stdout of {words}", done.stdout))
@@ -192,6 +227,9 @@ def running(folder: Path) -> Iterator[Product]:
             yield product
             product.stop()
         finally:
+            if product.commands is not None:
+                product.commands.kill()
+                product.commands.wait()
             if product.process is not None and product.process.poll() is None:
                 product.process.kill()
                 product.process.wait()

@@ -28,10 +28,13 @@ from wsapp.crm.mirrors.models import TaskMirror
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import CorpDay, DirectoryRun, Member, OwnershipFile
 from wsapp.crm.org.role_actions import copy_role, give_roles, name_deputy
+from wsapp.crm.org.rules import set_rules
 from wsapp.crm.pools.actions import release_customer
+from wsapp.crm.pools.draws import sign_up
 from wsapp.crm.pools.extensions import ask_for_extension
 from wsapp.crm.pools.keeping import rest_customer
 from wsapp.crm.pools.models import Handover, RecycleRun
+from wsapp.crm.pools.releases import release_or_ask
 from wsapp.crm.pools.settings import make_pool
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.models import ShareRequest
@@ -185,6 +188,12 @@ def _leaving(owner: Member) -> dict[str, str]:
         ids[name] = one.id
     db.session.flush()
     ids["extension"] = ask_for_extension(ids["asked"], actor=owner).id
+    set_rules({"pool.release_approval": True})
+    leaving = db.session.get_one(Customer, (owner.corp_id, ids["leaving"]))
+    request = release_or_ask(leaving, actor=owner, reason="甲")
+    assert request is not None
+    ids["returning"] = request.id
+    set_rules({"pool.release_approval": False})
     return ids
 
 
@@ -197,6 +206,12 @@ def _pools(owner: Member, administrator: Member) -> dict[str, str]:
         one = create_customer({"name": called, **facts}, actor=owner)
         release_customer(one, actor=administrator, reason="甲", pool_id=pool.id)
         ids[name] = one.id
+    db.session.flush()
+    drawing = make_pool({"name": "丙", "enabled": True, "draw": True}, actor=administrator)
+    drawn = create_customer({"name": "阳江漠阳刀具"}, actor=administrator)
+    release_customer(drawn, actor=administrator, reason="甲", pool_id=drawing.id)
+    sign_up(drawn.id, actor=owner)
+    ids |= {"drawing": drawing.id, "drawn": drawn.id}
     db.session.flush()
     rest_customer(ids["resting"], local_now().date() + timedelta(days=3), actor=administrator, reason="甲")
     return ids

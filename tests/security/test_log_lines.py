@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-import pytest
-import structlog
 from flask import Flask
 
 from tests.cast import CORP, Cast
@@ -18,22 +16,6 @@ from wsapp import logs
 from wsapp.crm.org.models import Member
 
 RAW = "\x00\x08\x0b\x0c\x1b\x1c\x1d\x1e\x7f\x85\u2028\u2029\u202e"
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What this process logs meanwhile, in the form of a real one."""
-    stream = io.StringIO()
-    before = structlog.get_config()
-    root = logging.getLogger()
-    level = root.level
-    logs.setup(stream=stream)
-    yield stream
-    logs.clear()
-    structlog.configure(**before)
-    root.handlers[:] = [one for one in root.handlers if type(one).__module__ != logs.__name__]
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """After signing in only our own pages open (T12): hostile `next` values through every way in, on both hosts."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +16,7 @@ from tests.security.payloads import EVIL, REDIRECTS
 from wsapp.connectors.dingtalk.emulator import demo_org as dingtalk_org
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.connectors.wecom.emulator import demo_org as wecom_org
+from wsapp.crm.org.models import Member
 from wsapp.web import safe_path
 
 WECOM_CORP = wecom_org("http://x")["corps"][0]["corp_id"]
@@ -104,6 +106,14 @@ def test_the_choice_of_corps_keeps_no_foreign_address(app: Flask, addresses: Ite
         links = [address for tag, _name, address in page.addresses if tag == "a" and "/signin/" in address]
         assert links
         assert not [one for one in links if EVIL in one and "next=%2Fh5%2F" not in one.replace("/", "%2F")], hostile
+
+
+def test_the_page_that_asks_who_one_is_keeps_no_foreign_address(sign_in: Any, ali: Member) -> None:
+    client = sign_in(ali)
+    for hostile in MINE:
+        answer = client.get("/h5/me/identity", query_string={"next": hostile})
+        assert answer.status_code == 200, hostile
+        assert Markup(answer.text).foreign_addresses() == [], hostile
 
 
 def test_addresses_asked_for_without_a_session_stay(app: Flask, cast: object, addresses: Iterator[str]) -> None:

@@ -71,6 +71,8 @@ def test_there_is_something_of_everything(app: Flask, cast: Cast, world: World) 
 def look(app: Flask, world: World, sign_in: SignIn, ali: Member, guan: Member) -> Iterator[Any]:
     """`look()` → {who and address: page}, as the owner and as the administrator."""
     clients = {False: sign_in(ali), True: sign_in(guan)}
+    for client in clients.values():  # what was searched lately shows from the first look on
+        client.get("/h5/search?q=%E5%8D%8E%E6%98%9F")
 
     def looked() -> dict[str, Markup]:
         found = {}
@@ -131,6 +133,7 @@ REFLECTING = (
     ("/admin/members", ("q", "cursor")),
     ("/admin/deliveries", ("state", "recipient", "q", "cursor")),
     ("/admin/work", ("state", "cursor")),
+    ("/h5/me/identity", ("next",)),
     ("/signin/", ("next", "corp", "bye")),
 )
 BELOW = (

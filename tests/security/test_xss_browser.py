@@ -114,6 +114,7 @@ def test_a_browser_sees_text(
     watched.page.context.close()
 
 
+@pytest.mark.long
 def test_this_browser_would_have_run_them(served: str, browser: Browser) -> None:
     """The corpus is alive: without our escaping and policy, what is watched for happens."""
     context = browser.new_context()

@@ -27,7 +27,9 @@ from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member_by_userid
 from wsapp.crm.org.roles import Delegation
-from wsapp.crm.pools.models import OwnerClock, Ownership, RecycleRun
+from wsapp.crm.org.standing import changed
+from wsapp.crm.pools.models import OwnerClock, Ownership, Pool, RecycleRun
+from wsapp.crm.pools.queries import make_first_pool
 from wsapp.crm.pools.recycling import begin_run, go_on
 from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db, insert_rows, new_id, rows
@@ -38,6 +40,9 @@ SELLERS = 100 if BIG else 8
 KILLS = 5 if BIG else 1
 MOST_SECONDS = 600
 CHUNK = 5_000
+SLOW = "3"  # a department whose pool has rules of its own
+OWN = {"no_follow": 40, "no_follow_A": 20, "no_deal": 0, "no_visit": 60, "new_days": 30}
+SLOW_RULES = {f"recycle.{name}": value for name, value in OWN.items()}
 
 pytestmark = [pytest.mark.soak, pytest.mark.server, pytest.mark.timeout(3600 if BIG else 120)]
 
@@ -76,7 +81,13 @@ def write_book() -> tuple[dict[str, str], set[str]]:
     """Write customers of all kinds; returns customer → owner, and those that are to go in three days' time."""
     chance = random.Random(20_261_122)
     sellers = [seller(number) for number in range(SELLERS)]
+    slow = {one.id for one in sellers if one.main_department_id == SLOW}
+    own = Pool(name="慢公海", departments=[SLOW], is_default=True, rules={"recycle": OWN})
+    own.created_at = own.updated_at = clock.now()
+    make_first_pool()
+    db.session.add(own)
     db.session.flush()
+    changed()
     now, today = clock.now(), there(clock.now())
     starts = now - timedelta(days=1)
     away = {"absent_id": sellers[0].id, "deputy_id": sellers[1].id, "starts_at": starts, "created_at": now}
@@ -92,7 +103,7 @@ def write_book() -> tuple[dict[str, str], set[str]]:
         book |= {one["id"]: one["owner_id"] for one in made}
         kept = {one["id"] for one in locked} | {one["id"] for one in made if one["owner_id"] == sellers[0].id}
         for one in made:
-            leaves_on = reference(one, {}, [])
+            leaves_on = reference(one, SLOW_RULES if one["owner_id"] in slow else {}, [])
             if one["id"] not in kept and leaves_on is not None and leaves_on <= today + timedelta(days=3):
                 due.add(one["id"])
         db.session.commit()
@@ -101,8 +112,9 @@ def write_book() -> tuple[dict[str, str], set[str]]:
 
 
 def seller(number: int) -> Member:
-    facts = SimpleNamespace(userid=f"s{number:03d}", unionid="", name=f"销售{number:03d}", departments=("2",))
-    facts.main_department, facts.leads, facts.manager, facts.position = "2", (), "", ""
+    home = SLOW if number % 4 == 3 else "2"
+    facts = SimpleNamespace(userid=f"s{number:03d}", unionid="", name=f"销售{number:03d}", departments=(home,))
+    facts.main_department, facts.leads, facts.manager, facts.position = home, (), "", ""
     facts.avatar, facts.phone, facts.is_admin, facts.status = "", "", False, "active"
     org.keep_member(facts, fold=True, leads_root=False)
     found = member_by_userid(facts.userid, fold=True)

@@ -179,7 +179,8 @@ def _text(value: Any) -> str:
 
 @bp.post("/audit/export")
 def export() -> Response:
-    """What the filters show as csv (UTF-8, at most 20,000 rows), newest first. That is an entry of the log itself."""
+    """What the filters show as csv (UTF-8, at most 20,000 rows, and then a line that says so), newest first. That is an
+    entry of the log itself."""
     typed = _typed(request.form)
     record("audit.exported", g.member, actor=g.member, filter={name: text for name, text in typed.items() if text})
     db.session.commit()
@@ -201,6 +202,7 @@ def _lines(wanted: Wanted) -> Iterator[str]:
             yield _line(_cells(row, people))
         if not cursor:
             return
+    yield _line((_("只有最新的 %(n)d 条；更早的请按日期分次导出", n=MOST_ROWS),))
 
 
 def _cells(row: Any, people: Mapping[str, str]) -> tuple[str, ...]:

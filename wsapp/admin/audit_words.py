@@ -24,7 +24,7 @@ OBJECTS = {
     "import_job": lazy("导入"),
     "export_job": lazy("导出"),
     "share_request": lazy("共享申请"),
-    "extension_request": lazy("延期申请"),
+    "owner_request": lazy("延期或退回申请"),
     "directory_run": lazy("通讯录"),
     "notification": lazy("消息"),
     "group_robot": lazy("群机器人"),

@@ -24,7 +24,7 @@ bp = Blueprint("admin_corps", __name__, url_prefix="/admin/corps")
 
 CONNECTED_HERE = "connected"  # in the session: set-ups in which this browser connected a corp
 MOST_REMEMBERED = 5
-FILE_CONTENT = re.compile(r"[!-~]{1,190}")
+FILE_CONTENT = re.compile(r"[0-9A-Za-z._=+/-]{1,190}")
 
 
 @bp.before_request

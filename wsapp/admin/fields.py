@@ -131,7 +131,7 @@ def _show_one(
         flags=_flags(kind),
         numbers=[(name, str(NUMBER_WORDS[name])) for name, (types, _least, _most) in NUMBERS.items() if kind in types],
         currencies=[(one, one) for one in CURRENCIES],
-        defaults=[(one, str(DEFAULT_WORDS[one])) for one, types in DEFAULTS.items() if kind in types],
+        defaults=[(one, _default_words(one, obj)) for one, types in DEFAULTS.items() if kind in types],
         customer_kinds=[(one, str(KIND_WORDS[one])) for one in CUSTOMER_KINDS] if obj == "customer" else [],
         rules=[(rule, str(words), _filled_up(obj, given.get(rule))) for rule, words in RULE_WORDS.items()],
         operators=[(one, str(OPERATOR_WORDS[one])) for one in OPERATORS],
@@ -144,6 +144,12 @@ def _show_one(
         levels=[(how, str(words)) for how, words in ACCESS_WORDS.items()],
         preview=_preview(_with_draft(obj, kind, given, field)),
     )
+
+
+def _default_words(source: str, obj: str) -> str:
+    if source == "parent" and obj != OBJECTS[0]:
+        return _("与所属客户同标识的字段相同")
+    return str(DEFAULT_WORDS[source])
 
 
 def _flags(kind: str) -> list[tuple[str, str]]:

@@ -6,12 +6,15 @@ import sqlalchemy as sa
 from flask import g, request
 
 from wsapp.admin.gate import go, pages, show, storable
+from wsapp.admin.recycling import rehearsed
 from wsapp.crm.customers.models import LEVELS, Customer
-from wsapp.crm.org.models import ACTIVE, Department, Member
+from wsapp.crm.org.models import ACTIVE, ADMIN, Department, Member
+from wsapp.crm.org.rights import definitions
 from wsapp.crm.org.rules import declared, rule
-from wsapp.crm.pools.models import HIDDEN_AT_FIRST, HIDEABLE, OWN_RULES, Pool
+from wsapp.crm.pools.models import HIDDEN_AT_FIRST, HIDEABLE, OWN_RECYCLING, OWN_RULES, Pool
 from wsapp.crm.pools.queries import all_pools, make_first_pool
 from wsapp.crm.pools.settings import change_pool, find_pool_row, make_pool, pool_rows
+from wsapp.crm.pools.terms import rulebook
 from wsapp.db import db, rows, writing
 from wsapp.problems import Invalid
 from wsapp.texts import _, lazy
@@ -19,9 +22,10 @@ from wsapp.texts import _, lazy
 bp = pages("pools")
 
 MOST_CHOICES = 500
-TEXTS = ("name", "kind", "position", *OWN_RULES, *(f"level_{level}" for level in LEVELS))
-LISTS = ("departments", "people", "managers", "hidden")
-SWITCHES = ("is_default", "enabled")
+RECYCLING = tuple(f"recycle.{name}" for name in OWN_RECYCLING)
+TEXTS = ("name", "kind", "position", *OWN_RULES, *(f"level_{level}" for level in LEVELS), *RECYCLING)
+LISTS = ("departments", "people", "roles", "managers", "hidden")
+SWITCHES = ("is_default", "enabled", "draw")
 FIELDS = {
     "phones": lazy("电话"),
     "address": lazy("地址"),
@@ -57,7 +61,8 @@ def _show(*, typed: dict[str, Any], errors: dict[str, str] | None = None) -> str
 
 def _row(pool: Pool, count: int, departments: dict[str, str]) -> dict[str, Any]:
     names = [departments.get(one, one).strip() for one in pool.departments]
-    scope = _("、").join(names) or (_("指定成员") if pool.people else _("全公司"))
+    names += [str(role.name) for key, role in definitions().items() if key in pool.roles]
+    scope = _("、").join(names) or (_("指定成员") if pool.people or pool.roles else _("全公司"))
     badge = _("默认") if pool.is_default else ""
     return {
         "url": f"/admin/pools/{pool.id}",
@@ -77,10 +82,19 @@ def _form(typed: dict[str, Any], errors: dict[str, str]) -> dict[str, Any]:
         "errors": errors,
         "departments": _departments(),
         "people": _people(),
+        "roles": [(key, str(role.name)) for key, role in definitions().items() if key != ADMIN],
         "hideable": [(one, FIELDS[one]) for one in HIDEABLE],
         "numbers": [(name, one.label, str(rule(one.key)), one.hint) for name, one in numbers],
+        "recycling": [(key, declared()[key]) for key in RECYCLING],
+        "standards": {key: _as_words(key) for key in RECYCLING},
         "levels": [(f"level_{level}", _("%(level)s 级持有上限", level=level)) for level in LEVELS],
     }
+
+
+def _as_words(key: str) -> str:
+    """Return what the corp's rule says."""
+    one, value = declared()[key], rule(key)
+    return str(dict(one.choices)[value]) if one.kind == "choice" else str(value)
 
 
 def _departments() -> list[tuple[str, str]]:
@@ -104,10 +118,12 @@ def create() -> Any:
     """Make a pool."""
     typed = _read()
     try:
-        make_pool(typed, actor=g.member)
+        pool = make_pool(typed, actor=g.member)
     except Invalid as problem:
         db.session.rollback()
         return _show(typed=typed, errors=problem.fields), 422
+    if _is_to_rehearse(pool):
+        return _rehearse(typed, "/admin/pools")
     db.session.commit()
     return go("/admin/pools", _("公海已创建"))
 
@@ -116,8 +132,10 @@ def create() -> Any:
 def page(pool_id: str) -> str:
     """One pool, to be changed."""
     pool = find_pool_row(pool_id)
-    typed = {name: getattr(pool, name) for name in ("name", "kind", "position", *LISTS, *SWITCHES)}
+    typed = {name: getattr(pool, name) for name in ("name", "kind", "position", "is_default", "enabled", *LISTS)}
+    typed["draw"] = bool(pool.rules.get("draw"))
     typed |= {name: pool.rules.get(name, "") for name in OWN_RULES}
+    typed |= {f"recycle.{name}": value for name, value in (pool.rules.get("recycle") or {}).items()}
     typed |= {f"level_{level}": number for level, number in (pool.rules.get("level_holding") or {}).items()}
     return show("pool.html", "pools", pool=pool, **_form(typed, {}))
 
@@ -131,5 +149,24 @@ def change(pool_id: str) -> Any:
     except Invalid as problem:
         db.session.rollback()
         return show("pool.html", "pools", pool=find_pool_row(pool_id), **_form(typed, problem.fields)), 422
+    if _is_to_rehearse(pool):
+        return _rehearse(typed, f"/admin/pools/{pool_id}")
     db.session.commit()
     return go("/admin/pools", _("公海已保存"))
+
+
+# --- rules of recycling of its own --------------------------------------------------------------------------------
+
+
+def _is_to_rehearse(pool: Pool) -> bool:
+    return pool.ruled_at is not None and pool.ruled_at == pool.updated_at and "rehearsed" not in request.form
+
+
+def _rehearse(typed: dict[str, Any], action: str) -> str:
+    """Show what the changed rules would take, before they hold; the session has them, and forgets them."""
+    kept = [(name, str(typed[name])) for name in TEXTS]
+    kept += [(name, one) for name in LISTS for one in typed[name]]
+    kept += [(name, "1") for name in SWITCHES if typed[name]]
+    found = rehearsed(rulebook())
+    db.session.rollback()
+    return show("rules_rehearsed.html", "pools", kept=[*kept, ("rehearsed", "1")], action=action, **found)

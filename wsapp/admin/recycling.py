@@ -4,11 +4,12 @@ from typing import Any
 
 from wsapp.admin.gate import pages, show
 from wsapp.crm.org.queries import names
-from wsapp.crm.pools.clocks import Terms, terms, today
+from wsapp.crm.pools.clocks import today
 from wsapp.crm.pools.models import DONE, RecycleRun
 from wsapp.crm.pools.recycling import recent_runs
 from wsapp.crm.pools.rehearsal import SHOWN, rehearse
 from wsapp.crm.pools.rules import OFF
+from wsapp.crm.pools.terms import Rulebook, rulebook
 from wsapp.crm.pools.words import tell_date, why
 from wsapp.texts import _
 
@@ -18,14 +19,14 @@ bp = pages("recycling")
 @bp.get("/recycling")
 def index() -> str:
     """What the rules as they hold take now and within a week; the last runs."""
-    rules = terms()
+    book = rulebook()
     runs = [(tell_date(one.day), _run(one)) for one in recent_runs()]
-    return show("recycling.html", "recycling", is_off=rules.mode == OFF, runs=runs, **rehearsed(rules))
+    return show("recycling.html", "recycling", is_off=book.usual.mode == OFF, runs=runs, **rehearsed(book))
 
 
-def rehearsed(rules: Terms) -> dict[str, Any]:
+def rehearsed(book: Rulebook) -> dict[str, Any]:
     """Return what a page shows of what rules would take: the counts, the owners who lose most, the soonest."""
-    found = rehearse(rules, today())
+    found = rehearse(book, today())
     owners = names([*found.soon, *(row.owner_id for row, _one in found.first)])
     return {
         "due": found.due.total(),

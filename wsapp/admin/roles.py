@@ -1,5 +1,6 @@
 """Roles: what their holders may do with whose records, and how they see each field."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,11 +11,12 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.reasons import deeds, reasons, sees_customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.fields.access import MASKABLE, RULED
+from wsapp.crm.fields.text import clean_line
 from wsapp.crm.org.models import ADMIN, Department, Member
 from wsapp.crm.org.queries import member_by_userid
 from wsapp.crm.org.rights import definitions
 from wsapp.crm.org.role_actions import copy_role, remove_role, save_role
-from wsapp.crm.org.roles import ACTIONS, BUILT_IN, OBJECTS, SCOPES, Role
+from wsapp.crm.org.roles import ACTIONS, BUILT_IN, NOT_BY_VALUE, OBJECTS, SCOPES, VALUE_FIELDS, Grants, Role
 from wsapp.db import db, first
 from wsapp.problems import NotFound, Problem
 from wsapp.refusals import status_of
@@ -41,6 +43,7 @@ SCOPE_WORDS = {
     "department": lazy("本部门"),
     "below": lazy("本部门及下级"),
     "chosen": lazy("指定部门及下级"),
+    "value": lazy("指定字段值的客户"),
     "all": lazy("全部"),
 }
 ACCESS_WORDS = {
@@ -136,11 +139,17 @@ def _show_one(key: str, error: str = "") -> str:
         if isinstance(grant, dict)
         for one in grant.get("departments", ())
     }
+    by_value = next(_grants_by_value(found.grants), {"field": "source", "values": []})
     grants = [
         (
             str(OBJECT_WORDS[obj]),
             [
-                (f"grant.{obj}.{action}", str(words), _scope_of(found.grants.get(obj, {}).get(action, "none")))
+                (
+                    f"grant.{obj}.{action}",
+                    str(words),
+                    _scope_of(found.grants.get(obj, {}).get(action, "none")),
+                    _scopes(obj, action),
+                )
                 for action, words in ACTION_WORDS.items()
             ],
         )
@@ -169,10 +178,23 @@ def _show_one(key: str, error: str = "") -> str:
         own=key not in BUILT_IN,
         grants=grants,
         fields=fields,
-        scopes=[(scope, str(SCOPE_WORDS[scope])) for scope in SCOPES],
+        value_fields=[(field, str(words)) for field, words in VALUE_FIELDS.items()],
+        value_field=by_value["field"],
+        values="\n".join(by_value["values"]),
         departments=[(one.id, one.name, one.id in chosen) for one in _departments()],
         error=error,
     )
+
+
+def _grants_by_value(grants: Grants) -> Iterator[Any]:
+    for grant in grants.get("customer", {}).values():
+        if _scope_of(grant) == "value":
+            yield grant
+
+
+def _scopes(obj: str, action: str) -> list[tuple[str, str]]:
+    knows_values = obj == "customer" and action not in NOT_BY_VALUE
+    return [(scope, str(SCOPE_WORDS[scope])) for scope in SCOPES if scope != "value" or knows_values]
 
 
 def _ways(name: str) -> list[tuple[str, str]]:
@@ -193,8 +215,12 @@ def change(key: str) -> Any:
     """Keep a role's scopes and field rules."""
     key = storable(key)
     demand_fresh_sign_in(f"/admin/roles/{key}")
-    departments = [storable(one) for one in request.form.getlist("departments")]
-    grants = {obj: {action: _posted(obj, action, departments) for action in ACTIONS} for obj in OBJECTS}
+    named = {
+        "departments": [storable(one) for one in request.form.getlist("departments")],
+        "field": storable(request.form.get("value_field", "")),
+        "values": [clean_line(one) for one in request.form.get("values", "").splitlines()],
+    }
+    grants = {obj: {action: _posted(obj, action, named) for action in ACTIONS} for obj in OBJECTS}
     fields = {
         obj: {name: request.form.get(f"field.{obj}.{name}", "edit") for name in names} for obj, names in RULED.items()
     }
@@ -212,9 +238,9 @@ def change(key: str) -> Any:
     return go("/admin/roles", _("角色权限已保存，立即生效"))
 
 
-def _posted(obj: str, action: str, departments: list[str]) -> Any:
+def _posted(obj: str, action: str, named: dict[str, Any]) -> Any:
     scope = request.form.get(f"grant.{obj}.{action}", "none")
-    return {"scope": scope, "departments": departments} if scope == "chosen" else scope
+    return {"scope": scope, **named} if scope in ("chosen", "value") else scope
 
 
 @bp.post("/roles/<key>/removal")
@@ -255,7 +281,7 @@ def why() -> str:
             (str(ACTION_WORDS[name]), _("可以") if can else _("不可以"))
             for name, can in deeds(customer, person).items()
         ]
-        found = [{"text": text, "icon": "info"} for text in reasons(customer, person)]
+        found = [{"text": text, "icon": "info"} for text in reasons(customer, person, reader=g.member)]
         values |= {"answer": said if yes else unsaid, "reasons": found, "deeds": done}
     elif userid or wanted:
         values["error"] = _("找不到这位成员") if not person else _("找不到这位客户")

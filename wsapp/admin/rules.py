@@ -13,7 +13,7 @@ from wsapp.crm.events.models import Event
 from wsapp.crm.org.models import CorpRule
 from wsapp.crm.org.queries import names
 from wsapp.crm.org.rules import Rule, declared, rule, set_rules
-from wsapp.crm.pools.clocks import terms
+from wsapp.crm.pools.terms import rulebook
 from wsapp.db import db, rows
 from wsapp.house import local
 from wsapp.problems import Invalid
@@ -81,7 +81,9 @@ def _rehearse(typed: Mapping[str, str]) -> str:
     """Show what the changed rules of recycling would take, before they hold; the session has them, and forgets them."""
     kept = {key: value for key, value in typed.items() if declared()[key].kind != "switch" or value}
     kept |= {f"{key}.there": "1" for key in typed if declared()[key].kind == "switch"}
-    return show("rules_rehearsed.html", "rules", kept={**kept, "rehearsed": "1"}, **rehearsed(terms()))
+    kept |= {"rehearsed": "1"}
+    found = rehearsed(rulebook())
+    return show("rules_rehearsed.html", "rules", kept=list(kept.items()), action="/admin/rules", **found)
 
 
 def _is_unticked(one: Rule) -> bool:

@@ -15,6 +15,7 @@ from wsapp.db import db
 from wsapp.house import local
 from wsapp.problems import Invalid, NotFound
 from wsapp.texts import _
+from wsapp.web import demand_fresh_sign_in
 
 bp = pages("tokens")
 
@@ -79,6 +80,7 @@ def _row(one: Any) -> dict[str, Any]:
 @bp.post("/tokens")
 def create() -> Any:
     """Make a token of the administrator's own; the answer to this request shows it, and nothing ever after."""
+    demand_fresh_sign_in("/admin/tokens")
     scopes, days = request.form.getlist("scope"), request.form.get("days", "")
     typed = {"scope": scopes, "days": days}
     try:

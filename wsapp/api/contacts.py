@@ -18,12 +18,14 @@ from wsapp.api.schemas_book import (
     ContactOfCustomer,
     ContactPage,
     ContactPath,
+    ContactWritten,
 )
 from wsapp.api.schemas_book import Contact as ContactRecord
 from wsapp.api.schemas_in import CustomerPath
 from wsapp.crm.customers.contacts import SORTS, add_contact, change_contact, find_contact, visible_contacts
 from wsapp.crm.customers.models import Contact
 from wsapp.crm.customers.queries import current_id, find_customer
+from wsapp.crm.customers.telling import warnings_of
 from wsapp.crm.fields.access import shown
 from wsapp.crm.search.queries import contacts_with
 
@@ -57,9 +59,14 @@ def _record_of(contact: Contact) -> dict[str, Any]:
     }
 
 
-def _answer(contact_id: str, status: int = 200) -> Answer:
-    record = one(_select().where(Contact.id == contact_id), show=_show)
+def _answer(contact_id: str, status: int = 200, **more: Any) -> Answer:
+    record = one(_select().where(Contact.id == contact_id), show=_show) | more
     return Answer(record, status, record["version"], f"/api/v1/contacts/{contact_id}" if status == 201 else "")
+
+
+def _written(contact: Contact, status: int = 200) -> Answer:
+    """Return a contact that was just saved, with the customers that have its numbers, too."""
+    return _answer(contact.id, status, warnings=warnings_of(contact, actor=g.member))
 
 
 def _list(query: ContactList, customer_id: str) -> Answer:
@@ -95,28 +102,28 @@ def show(path: ContactPath) -> Answer:
     return _answer(path.contact_id)
 
 
-@bp.post("/customers/<customer_id>/contacts", responses={201: ContactRecord})
+@bp.post("/customers/<customer_id>/contacts", responses={201: ContactWritten})
 @writes
 def create_of_customer(path: CustomerPath, body: ContactOfCustomer) -> Answer:
     """Add a contact to a customer; the first one becomes the main one."""
     customer = find_customer(path.customer_id, actor=g.member)
-    return _answer(add_contact(customer, body.model_dump(exclude_unset=True), actor=g.member).id, 201)
+    return _written(add_contact(customer, body.model_dump(exclude_unset=True), actor=g.member), 201)
 
 
-@bp.post("/contacts", responses={201: ContactRecord})
+@bp.post("/contacts", responses={201: ContactWritten})
 @writes
 def create(body: ContactNew) -> Answer:
     """Add a contact; the first one of its customer becomes the main one."""
     values = body.model_dump(exclude_unset=True)
     customer = customer_named(values.pop("customer"))
-    return _answer(add_contact(customer, values, actor=g.member).id, 201)
+    return _written(add_contact(customer, values, actor=g.member), 201)
 
 
-@bp.patch("/contacts/<contact_id>", responses={200: ContactRecord})
+@bp.patch("/contacts/<contact_id>", responses={200: ContactWritten})
 @writes
 def change(path: ContactPath, body: ContactChange) -> Answer:
     """Change the given fields of a contact. With If-Match, only at that version."""
     contact = find_contact(path.contact_id, actor=g.member)
     with current_when_stale(lambda: _answer(path.contact_id)):
         change_contact(contact, body.model_dump(exclude_unset=True), actor=g.member, version=wanted_version())
-    return _answer(contact.id)
+    return _written(contact)

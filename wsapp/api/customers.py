@@ -150,10 +150,10 @@ def answer(customer_id: str) -> Answer:
     return _answer(customer_id)
 
 
-def answer_unseen(customer_id: str) -> Answer:
+def answer_unseen(customer_id: str, **more: Any) -> Answer:
     """Return the answer that shows a customer whom the user has just let go: what they could read a moment ago."""
     record = one(RECORDS.where(Customer.id == customer_id), show=_show)
-    return Answer(record, version=record["version"])
+    return Answer(record | more, version=record["version"])
 
 
 @bp.get("/customers", responses={200: CustomerPage})
@@ -174,17 +174,17 @@ def index(query: CustomerList) -> Answer:
     if query.q.strip():
         statement = statement.where(matching(query.q.strip(), actor=g.member))
     statement = narrowed(statement, query.custom, "customer", Customer.id)
-    sorts = SORTS
+    sorts, last = SORTS, Customer.id
     if query.sort.removeprefix("-").startswith("custom."):
-        statement, how = ordered("customer", query.sort, actor=g.member, id_column=Customer.id, statement=statement)
+        statement, how, last = ordered("customer", query.sort, actor=g.member, id_column=last, statement=statement)
         sorts = {query.sort: how}
-    return listed(statement, query, sorts=sorts, default="-updated_at", id_column=Customer.id, show=_show)
+    return listed(statement, query, sorts=sorts, default="-updated_at", id_column=last, show=_show)
 
 
 @bp.get("/customers/<customer_id>", responses={200: CustomerRecord})
 @reads
 def show(path: CustomerPath) -> Answer:
-    """Return a customer; of one that was merged into another within 30 days, that other."""
+    """Return a customer; of one that was merged into another, that other."""
     try:
         return _answer(path.customer_id)
     except NotFound:
@@ -212,7 +212,11 @@ def change(path: CustomerPath, body: CustomerChange) -> Answer:
     values = _values(body)
     with current_when_stale(lambda: _answer(customer.id)):
         change_customer(customer, values, actor=g.member, version=wanted_version())
-    return _answer(customer.id, warnings=warnings_of(customer, actor=g.member))
+    warnings = warnings_of(customer, actor=g.member)
+    try:
+        return _answer(customer.id, warnings=warnings)
+    except NotFound:  # what let them see it is what they changed
+        return answer_unseen(customer.id, warnings=warnings)
 
 
 @bp.post("/customers/<customer_id>/assignment", responses={200: CustomerRecord})

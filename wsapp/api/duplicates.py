@@ -55,12 +55,12 @@ def _values(query: DuplicateQuery) -> dict[str, Any]:
 def merge(path: CustomerPath, body: MergeInto) -> Answer:
     """Merge the customer into another, which is returned: it keeps its fields and takes over what it lacks.
 
-    For 30 days the id of the customer leads to the other one, and DELETE undoes the merge. With If-Match, only when the
-    customer is at that version.
+    From then on the id of the customer leads to the other one; for 30 days DELETE undoes the merge. With If-Match, only
+    when the customer is at that version.
     """
     loser = find_customer(path.customer_id, actor=g.member)
     winner = find_customer(body.into, actor=g.member)
-    with current_when_stale(lambda: answer(path.customer_id)):
+    with current_when_stale(lambda: answer(loser.id)):
         merge_customers(loser, winner, actor=g.member, versions=(wanted_version(), None))
     return answer(winner.id)
 

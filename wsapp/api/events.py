@@ -11,10 +11,13 @@ from wsapp.api.lists import Named, Select, listed, one, text_of, userids
 from wsapp.api.schemas_in import EventList, EventPath
 from wsapp.api.schemas_out import Event as EventRecord
 from wsapp.api.schemas_out import EventPage
+from wsapp.crm.events.kinds import KINDS
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import changes_shown
 from wsapp.crm.notifications.queries import visible_events
 from wsapp.crm.org.rights import reads_audit
+from wsapp.problems import Invalid
+from wsapp.texts import _
 
 bp = resource("events", "Events: timeline and audit log")
 
@@ -83,6 +86,8 @@ def index(query: EventList) -> Answer:
         if kind:
             statement = statement.where(Event.subject_type == kind)
     if query.kind:
+        if query.kind not in KINDS:
+            raise Invalid({"kind": _("没有这种事件，见操作日志的“操作”")})
         statement = statement.where(Event.kind == query.kind)
     if query.q.strip():
         statement = statement.where(Event.kind.contains(query.q.strip(), autoescape=True))

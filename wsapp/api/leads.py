@@ -10,7 +10,7 @@ from wsapp import clock
 from wsapp.api.base import Answer, member_named, reads, resource, writes
 from wsapp.api.lists import Named, Select, listed, one, text_of
 from wsapp.api.schemas_book import Lead as LeadRecord
-from wsapp.api.schemas_book import LeadEnd, LeadList, LeadNew, LeadPage, LeadPath
+from wsapp.api.schemas_book import LeadEnd, LeadList, LeadNew, LeadPage, LeadPath, LeadWritten
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.lead_order import LEAD_SORTS, column_of, demand_order, values_for
 from wsapp.crm.customers.leads import (
@@ -28,6 +28,7 @@ from wsapp.crm.customers.leads import (
 )
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer, visible_customers
+from wsapp.crm.customers.telling import warnings_of
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.search.queries import matching
 from wsapp.problems import NotFound
@@ -72,8 +73,8 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _answer(customer_id: str, status: int = 200) -> Answer:
-    record = one(_select().where(Customer.id == customer_id), show=_show)
+def _answer(customer_id: str, status: int = 200, **more: Any) -> Answer:
+    record = one(_select().where(Customer.id == customer_id), show=_show) | more
     return Answer(record, status, record["version"], f"/api/v1/leads/{customer_id}" if status == 201 else "")
 
 
@@ -97,11 +98,11 @@ def index(query: LeadList) -> Answer:
 @bp.get("/leads/<lead_id>", responses={200: LeadRecord})
 @reads
 def show(path: LeadPath) -> Answer:
-    """Return a lead; of one that was merged into another within 30 days, that other."""
+    """Return a lead; of one that was merged into another, that other."""
     return _answer(current_id(path.lead_id))
 
 
-@bp.post("/leads", responses={201: LeadRecord})
+@bp.post("/leads", responses={201: LeadWritten})
 @writes
 def create(body: LeadNew) -> Answer:
     """Create a lead: a customer with all its fields. A phone number that another customer has answers 409."""
@@ -109,7 +110,7 @@ def create(body: LeadNew) -> Answer:
     owner = member_named(values.pop("owner"), name="owner", in_team=True) if values.get("owner") else None
     customer = create_customer(values, actor=g.member, owner=owner, as_lead=True)
     start_lead(customer, actor=g.member)
-    return _answer(customer.id, 201)
+    return _answer(customer.id, 201, warnings=warnings_of(customer, actor=g.member))
 
 
 @bp.post("/leads/<lead_id>/state", responses={200: LeadRecord})

@@ -1,6 +1,7 @@
 """/pools: customers without an owner, and the verbs by which they get one or lose theirs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,10 +17,11 @@ from wsapp.api.schemas_out import PooledPage, PoolPage
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, phones_of
 from wsapp.crm.fields.access import demand_readable
-from wsapp.crm.pools.actions import claim_customer, release_customer
+from wsapp.crm.pools.actions import claim_customer
 from wsapp.crm.pools.masking import SORTS, pooled, pooled_values
 from wsapp.crm.pools.models import Pool
 from wsapp.crm.pools.queries import all_pools, make_first_pool, pool_for, pools_of
+from wsapp.crm.pools.releases import release_or_ask
 from wsapp.crm.search.queries import named
 from wsapp.db import writing
 
@@ -42,6 +44,7 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
             "name": row.name,
             "kind": row.kind,
             "departments": row.departments,
+            "roles": row.roles,
             "is_default": row.is_default,
         }
         for row in found
@@ -53,7 +56,7 @@ def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
 def index(query: PoolList) -> Answer:
     """List the pools that the user may claim from, or manages, in their order."""
     _have_one()
-    columns = (Pool.id, Pool.name, Pool.kind, Pool.departments, Pool.is_default, Pool.position)
+    columns = (Pool.id, Pool.name, Pool.kind, Pool.departments, Pool.roles, Pool.is_default, Pool.position)
     statement = sa.select(*columns).where(Pool.id.in_([one.id for one in pools_of(g.member)]))
     if query.q.strip():
         statement = statement.where(Pool.name.contains(query.q.strip(), autoescape=True))
@@ -72,6 +75,7 @@ def show(path: PoolPath) -> Answer:
             "name": found.name,
             "kind": found.kind,
             "departments": sorted(found.departments),
+            "roles": sorted(found.roles),
             "is_default": found.is_default,
         }
     )
@@ -104,14 +108,17 @@ def customers(path: PoolPath, query: PooledList) -> Answer:
 @writes
 def claim(path: CustomerPath, body: Nothing) -> Answer:
     """Claim a customer out of a pool. 409 when somebody was quicker, or a cap or cool-down forbids it."""
-    claim_customer(path.customer_id, actor=g.member)
-    return answer(path.customer_id)
+    return answer(claim_customer(path.customer_id, actor=g.member).id)
 
 
-@bp.post("/customers/<customer_id>/release", responses={200: CustomerRecord})
+@bp.post("/customers/<customer_id>/release", responses={200: CustomerRecord, 202: CustomerRecord})
 @writes
 def release(path: CustomerPath, body: CustomerRelease) -> Answer:
-    """Put a customer back into a pool: the one named, else the default one of the owner's department."""
+    """Put a customer back into a pool: the one named, else the default one of the owner's department.
+
+    202 where the corp wants a manager's word first: the manager was asked, the customer is still its owner's.
+    """
     customer = find_customer(path.customer_id, actor=g.member)
-    release_customer(customer, actor=g.member, reason=body.reason, pool_id=body.pool)
-    return answer_unseen(customer.id)
+    asked = release_or_ask(customer, actor=g.member, reason=body.reason, pool_id=body.pool)
+    found = answer_unseen(customer.id)
+    return replace(found, status=202) if asked else found

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from wsapp.api.schemas import Body, Id, Page, Path, Record, Time
 from wsapp.api.schemas_in import CustomerNew, CustomList
-from wsapp.api.schemas_out import page_of
+from wsapp.api.schemas_out import Warning_, page_of
 
 Gender = Literal["", "male", "female"]
 ContactRole = Literal["", "decides", "influences", "uses", "blocks"]
@@ -127,6 +127,12 @@ class Contact(Record):
     updated_at: Time
 
 
+class ContactWritten(Contact):
+    """A contact as it was just written; `warnings`: other customers that are reached by its numbers."""
+
+    warnings: list[Warning_]
+
+
 class Coworker(Record):
     """A co-worker of a customer; `member` is a userid."""
 
@@ -162,6 +168,12 @@ class Lead(Record):
     responded_at: Time | None
     created_at: Time
     updated_at: Time
+
+
+class LeadWritten(Lead):
+    """A lead as it was just written; `warnings`: customers that are like it."""
+
+    warnings: list[Warning_]
 
 
 ContactPage = page_of(Contact)

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from wsapp.api.schemas import Record, Time
 from wsapp.api.schemas_in import (
@@ -43,6 +43,7 @@ class Warning_(Record):
     department: str
     activity: Activity
     owner: str | None
+    deletion: str | None = Field(description="Of one in the recycle bin that the user may restore: its id there")
 
 
 class Duplicates(Record):
@@ -97,12 +98,15 @@ class CustomerWritten(Customer):
 
 
 class Pool(Record):
-    """A public pool; `departments` are the host's own ids, none: for everybody."""
+    """A public pool: for `departments` (the host's own ids, with all below), holders of `roles` (their keys), and
+    members that the console names; where nothing is named, for everybody.
+    """
 
     id: str
     name: str
     kind: str
     departments: list[str]
+    roles: list[str]
     is_default: bool
 
 

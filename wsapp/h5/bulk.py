@@ -7,11 +7,11 @@ from flask import Blueprint, g, request, url_for
 from wsapp.crm.bulk.actions import MOST, begin_bulk, find_bulk, undo_bulk
 from wsapp.crm.bulk.models import DONE, LEVEL, OWNER, POOL, RUNNING, STAGE, TAG, UNDOING, UNDONE, BulkRun
 from wsapp.crm.customers.clean import clean_line
-from wsapp.crm.customers.models import LEVELS
+from wsapp.crm.customers.models import LEVELS, Customer
 from wsapp.crm.customers.queries import find_customers
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import reads, writes
-from wsapp.crm.org.queries import assignable_members, leads_others, names
+from wsapp.crm.org.queries import assignable_members, names
 from wsapp.crm.org.rights import sight
 from wsapp.crm.pools.queries import all_pools, pools_of
 from wsapp.crm.search import filters
@@ -20,7 +20,7 @@ from wsapp.h5 import lists, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import arg, choice, cursor, go, next_page, show
 from wsapp.h5.rows import moment
-from wsapp.h5.views import OWN
+from wsapp.h5.views import OWN, scopes_of, within
 from wsapp.problems import Problem
 from wsapp.texts import _
 from wsapp.web import require_member
@@ -43,20 +43,10 @@ def choose() -> str:
 
 
 def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) -> str:
-    scopes = ("mine", "shared", "team") if leads_others(g.member) else ("mine", "shared")
-    narrowed = filters.wanted(request.args, actor=g.member)
     found, after = lists.customer_page(
-        g.member,
-        whose=choice("scope", scopes, "mine"),
-        text=arg("q"),
-        stage=choice("stage", words.STAGES) if reads(g.member, "stage") else "",
-        level=choice("level", LEVELS) if reads(g.member, "level") else "",
-        limit=PAGE,
-        cursor=cursor(),
-        more=filters.conditions(narrowed, actor=g.member),
-        sort=arg("sort") or "-updated_at",
+        g.member, **_narrowed(), limit=PAGE, cursor=cursor(), sort=arg("sort") or "-updated_at"
     )
-    here = {name: arg(name) for name in OWN if arg(name)} | narrowed
+    here = own_arguments()
     return show(
         "bulk/choose.html",
         counted=False,
@@ -64,6 +54,7 @@ def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) 
         customers=[{"id": one.id, "name": one.name, "ticked": one.id in ticked} for one in found],
         next_url=next_page(after),
         here=here,
+        hands_over=_may(OWNER),
         actions=_actions(),
         owners=[(one.id, one.name) for one in assignable_members(g.member)],
         tags=[(one, one) for one in known_tags()],
@@ -72,6 +63,39 @@ def _show_choice(form: Form, ticked: list[str], problem: Problem | None = None) 
         pools=[(one.id, one.name) for one in pools_of(g.member)],
         most=MOST,
     )
+
+
+def _narrowed() -> dict[str, Any]:
+    """Return how the list is narrowed, as arguments of `lists.customer_page`."""
+    whose, within_it = within(choice("scope", scopes_of(g.member), "mine"), g.member)
+    wanted = filters.wanted(request.args, actor=g.member)
+    return {
+        "whose": whose,
+        "text": arg("q"),
+        "stage": choice("stage", words.STAGES) if reads(g.member, "stage") else "",
+        "level": choice("level", LEVELS) if reads(g.member, "level") else "",
+        "more": [*within_it, *filters.conditions(wanted, actor=g.member)],
+    }
+
+
+def own_arguments() -> dict[str, Any]:
+    """Return the arguments of the address that narrow the list."""
+    return {name: arg(name) for name in OWN if arg(name)} | filters.wanted(request.args, actor=g.member)
+
+
+def narrowed_ids(most: int) -> list[str]:
+    """Return the ids of the customers of the list as it is narrowed, oldest first; at most so many."""
+    by = _narrowed()
+    wanted = lists.customer_list(
+        g.member,
+        mine=by["whose"] == "mine",
+        shared=by["whose"] == "shared",
+        text=by["text"],
+        stage=by["stage"] or None,
+        level=by["level"] or None,
+    )
+    found = wanted.where(*by["more"]).with_only_columns(Customer.id).order_by(Customer.created_at, Customer.id)
+    return list(db.session.scalars(found.limit(most)))
 
 
 def _actions() -> list[tuple[str, str]]:

@@ -161,7 +161,7 @@ def _show_form(
         customer=customer,
         contact=contact,
         form=form,
-        custom=ownfields.drawn("contact", form, contact.custom or {} if contact else None),
+        custom=ownfields.drawn("contact", form, contact.custom or {} if contact else None, parent=customer.custom),
         conflict=conflict,
         genders=[(key, words.GENDERS[key]) for key in GENDERS],
         roles=[(key, words.CONTACT_ROLES[key]) for key in CONTACT_ROLES],
@@ -178,12 +178,15 @@ def _show_form(
 def edit(contact_id: str) -> str:
     contact, customer = _both(contact_id)
     demand_right(customer, "edit", actor=g.member)
+    return _show_form(customer, _form_of(contact), contact)
+
+
+def _form_of(contact: Contact) -> Form:
     same = ("name", "gender", "title", "role", "wechat", "mail", "note")
     typed = {name: getattr(contact, name) for name in same} | {"birthday": contact.birthday or ""}
     phones = [masked_phone(one) for one in contact.phones] if are_masked(g.member) else contact.phones
     typed |= {"phones": phones, "tags": list(contact.tags), "is_primary": contact.is_primary}
-    typed |= ownfields.typed("contact", contact.custom or {})
-    return _show_form(customer, Form(typed, version=contact.version), contact)
+    return Form.edit(typed | ownfields.typed("contact", contact.custom or {}), contact.version)
 
 
 @bp.post("/contacts/<key:contact_id>")
@@ -194,7 +197,7 @@ def change(contact_id: str) -> Any:
     def act() -> str:
         contact, _customer = _both(contact_id)
         values = _values(form)
-        if access(g.member, "phones") != "edit":
+        if access(g.member, "phones") != "edit" or form.is_left("phones"):
             values.pop("phones")
         else:
             values["phones"] = unmasked(values["phones"], contact.phones)
@@ -207,22 +210,22 @@ def change(contact_id: str) -> Any:
         contact, customer = _both(contact_id)
         conflict = None
         if isinstance(problem, Stale):
-            form.version = contact.version
             form.errors.pop("", None)
-            conflict = _conflict(contact, problem)
+            conflict = _conflict(contact, problem, *form.settle(_form_of(contact)))
         return _show_form(customer, form, contact, conflict, problem)
 
     return save(form, act, again=again, words=_("修改已保存"))
 
 
-def _conflict(contact: Contact, problem: Stale) -> dict[str, Any]:
+def _conflict(contact: Contact, problem: Stale, settled: set[str], taken: bool) -> dict[str, Any]:
+    changes = {field: both for field, both in problem.changes.items() if field not in settled}
     differing = [
         (str(words.CONTACT_FIELDS[field]), _as_text(field, mine), _as_text(field, theirs))
-        for field, (theirs, mine) in problem.changes.items()
+        for field, (theirs, mine) in changes.items()
         if field in words.CONTACT_FIELDS
     ]
-    differing += ownfields.differing("contact", problem.changes)
-    return {"rows": differing, "who": _("同事"), "at": rows.moment(contact.updated_at)}
+    differing += ownfields.differing("contact", changes)
+    return {"rows": differing, "who": _("同事"), "at": rows.moment(contact.updated_at), "taken": taken}
 
 
 def _as_text(field: str, value: Any) -> str:

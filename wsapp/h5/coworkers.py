@@ -7,10 +7,10 @@ from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.coworkers import MOST, add_coworker, coworkers_of, remove_coworker
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.queries import find_customer, may_by_right
+from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import member
-from wsapp.crm.org.rights import may
 from wsapp.db import db, rows
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import go, show
@@ -32,7 +32,7 @@ def page(customer_id: str) -> str:
 
 def _show(customer: Customer, form: Form) -> str:
     there = coworkers_of(customer.id)
-    may_share = may(g.member, "edit", customer.owner_id)
+    may_share = may_by_right(customer, "edit", actor=g.member) and reads(g.member, "owner")
     taken = {customer.owner_id, *(one.member_id for one in there)}
     colleagues = [one for one in colleagues_of_all() if one.id not in taken] if may_share and len(there) < MOST else []
     return show(

@@ -14,13 +14,14 @@ from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.dedupe import find_duplicates
 from wsapp.crm.customers.leads import OPEN
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import demand_right, find_customer, may_do, phones_of
+from wsapp.crm.customers.queries import demand_right, find_customer, find_customers, may_do, phones_of
 from wsapp.crm.customers.reveals import are_masked, may_reveal, phones_shown, reveal_phone, unmasked
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, locked, mask, masked_phone, reads, shown
 from wsapp.crm.fields.conditions import FACTS
-from wsapp.crm.org.queries import leads_others, names
+from wsapp.crm.org.queries import names
+from wsapp.crm.org.rights import sight
 from wsapp.crm.search import filters
 from wsapp.crm.search.views import default_view
 from wsapp.db import db, first
@@ -29,6 +30,7 @@ from wsapp.h5.forms import Form, save
 from wsapp.h5.known import ask_about, known
 from wsapp.h5.owners import may_part
 from wsapp.h5.pages import PAGE_SIZE, Query, arg, choice, cursor, here_with, is_partial, next_page, query_values, show
+from wsapp.h5.views import scopes_of, within
 from wsapp.problems import Forbidden, Problem, Stale
 from wsapp.texts import _, language
 from wsapp.web import require_member
@@ -67,8 +69,9 @@ def index() -> Any:
     """The list, mine or the team's, searched, filtered and sorted; opened bare, with the view that one chose for it."""
     if not request.args and (opened := default_view(g.member)):
         return redirect(f"{request.path}?{urlencode({'scope': 'mine', **opened[1]})}")
-    scopes = ("mine", "shared", "team") if leads_others(g.member) else ("mine", "shared")
+    scopes = scopes_of(g.member)
     scope = choice("scope", scopes, "mine")
+    whose, within_it = within(scope, g.member)
     unread = frozenset(name for name in ("stage", "level") if not reads(g.member, name))
     stage = "" if "stage" in unread else choice("stage", STAGES)
     level = "" if "level" in unread else choice("level", LEVELS)
@@ -76,13 +79,13 @@ def index() -> Any:
     narrowed = filters.wanted(request.args, actor=g.member)
     found, after = lists.customer_page(
         g.member,
-        whose=scope,
+        whose=whose,
         text=text,
         stage=stage,
         level=level,
         limit=PAGE_SIZE,
         cursor=cursor(),
-        more=filters.conditions(narrowed, actor=g.member),
+        more=[*within_it, *filters.conditions(narrowed, actor=g.member)],
         sort=(sort := arg("sort")) or "-updated_at",
     )
     towards = choice("for", TOWARDS)
@@ -142,7 +145,8 @@ def _controls(chosen: Chosen, query: Query, speech: Hashable) -> Markup:
 
 
 def _tabs(scope: str, scopes: tuple[str, ...]) -> list[tuple[str, str, bool, None]]:
-    texts = {"mine": _("我负责的"), "shared": _("协作"), "team": _("团队")}
+    everybody = _("全部") if "department" in scopes else _("团队")
+    texts = {"mine": _("我负责的"), "shared": _("协作"), "department": _("本部门"), "team": everybody}
     return [(here_with(scope=key), text, scope == key, None) for key, text in texts.items() if key in scopes]
 
 
@@ -336,12 +340,14 @@ def _tags_in_use() -> list[str]:
 def edit(customer_id: str) -> str:
     customer = find_customer(customer_id, actor=g.member)
     demand_right(customer, "edit", actor=g.member)
+    return _show_edit(customer, _form_of(customer))
+
+
+def _form_of(customer: Customer) -> Form:
     typed = {name: getattr(customer, name) or "" for name in TEXTS if name != "new_tags"}
     typed |= {"phones": phones_shown(customer, actor=g.member), "tags": list(customer.tags)}
     typed["lead"] = customer.lead
-    typed = shown(g.member, typed) | ownfields.typed("customer", customer.custom or {})
-    form = Form(typed, version=customer.version)
-    return _show_edit(customer, form)
+    return Form.edit(shown(g.member, typed) | ownfields.typed("customer", customer.custom or {}), customer.version)
 
 
 @bp.post("/<key:customer_id>")
@@ -352,15 +358,24 @@ def change(customer_id: str) -> Any:
     def act() -> str:
         customer = find_customer(customer_id, actor=g.member)
         values = _posted_values(form)
+        if form.is_left("phones"):
+            values.pop("phones", None)
         if "phones" in values and may_reveal(g.member):
             values["phones"] = unmasked(values["phones"], customer.phones)
         change_customer(customer, values, actor=g.member, version=form.version)
-        return url_for("customers.page", customer_id=customer_id)
+        return _after(customer_id)
 
     def again(problem: Problem | None) -> str:
         return _show_edit(find_customer(customer_id, actor=g.member), form, problem)
 
     return save(form, act, again=again, words=_("修改已保存"))
+
+
+def _after(customer_id: str) -> str:
+    """Return the customer's page; the list, where the change took away what let the actor see it (a field's value)."""
+    if sight(g.member).having and not find_customers([customer_id], actor=g.member):
+        return url_for("customers.index")
+    return url_for("customers.page", customer_id=customer_id)
 
 
 def _posted_values(form: Form) -> dict[str, Any]:
@@ -375,9 +390,8 @@ def _posted_values(form: Form) -> dict[str, Any]:
 def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -> str:
     conflict = None
     if isinstance(problem, Stale):
-        form.version = customer.version
         form.errors.pop("", None)
-        conflict = _conflict(customer, problem)
+        conflict = _conflict(customer, problem, *form.settle(_form_of(customer)))
     return show(
         "customers/edit.html",
         counted=False,
@@ -389,8 +403,9 @@ def _show_edit(customer: Customer, form: Form, problem: Problem | None = None) -
     )
 
 
-def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
-    """Return what differs as (label, mine, theirs), and who saved when."""
+def _conflict(customer: Customer, problem: Stale, settled: set[str], taken: bool) -> dict[str, Any]:
+    """Return what both changed as (label, mine, theirs), who saved when, and whether anything was `taken` from them."""
+    changes = {field: both for field, both in problem.changes.items() if field not in settled}
     latest: Event | None = first(
         sa.select(Event)
         .where(Event.subject_id == customer.id, Event.kind.in_(("customer.changed", "customer.assigned")))
@@ -400,12 +415,12 @@ def _conflict(customer: Customer, problem: Stale) -> dict[str, Any]:
     who = names([latest.actor_id]).get(latest.actor_id or "", "") if latest else ""
     differing = [
         (str(words.CUSTOMER_FIELDS[field]), _as_text(field, mine), _as_text(field, theirs))
-        for field, (theirs, mine) in problem.changes.items()
+        for field, (theirs, mine) in changes.items()
         if field in words.CUSTOMER_FIELDS and reads(g.member, field)
     ]
-    differing += ownfields.differing("customer", problem.changes)
+    differing += ownfields.differing("customer", changes)
     at = rows.moment(latest.at if latest else customer.updated_at)
-    return {"rows": differing, "who": who or _("系统"), "at": at}
+    return {"rows": differing, "who": who or _("系统"), "at": at, "taken": taken}
 
 
 def _as_text(field: str, value: Any) -> str:

@@ -12,7 +12,7 @@ from wsapp.crm.customers.merge import CHOICES, CUSTOM, LOSER, WINNER, merge_cust
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, find_customers, may_do
 from wsapp.crm.customers.reveals import are_masked
-from wsapp.crm.customers.telling import MOST, tell
+from wsapp.crm.customers.telling import MOST, tell, to_ask_for
 from wsapp.crm.customers.unmerge import find_merge, merges_of, undo_merge
 from wsapp.crm.fields.access import HIDDEN, access, masked_phone, reads
 from wsapp.crm.fields.showing import change_shown, readable
@@ -54,13 +54,13 @@ def index() -> str:
 def _look(values: Mapping[str, Any], but: str) -> tuple[list[dict[str, Any]], list[str]]:
     demand_asks_left(g.member)
     hits = find_duplicates(values, actor=g.member, but=but)[:MOST]
-    told, asked = tell(hits), sorted({one.asked for one in hits if not one.visible})
-    if asked:
+    told = tell(hits)
+    if asked := sorted({one.asked for one in hits if not one.visible}):
         with writing():
             may_tell = take_asks(g.member, asked)
         if not may_tell:
             raise too_many()
-    return told, asked
+    return told, to_ask_for(hits)
 
 
 # --- merging ------------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def choose(customer_id: str) -> str:
 
 def _candidate(one: Customer, owners: Mapping[str, str]) -> str:
     """What tells customers of one name apart."""
-    said = [_("负责人 %(name)s", name=owners.get(one.owner_id or "", "—"))]
+    said = [_("负责人 %(name)s", name=owners.get(one.owner_id or "", "—"))] if reads(g.member, "owner") else []
     if one.level and reads(g.member, "level"):
         said.append(_("%(level)s 级", level=one.level))
     return " · ".join([*said, _("%(at)s 新建", at=rows.moment(one.created_at))])

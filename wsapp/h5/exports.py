@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, g, send_file, url_for
 
 from wsapp.crm.customers.models import LEVELS, STAGES
-from wsapp.crm.org.queries import leads_others, names
+from wsapp.crm.org.queries import leads_others, names, sees_others
 from wsapp.crm.org.rules import rule
 from wsapp.crm.transfer import exports
 from wsapp.crm.transfer.lists import table
@@ -19,7 +19,7 @@ from wsapp.h5.pages import arg, choice, go, is_partial, show
 from wsapp.house import local
 from wsapp.problems import Invalid, Problem
 from wsapp.texts import _, lazy
-from wsapp.web import demand_fresh_sign_in, require_member, writes
+from wsapp.web import demand_fresh_sign_in, require_member, safe_path, writes
 
 bp = Blueprint("exports", __name__, url_prefix="/h5/exports")
 bp.before_request(require_member)
@@ -45,7 +45,7 @@ def index() -> str:
         "q": arg("q"),
         "stage": choice("stage", STAGES),
         "level": choice("level", LEVELS),
-        "whose": choice("scope", ("mine", "team"), "mine") if leads_others(g.member) else "mine",
+        "whose": choice("scope", ("mine", "team"), "mine") if sees_others(g.member) else "mine",
     }
     return _index(Form(typed), chosen=exports.last_columns(typed["object"], actor=g.member))
 
@@ -62,7 +62,7 @@ def _index(form: Form, *, order: Sequence[str] = (), chosen: Sequence[str] = (),
         formats=[(one, one) for one in FORMATS],
         stages=list(words.STAGES.items()),
         levels=[(one, one) for one in LEVELS],
-        whose=[("mine", _("我的")), ("team", _("团队的"))] if leads_others(g.member) else [],
+        whose=[("mine", _("我的")), ("team", _("团队的"))] if sees_others(g.member) else [],
         columns=_columns(here, order or chosen, chosen),
         is_open=is_open,
         jobs=[_row(job) for job in exports.exports_of(g.member)],
@@ -115,6 +115,7 @@ def create() -> Any:
     order, chosen = form.typed.pop("order"), form.typed.pop("columns")
     if form.typed["move"]:
         return _index(form, order=_moved(order, form.typed["move"]), chosen=chosen or [""], is_open=True)
+    demand_fresh_sign_in(_form_again(form.typed))
 
     def act() -> str:
         if order and not chosen:
@@ -132,6 +133,13 @@ def create() -> Any:
         return _index(form, order=order, chosen=chosen or [""], is_open="columns" in form.errors)
 
     return save(form, act, again=again, words="")
+
+
+def _form_again(typed: dict[str, Any]) -> str:
+    """Return the address of the form, filled with what was asked for, for who comes back from signing in."""
+    named = {name: typed[name] for name in ("object", "q", "stage", "level") if typed[name]}
+    filled = url_for("exports.index", **named, scope=typed["whose"] or None)
+    return safe_path(filled, default=url_for("exports.index"))
 
 
 def _all_or(chosen: list[str], obj: str) -> list[str]:

@@ -93,5 +93,5 @@ def draw(customer: Customer, form: Form, heard: dict[str, Any] | None = None) ->
         soon=soon(),
         latest=input_value(clock.now()),
         kept=photos.kept(form.typed["photos"]),
-        custom=ownfields.drawn("follow_up", form),
+        custom=ownfields.drawn("follow_up", form, parent=customer.custom),
     )

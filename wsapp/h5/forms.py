@@ -1,6 +1,7 @@
 """Forms: what was typed, what is wrong with it, and saving it once."""
 
 import hashlib
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from wsapp.problems import Conflict, Duplicate, Invalid, NotFound, Problem
 from wsapp.refusals import admitted, status_of
 from wsapp.texts import _
 
+MOST_MARKS = 20_000  # characters of `began`
 NOT_CONTENT = frozenset({"csrf_token", "idempotency_key"})
 
 
@@ -24,7 +26,8 @@ NOT_CONTENT = frozenset({"csrf_token", "idempotency_key"})
 class Form:
     """What a person typed (`typed`: text, or lists of text); what is wrong with it (field → words, "": the whole).
 
-    `custom` are the values of the corp's own fields that the form held, by key (see `ownfields.take`).
+    `custom` are the values of the corp's own fields that the form held, by key (see `ownfields.take`). `began` marks
+    the values that an edit began with, by field: so one sees what was left as it was when somebody else saved.
     """
 
     typed: dict[str, Any] = field(default_factory=dict)
@@ -32,6 +35,7 @@ class Form:
     key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     version: int | None = None
     custom: dict[str, Any] = field(default_factory=dict)
+    began: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, fields: tuple[str, ...], lists: tuple[str, ...] = ()) -> "Form":
@@ -43,7 +47,34 @@ class Form:
             typed, version=int(version) if version.isascii() and version.isdigit() and len(version) < 9 else None
         )
         form.key = _bare(request.form.get("idempotency_key", "")) or form.key
+        form.began = _marks_in(request.form.get("began", ""))
         return form
+
+    @classmethod
+    def edit(cls, values: dict[str, Any], version: int) -> "Form":
+        """Return the form of a record as it is now."""
+        return cls(values, version=version, began={name: _mark(value) for name, value in values.items()})
+
+    @property
+    def marks(self) -> str:
+        """`began` as the form's field of this name holds it."""
+        return json.dumps(self.began, separators=(",", ":"))
+
+    def is_left(self, name: str) -> bool:
+        """Say whether a field was left as the edit began with it."""
+        return name in self.began and self.began[name] == _mark(self.typed.get(name))
+
+    def settle(self, now: "Form") -> tuple[set[str], bool]:
+        """Go on from the record's form of `now`, after somebody else saved: what this person left as it began is taken
+        from there, everything else stays as it was typed.
+
+        Returns the fields that not both have changed, and whether any was taken.
+        """
+        same = {name for name, mark in now.began.items() if self.began.get(name) == mark}
+        taken = {name for name in now.began.keys() - same if self.is_left(name)}
+        self.typed |= {name: now.typed[name] for name in taken}
+        self.version, self.began = now.version, now.began
+        return taken | same, bool(taken)
 
     def moment(self, name: str) -> datetime | None:
         """Return a typed day and minute of the corp's time zone, None when empty; notes an error when it is none."""
@@ -70,6 +101,22 @@ class Form:
         if homeless:
             self.errors[""] = _("；").join(homeless)
         return status_of(problem)
+
+
+def _mark(value: Any) -> str:
+    """Return what tells a field's value from another, whatever its line ends and the order of its list."""
+    if isinstance(value, list):
+        value = sorted(str(one) for one in value if one not in (None, ""))
+    text = json.dumps(value or "", sort_keys=True, default=str).replace("\\r\\n", "\\n")
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _marks_in(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text[:MOST_MARKS])
+    except (ValueError, RecursionError):
+        return {}
+    return {str(name): str(mark) for name, mark in found.items()} if isinstance(found, dict) else {}
 
 
 def _bare(text: str) -> str:

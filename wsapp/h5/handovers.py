@@ -1,37 +1,51 @@
-"""Many customers at once: dealing out of a pool, handing over what somebody who left had, and how far it got."""
+"""Many customers at once: dealing out of a pool, handing over what somebody had or a list shows, and how far it got."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, g, request, url_for
 
-from wsapp.crm.notifications.recipients import what_is_left
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import assignable_members, may_see_member, member, names
 from wsapp.crm.org.rights import demand
-from wsapp.crm.pools.dealing import LOAD, TURN, WAYS, loads
+from wsapp.crm.pools.actions import demand_owner_rights
+from wsapp.crm.pools.belongings import MOST_HANDED, belongings_of, transferable
+from wsapp.crm.pools.dealing import LOAD, TURN, WAYS, deal, loads
 from wsapp.crm.pools.handovers import (
     MOST_DEALT,
     MOST_WEIGHT,
+    customers_of,
     deal_out,
     find_handover,
     hand_over,
-    plan_for_leaver,
+    hand_over_list,
+    handovers_of,
     undo,
 )
-from wsapp.crm.pools.models import DONE, LEAVER, RUNNING, UNDOING, UNDONE, Handover
+from wsapp.crm.pools.models import DEAL, DONE, LEAVER, RUNNING, UNDOING, UNDONE, Handover
 from wsapp.crm.pools.queries import manages, pool_for
 from wsapp.db import db
+from wsapp.h5.bulk import narrowed_ids, own_arguments
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import arg, go, show
 from wsapp.h5.rows import moment
-from wsapp.problems import Conflict, Forbidden, NotFound
-from wsapp.texts import _
+from wsapp.problems import Conflict, Forbidden, Invalid, NotFound
+from wsapp.texts import _, lazy
 from wsapp.web import require_member
 
 bp = Blueprint("handovers", __name__, url_prefix="/h5")
 bp.before_request(require_member)
 
+
+@bp.before_request
+def _knows_owners() -> None:
+    """All of these pages say who has how many, and change whose they are."""
+    demand_owner_rights(g.member)
+
+
+SWITCHES = ("way", "tasks", "stays")
+STATES = {RUNNING: lazy("正在交接"), DONE: lazy("已完成"), UNDOING: lazy("正在撤销"), UNDONE: lazy("已撤销")}
 PROPOSED = 5  # takers that are ticked at first: those with the fewest customers
 
 
@@ -88,7 +102,7 @@ def _show_deal(form: Form, ticked: dict[str, int]) -> str:
 
 
 @bp.post("/pool/deal")
-def deal() -> Any:
+def deal_pool() -> Any:
     """Deal those that are longest in the pool out to the ticked members, in the background."""
     form, takers = Form.read(("count", "way")), _read_takers()
     count = form.typed["count"]
@@ -110,7 +124,7 @@ def choose_takers(member_id: str) -> str:
     """What somebody has, who may take it over, and how it would be divided."""
     leaver = _leaver(member_id)
     people = [one for one in _people(leaver.id) if one.status == ACTIVE]
-    return _show_takers(leaver, Form({"way": LOAD}), _proposed(people, leaver))
+    return _show_takers(leaver, Form({"way": LOAD, "tasks": "1"}), _proposed(people, leaver))
 
 
 def _leaver(member_id: str) -> Member:
@@ -129,41 +143,140 @@ def _proposed(people: list[Member], leaver: Member) -> dict[str, int]:
 
 
 def _show_takers(leaver: Member, form: Form, ticked: dict[str, int]) -> str:
-    people = _people(leaver.id)
+    return _show_preview(
+        form,
+        ticked,
+        customers_of(leaver),
+        people=_people(leaver.id),
+        title=_("交接客户"),
+        sub=leaver.name,
+        action=url_for("handovers.give", member_id=leaver.id),
+        back=url_for("team.page", member_id=leaver.id),
+        rest=_("其余待办转给您"),
+        may_stay=leaver.status == ACTIVE,
+    )
+
+
+def _show_preview(
+    form: Form, ticked: dict[str, int], customers: Sequence[str], *, people: list[Member], **page: Any
+) -> str:
+    """Show what goes along with the customers, the switches, and who would get how many."""
     known = [one.id for one in people if one.id in ticked]
     way = form.typed["way"] if form.typed["way"] in WAYS else LOAD
-    customers, tasks = what_is_left(leaver.id)
     weights = {one: max(1, ticked[one]) for one in known}
-    share = Counter(taker for _customer, taker in plan_for_leaver(leaver, weights, way=way))
-    rows = [{**one, "gets": share.get(one["id"], 0)} for one in _rows_of(people, ticked)]
+    plan = deal(customers, weights, way=way)[0] if weights else []
+    share = Counter(taker for _customer, taker in plan)
+    along = belongings_of(customers, actor=g.member)
     return show(
-        "handovers/leaver.html",
+        "handovers/takers.html",
         counted=False,
-        leaver=leaver,
         form=form,
-        people=rows,
+        people=[{**one, "gets": share.get(one["id"], 0)} for one in _rows_of(people, ticked)],
         ways=list(WAYS.items()),
         most_weight=MOST_WEIGHT,
-        figures=[(customers, _("客户"), "", False), (tasks, _("未完成的待办"), "", False)],
-        back=url_for("team.page", member_id=leaver.id),
+        figures=[
+            (len(customers), _("客户"), "", False),
+            (along.contacts, _("联系人"), "", False),
+            (along.tasks, _("未完成的待办"), "", False),
+            (along.records, _("跟进和拜访"), "", False),
+        ],
+        **page,
     )
 
 
 @bp.post("/team/<key:member_id>/handover")
 def give(member_id: str) -> Any:
     """Hand everything over, in the background; with `preview`, only show who would get how many."""
-    form, takers = Form.read(("way",)), _read_takers()
+    form, takers = Form.read(SWITCHES), _read_takers()
     if request.form.get("preview"):
         return _show_takers(_leaver(member_id), form, takers)
 
     def act() -> str:
-        row = hand_over(_leaver(member_id), takers, way=form.typed["way"], actor=g.member)
+        row = hand_over(_leaver(member_id), takers, actor=g.member, **_chosen(form))
         return url_for("handovers.page", handover_id=row.id)
 
     return save(form, act, again=lambda problem: _show_takers(_leaver(member_id), form, takers), words=_("正在交接"))
 
 
+def _chosen(form: Form) -> dict[str, Any]:
+    typed = form.typed
+    return {"way": typed["way"], "with_tasks": typed["tasks"] == "1", "stays": typed["stays"] == "1"}
+
+
+# --- a list -------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/customers/handover")
+def choose_for_list() -> str:
+    """All customers of the list as it is narrowed that one may give away, who may take them, and what goes along."""
+    return _show_list(Form({"way": LOAD, "tasks": "1", "stays": ""}), {})
+
+
+def _listed(form: Form) -> list[str]:
+    """Return the customers of the narrowed list that the actor may transfer; of too long a list none, and say so."""
+    try:
+        return transferable(narrowed_ids(MOST_HANDED + 1), actor=g.member)
+    except Invalid as problem:
+        form.errors.update(problem.fields)
+        return []
+
+
+def _show_list(form: Form, ticked: dict[str, int]) -> str:
+    here = own_arguments()
+    return _show_preview(
+        form,
+        ticked,
+        _listed(form),
+        people=_people(),
+        title=_("批量转移"),
+        sub=_("筛选出的全部客户，最多 %(most)d 个", most=MOST_HANDED),
+        action=url_for("handovers.give_list", **here),
+        back=url_for("bulk.choose", **here),
+        rest="",
+        may_stay=True,
+    )
+
+
+@bp.post("/customers/handover")
+def give_list() -> Any:
+    """Hand the list over, in the background; with `preview`, only show who would get how many."""
+    form, takers = Form.read(SWITCHES), _read_takers()
+    if request.form.get("preview"):
+        return _show_list(form, takers)
+
+    def act() -> str:
+        row = hand_over_list(narrowed_ids(MOST_HANDED + 1), takers, actor=g.member, **_chosen(form))
+        return url_for("handovers.page", handover_id=row.id)
+
+    return save(form, act, again=lambda problem: _show_list(form, takers), words=_("正在转移"))
+
+
 # --- how far it got -----------------------------------------------------------------------------------------------
+
+
+@bp.get("/handovers")
+def index() -> str:
+    """What I dealt out and handed over, newest first: each can be undone for a week."""
+    found = handovers_of(g.member)
+    leavers = names([one.leaver_id for one in found])
+    return show(
+        "handovers/index.html",
+        rows=[
+            {
+                "url": url_for("handovers.page", handover_id=one.id),
+                "text": _title(one, leavers),
+                "sub": moment(one.created_at),
+                "value": str(STATES[one.state]),
+            }
+            for one in found
+        ],
+    )
+
+
+def _title(row: Handover, people: Mapping[str, str]) -> str:
+    if row.cause == LEAVER:
+        return _("%(name)s 的客户交接", name=people.get(row.leaver_id or "", ""))
+    return _("批量分配") if row.cause == DEAL else _("批量转移")
 
 
 @bp.get("/handovers/<key:handover_id>")
@@ -173,18 +286,16 @@ def page(handover_id: str) -> str:
 
 
 def _facts(row: Handover) -> dict[str, Any]:
-    share = Counter(taker for customer, _before, _pool, taker, _tasks in row.moved if customer)
+    share = Counter(taker for customer, _before, _pool, taker, *_rest in row.moved if customer)
     known = names([*share, row.leaver_id])
-    states = {RUNNING: _("正在交接"), DONE: _("已完成"), UNDOING: _("正在撤销"), UNDONE: _("已撤销")}
-    title = _("%(name)s 的客户交接", name=known.get(row.leaver_id or "", "")) if row.cause == LEAVER else _("批量分配")
     moved = sum(share.values())
-    facts = [(_("状态"), states[row.state]), (_("已转移"), _("%(n)s 个客户", n=moved))]
+    facts = [(_("状态"), str(STATES[row.state])), (_("已转移"), _("%(n)s 个客户", n=moved))]
     if row.state == DONE and moved < row.total:
         facts.append((_("未转移"), _("%(n)s 个，期间已被他人领取或转移", n=row.total - moved)))
     facts += [(known.get(one, ""), _("%(n)s 个客户", n=count)) for one, count in share.most_common()]
     return {
         "row": row,
-        "title": title,
+        "title": _title(row, known),
         "facts": facts,
         "goes_on": row.state in (RUNNING, UNDOING),
         "undo_until": moment(row.undo_until) if row.state == DONE and row.undo_until else "",

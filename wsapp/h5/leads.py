@@ -26,7 +26,7 @@ from wsapp.crm.customers.models import LEADS, Customer
 from wsapp.crm.customers.queries import find_customer, visible_customers
 from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import Viewer, is_actor, leads_others, viewer_of, viewer_values
+from wsapp.crm.org.queries import Viewer, is_actor, sees_others, viewer_of, viewer_values
 from wsapp.db import db
 from wsapp.h5 import ownfields, panels, words
 from wsapp.h5.forms import Form, save
@@ -56,7 +56,7 @@ COLUMNS = (
 @bp.get("")
 def index() -> str:
     """The leads in one state, mine or the team's: new ones by when their response is due, others last changed first."""
-    is_leader = leads_others(g.member)
+    is_leader = sees_others(g.member)
     scope = choice("scope", ("mine", "team"), "mine") if is_leader else "mine"
     state = choice("state", LEADS, "new")
     orders = _orders()

@@ -14,6 +14,7 @@ from wsapp.crm.customers.models import Coworker, Customer, CustomerPhone
 from wsapp.crm.customers.queries import LIST_COLUMNS, own_customers, visible_customers
 from wsapp.crm.customers.queries import SORTS as CUSTOMER_SORTS
 from wsapp.crm.events.models import Event
+from wsapp.crm.fields.access import reads as reads_field
 from wsapp.crm.fields.finding import ordered
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.notifications.models import Notification
@@ -28,8 +29,8 @@ from wsapp.crm.org.queries import (
     viewer_values,
     within_team,
 )
-from wsapp.crm.search.queries import matching, tasks_with
-from wsapp.crm.tasks.models import CANCELLED, DONE, Task
+from wsapp.crm.search.queries import matching, reaches_texts, tasks_with
+from wsapp.crm.tasks.models import CANCELLED, DONE, STATES, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
 from wsapp.crm.visits.models import IN, PLANNED, Visit, VisitParticipant, VisitPlan
 from wsapp.crm.visits.queries import visible_visits
@@ -105,7 +106,7 @@ def customer_page(
     `whose`: "mine", "shared" (one's co-work) or "team" (all that one sees); `more`: conditions of further filters;
     `sort`: one of `SORTS`, or "custom.<key>" of an indexed field. Raises Invalid for any other.
     """
-    sorts = CUSTOMER_SORTS
+    sorts, last = CUSTOMER_SORTS, Customer.id
     values: dict[str, Any] | None = None
     if text or more or sort not in sorts:
         statement = customer_list(
@@ -117,7 +118,7 @@ def customer_page(
             level=level or None,
         ).where(*more)
         if sort not in sorts:
-            statement, how = ordered("customer", sort, actor=actor, id_column=Customer.id, statement=statement)
+            statement, how, last = ordered("customer", sort, actor=actor, id_column=last, statement=statement)
             sorts = {sort: how}
     else:
         statement = _kept_customers(viewer_of(actor), whose, bool(stage), bool(level))
@@ -126,7 +127,7 @@ def customer_page(
         statement,
         sorts=sorts,
         sort=sort,
-        id_column=Customer.id,
+        id_column=last,
         limit=limit,
         cursor=cursor,
         values=values,
@@ -148,9 +149,9 @@ def _kept_customers(viewer: Viewer, whose: str, staged: bool, levelled: bool) ->
 def beside(customer: Customer, actor: Member) -> tuple[str | None, str | None]:
     """Return the ids of the customers before and behind one in its owner's list, last changed first; None at an end.
 
-    Of an owner whose customers the actor does not see, nobody is beside.
+    Of an owner whom the actor does not read, or whose customers they do not see, nobody is beside.
     """
-    if customer.owner_id is None or not may_see_member(actor, customer.owner_id):
+    if customer.owner_id is None or not may_see_member(actor, customer.owner_id) or not reads_field(actor, "owner"):
         return None, None
     row = _BESIDE.first(owner=customer.owner_id, at=customer.updated_at, here=customer.id)
     return row.before, row.behind
@@ -289,9 +290,17 @@ def _open_tasks_about(viewer: Viewer) -> Kept:
 
 
 def tasks_like(actor: Member, text: str, limit: int = 5) -> Sequence[Any]:
-    """Return visible tasks whose title has all parts of `text`, open ones first."""
-    statement = task_list().where(visible_tasks(actor), tasks_with(text))
-    return db.session.execute(statement.order_by(Task.done_at.is_not(None), Task.due_at.desc()).limit(limit)).all()
+    """Return visible tasks whose title has all parts of `text`, open ones first; none for a single letter."""
+    if not reaches_texts(text):
+        return []
+    wanted = sa.and_(visible_tasks(actor), tasks_with(text))
+    # Each state by itself: the index has it in order, so that of a common word no more than a few tasks are looked at.
+    of_state = (
+        sa.select(Task.id).where(Task.state == state, wanted).order_by(Task.due_at.desc()).limit(limit).subquery()
+        for state in STATES
+    )
+    found = task_list().where(Task.id.in_(sa.union_all(*(sa.select(one.c.id) for one in of_state))))
+    return db.session.execute(found.order_by(Task.done_at.is_not(None), Task.due_at.desc()).limit(limit)).all()
 
 
 # --- visits -------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from wsapp.house import local
 from wsapp.paging import page as page_of
 from wsapp.problems import NotFound, Problem
 from wsapp.texts import _
-from wsapp.web import current_corp_row, require_member, safe_path
+from wsapp.web import current_corp_row, identity_page, require_member, safe_path
 
 bp = Blueprint("me", __name__, url_prefix="/h5/me")
 bp.before_request(require_member)
@@ -45,6 +45,12 @@ def _show(form: Form) -> str:
         others=[(one.corp.host_corp_id, one.corp_name, one.name) for one in sessions.others()],
         may_add=len(hosts.enabled_corps()) > 1,
     )
+
+
+@bp.get("/identity")
+def identity() -> str:
+    """Who sends a form of rights or lists says first, through the host, who they are."""
+    return identity_page(request.args.get("next", ""))
 
 
 def _device(login: LoginSession) -> rows.Row:

@@ -9,6 +9,7 @@ from werkzeug.datastructures import FileStorage
 from wsapp.crm.fields import forms
 from wsapp.crm.fields.access import reads
 from wsapp.crm.fields.attached import of_files
+from wsapp.crm.fields.carriers import inherited
 from wsapp.crm.fields.models import Field
 from wsapp.crm.fields.showing import albums_of, change_shown, facts_of
 from wsapp.crm.fields.types import MOST_FILES
@@ -62,9 +63,13 @@ def typed(obj: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     return forms.typed(obj, stored, actor=g.member)
 
 
-def drawn(obj: str, form: Form, stored: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Return the parts of the form; `stored` are the values of the record that it changes."""
-    return forms.drawn(obj, form.typed, form.errors, actor=g.member, stored=stored)
+def drawn(
+    obj: str, form: Form, stored: Mapping[str, Any] | None = None, *, parent: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return the parts of the form; `stored` are the values of the record that it changes, `parent` those of the
+    customer that a new one is about."""
+    begins = inherited(obj, parent, actor=g.member)
+    return forms.drawn(obj, form.typed, form.errors, actor=g.member, stored=stored, parent=begins)
 
 
 def shown(obj: str, custom: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any]:

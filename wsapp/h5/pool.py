@@ -7,10 +7,11 @@ import sqlalchemy as sa
 from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.models import LEVELS, Customer
-from wsapp.crm.customers.queries import phones_of
+from wsapp.crm.customers.queries import current_id, phones_of
 from wsapp.crm.customers.reveals import are_masked
 from wsapp.crm.fields.access import STARS, masked_phone, reads
 from wsapp.crm.pools.actions import claim_customer, claim_customers, look_at_details
+from wsapp.crm.pools.draws import Standing, sign_up, standings
 from wsapp.crm.pools.keeping import give_back, lost_by, rest_customer, why_resting
 from wsapp.crm.pools.masking import SORTS, pooled, pooled_values
 from wsapp.crm.pools.queries import (
@@ -89,7 +90,9 @@ def _levels(level: str) -> list[dict[str, str]]:
 
 
 def _rows(pool: PoolFacts, found: list[Any]) -> list[dict[str, Any]]:
-    cooling = cool_until(pool, [row.id for row in found], actor=g.member)
+    ids = [row.id for row in found]
+    cooling = cool_until(pool, ids, actor=g.member)
+    draws = standings(ids, actor=g.member) if pool.draws and ids else {}
     assigns = manages(pool, g.member)
     drawn = []
     for row in found:
@@ -105,11 +108,28 @@ def _rows(pool: PoolFacts, found: list[Any]) -> list[dict[str, Any]]:
                 "region": region,
                 "since": local(row.pooled_at) if row.pooled_at else None,
                 "wait": _wait(row, ripe),
-                "claim_url": "" if _wait(row, ripe) else url_for("pool.claim", customer_id=row.id),
+                "draw": _draw_words(draws.get(row.id)),
+                "claim_url": "" if _wait(row, ripe) or _is_in(draws.get(row.id)) else _claim_url(row.id),
                 "assign_url": url_for("owners.choose", customer_id=row.id) if assigns else "",
             }
         )
     return drawn
+
+
+def _claim_url(customer_id: str) -> str:
+    return url_for("pool.claim", customer_id=customer_id)
+
+
+def _is_in(one: Standing | None) -> bool:
+    return one is not None and one.is_in
+
+
+def _draw_words(one: Standing | None) -> str:
+    """Return how the draw for a customer stands, empty where nobody signed up."""
+    if one is None:
+        return ""
+    words = _("%(n)d 人报名，%(at)s 抽签", n=one.people, at=f"{local(one.ends_at):%H:%M}")
+    return _("已报名 · %(words)s", words=words) if one.is_in else words
 
 
 def _wait(row: Any, ripe: datetime | None) -> str:
@@ -159,20 +179,23 @@ def page(customer_id: str) -> Any:
     if not allowed:
         detail = _("今天查看公海详情已达上限 %(most)d 个，请明天再来", most=pool.limit("daily_views"))
         return go(url_for("pool.index", pool=pool.id), detail)
-    row = db.session.execute(pooled(pool, actor=g.member).where(Customer.id == customer_id)).one_or_none()
+    row = db.session.execute(pooled(pool, actor=g.member).where(Customer.id == customer.id)).one_or_none()
     if row is None:
         return go(url_for("pool.index", pool=pool.id), _("该客户不在公海中，可能刚被他人领取"))
-    values = pooled_values(row, phones_of([customer_id])[customer_id], pool, actor=g.member)
+    values = pooled_values(row, phones_of([row.id])[row.id], pool, actor=g.member)
     ripe = ripe_at(pool, row.pooled_at) or cool_until(pool, [row.id], actor=g.member).get(row.id)
+    draw = standings([row.id], actor=g.member).get(row.id) if pool.draws else None
     return show(
         "pool/page.html",
         pool=pool,
         name=row.name,
-        customer_id=customer_id,
+        customer_id=row.id,
         badges=_badges(values),
         facts=_facts(values, row),
         phones=_phones(values),
         wait=_wait(row, ripe),
+        draw=_draw_words(draw),
+        may_claim=not _wait(row, ripe) and not _is_in(draw),
         assigns=manages(pool, g.member),
         **_managing(row, pool),
     )
@@ -245,20 +268,35 @@ def _facts(values: dict[str, Any], row: Any) -> list[tuple[str, str]]:
 
 @bp.post("/<key:customer_id>/claim")
 def claim(customer_id: str) -> Any:
-    """Claim one. Whoever was too late, or may not, is told why on the list."""
+    """Claim one, or sign up for its draw. Whoever was too late, or may not, is told why on the list."""
+    back = _list_of(customer_id)
     try:
+        if _draws_for(customer_id):
+            standing = sign_up(customer_id, actor=g.member)
+            db.session.commit()
+            return go(back, _draw_words(standing))
         customer = claim_customer(customer_id, actor=g.member)
     except Conflict as problem:
         db.session.rollback()
-        return go(_list_of(customer_id), problem.detail)
+        return go(back, problem.detail)
     db.session.commit()
     return go(url_for("customers.page", customer_id=customer.id), _("已领取，请尽快跟进"))
+
+
+def _draws_for(customer_id: str) -> bool:
+    """Say whether a customer is in one of my pools that draw."""
+    drawing = [one.id for one in pools_of(g.member) if one.draws]
+    if not drawing:
+        return False
+    there = sa.select(Customer.id).where(Customer.id == customer_id, sa.or_(*map(in_pool, drawing)))
+    return db.session.scalar(there) is not None
 
 
 def _list_of(customer_id: str) -> str:
     """Return the list from which a customer was to be claimed."""
     pool_ids = [one.id for one in pools_of(g.member)]
-    wanted = sa.select(Customer.pool_id).where(Customer.id == customer_id, sa.or_(*map(in_pool, pool_ids)))
+    is_it = Customer.id == current_id(customer_id)
+    wanted = sa.select(Customer.pool_id).where(is_it, sa.or_(*map(in_pool, pool_ids)))
     pool_id = db.session.scalar(wanted) if pool_ids else None
     return url_for("pool.index", pool=pool_id)
 

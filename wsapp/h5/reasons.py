@@ -19,7 +19,7 @@ def page(customer_id: str) -> str:
     done = [
         (str(words.DEEDS[name]), _("可以") if yes else _("不可以")) for name, yes in deeds(customer, g.member).items()
     ]
-    found = [{"text": text, "icon": "info"} for text in reasons(customer, g.member)]
+    found = [{"text": text, "icon": "info"} for text in reasons(customer, g.member, reader=g.member)]
     return show(
         "customers/why.html", customer=customer, because=_("您能看到这位客户，因为："), reasons=found, deeds=done
     )

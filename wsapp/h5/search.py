@@ -8,12 +8,13 @@ from markupsafe import Markup, escape
 
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import SORTS
-from wsapp.crm.org.queries import leads_others
+from wsapp.crm.org.queries import sees_others
 from wsapp.crm.search import box
 from wsapp.crm.search.queries import is_enough, matching
 from wsapp.h5 import lists, rows
-from wsapp.h5.pages import arg, per_member, show
+from wsapp.h5.pages import arg, go, per_member, show
 from wsapp.paging import page as page_of
+from wsapp.texts import _
 from wsapp.web import limiter, require_member
 
 bp = Blueprint("search", __name__, url_prefix="/h5")
@@ -45,7 +46,7 @@ def page() -> str:
         found=found,
         customers=customers,
         more=more,
-        scope="team" if leads_others(g.member) else None,
+        scope="team" if sees_others(g.member) else None,
         is_guess=is_guess,
         contacts=contacts,
         follow_ups=follow_ups,
@@ -105,6 +106,13 @@ def _follow_ups(text: str) -> list[dict[str, Any]]:
 def _recent() -> list[str]:
     whose, texts = session.get(RECENT, ("", []))
     return list(texts) if whose == g.member.id else []
+
+
+@bp.post("/search/recent/removal")
+def forget() -> Any:
+    """Forget what was searched lately."""
+    session.pop(RECENT, None)
+    return go(url_for("search.page"), _("已清除"))
 
 
 def _remember(text: str) -> None:

@@ -1,14 +1,15 @@
 """New and changed tasks: one form for both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, g, url_for
 
 from wsapp import clock
-from wsapp.crm.customers.queries import find_customer, names_of
+from wsapp.crm.customers.queries import find_customer, find_customers, names_of
 from wsapp.crm.fields.access import locked, reads, shown
+from wsapp.crm.fields.carriers import inherits
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members, manager_of, names
 from wsapp.crm.tasks.actions import MAX_REMINDERS, OFFSETS, change_task, create_task
@@ -127,6 +128,14 @@ def _end_of_day(moment: datetime | None) -> datetime | None:
     return moment.replace(hour=23, minute=59) if moment else None
 
 
+def _parent(customer_id: str) -> Mapping[str, Any] | None:
+    """Return the custom values of the customer that the task is about, where a field begins with them."""
+    if not inherits("task"):
+        return None
+    found = find_customers([customer_id], actor=g.member).get(customer_id)
+    return found.custom if found else None
+
+
 def _show(form: Form, *, task: Task | None = None, problem: Problem | None = None) -> str:
     conflict = None
     if task is not None and isinstance(problem, Stale):
@@ -147,7 +156,7 @@ def _show(form: Form, *, task: Task | None = None, problem: Problem | None = Non
         locked=locked(g.member, ("note",), "task") if task else (),
         customers=customers,
         kinds=list(words.TASK_KINDS.items()),
-        custom=ownfields.drawn("task", form, task.custom or {} if task else None),
+        custom=ownfields.drawn("task", form, task.custom or {} if task else None, parent=_parent(chosen)),
         people=[(one.id, one.name) for one in people],
         userids=[one.userid for one in people],
         reminders=[(str(minutes), words.REMINDERS[minutes]) for minutes in OFFSETS],

@@ -9,6 +9,7 @@ from flask import g
 from wsapp.crm.events.kinds import KINDS
 from wsapp.crm.fields.access import reads
 from wsapp.crm.fields.definitions import fields_of
+from wsapp.crm.pools.models import GRANTED
 from wsapp.h5 import words
 from wsapp.h5.rows import moment
 from wsapp.texts import _, lazy
@@ -44,6 +45,8 @@ LOOKS = {
     "share.answered": ("team", "quiet"),
     "extension.asked": ("snooze", "quiet"),
     "extension.answered": ("snooze", "quiet"),
+    "release.asked": ("pool", "quiet"),
+    "release.answered": ("pool", "quiet"),
     "customer.claimed": ("pool", ""),
     "customer.released": ("pool", "quiet"),
     "customer.recycled": ("pool", "quiet"),
@@ -114,6 +117,8 @@ def said(event: Any, people: Mapping[str, str]) -> str:
             return _check_out_words(event, who)
         case "customer.locked" | "customer.rested" | "extension.asked" | "extension.answered":
             return _clock_words(event, who)
+        case "release.asked" | "release.answered":
+            return _release_words(event, who)
         case "share.asked" | "share.answered":
             return _share_words(event, who, people)
         case "customer.phone_revealed":
@@ -178,6 +183,13 @@ def _clock_words(event: Any, who: str) -> str:
     if until := event.data.get("until"):
         return _("%(who)s 同意延期到 %(until)s", who=who, until=until)
     return _("%(who)s 没有同意延期", who=who)
+
+
+def _release_words(event: Any, who: str) -> str:
+    if event.kind == "release.asked":
+        return _("%(who)s 申请退回公海", who=who)
+    granted = event.data.get("answer") == GRANTED
+    return _("%(who)s 同意退回公海", who=who) if granted else _("%(who)s 没有同意退回公海", who=who)
 
 
 def _share_words(event: Any, who: str, people: Mapping[str, str]) -> str:

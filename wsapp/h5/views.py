@@ -7,11 +7,15 @@ from urllib.parse import urlencode
 from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.fields.finding import filterable
+from wsapp.crm.fields.text import clean_line
 from wsapp.crm.fields.types import kind_of
+from wsapp.crm.org.models import Member
+from wsapp.crm.org.queries import sees_others
+from wsapp.crm.org.rights import sight
 from wsapp.crm.search import filters, views
 from wsapp.db import db
 from wsapp.h5.forms import Form, save
-from wsapp.h5.pages import arg, go, show
+from wsapp.h5.pages import MAX_ARG, go, show
 from wsapp.problems import Problem
 from wsapp.texts import _, lazy
 from wsapp.web import require_member
@@ -30,6 +34,21 @@ SORTS = {
 }
 
 
+def scopes_of(actor: Member) -> tuple[str, ...]:
+    """Return whose customers the actor can have listed: "mine", "shared" (co-work), "department", "team" (all seen)."""
+    if not sees_others(actor):
+        return ("mine", "shared")
+    is_wide = sight(actor).people is None and actor.main_department_id
+    return ("mine", "shared", "department", "team") if is_wide else ("mine", "shared", "team")
+
+
+def within(scope: str, actor: Member) -> tuple[str, list[Any]]:
+    """Return what `lists.customer_page` takes for a scope: `whose`, and conditions."""
+    if scope != "department":
+        return scope, []
+    return "team", [filters.of_department(actor.main_department_id or "")]
+
+
 def list_address(query: Mapping[str, str]) -> str:
     """Return the address of the list narrowed by these values (values of an address are no arguments of url_for)."""
     return f"{url_for('customers.index')}?{urlencode(query)}" if query else url_for("customers.index")
@@ -43,11 +62,12 @@ def edit() -> str:
 
 def _show(form: Form, asked: dict[str, str], problem: Problem | None = None) -> str:
     chosen = filters.wanted(asked, actor=g.member)
+    choices = _Choices()
     return show(
         "views/edit.html",
         counted=False,
         form=form,
-        fields=[_drawn(one, chosen.get(one.name, "")) for one in filters.filters_for(g.member)],
+        fields=[_drawn(one, chosen.get(one.name, ""), choices) for one in filters.filters_for(g.member)],
         kept={name: asked[name] for name in OWN if asked.get(name) and name != "sort"},
         sorts=_sorts(),
         asked=asked,
@@ -68,8 +88,16 @@ def _sorts() -> list[tuple[str, str]]:
     return found
 
 
-def _drawn(one: filters.Filter, value: str) -> dict[str, Any]:
-    choices = [(key, str(text)) for key, text in one.choices(g.member)] if one.choices else None
+class _Choices(dict[Any, list[tuple[str, str]]]):
+    """What can be chosen, by who says it: several filters choose from the same people, who are read once."""
+
+    def __missing__(self, ask: Any) -> list[tuple[str, str]]:
+        found = self[ask] = [(key, str(text)) for key, text in ask(g.member)]
+        return found
+
+
+def _drawn(one: filters.Filter, value: str, known: _Choices) -> dict[str, Any]:
+    choices = known[one.choices] if one.choices else None
     return {"name": one.name, "label": str(one.label), "value": value, "choices": choices, "input": one.input}
 
 
@@ -92,7 +120,7 @@ def _views() -> list[dict[str, Any]]:
 
 def _asked(values: Any) -> dict[str, str]:
     """Return what an address or a form asks the list for: its own values, and filters that the actor may use."""
-    own = {name: arg(name) if values is request.args else values.get(name, "") for name in OWN}
+    own = {name: clean_line(values.get(name, "")[:MAX_ARG]) for name in OWN}
     return {name: value for name, value in own.items() if value} | filters.wanted(values, actor=g.member)
 
 

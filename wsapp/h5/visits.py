@@ -160,7 +160,7 @@ def _show_new(customer: Customer, form: Form, heard: dict[str, Any] | None = Non
         reasons=list(words.NO_FIX_REASONS.items()),
         soon=soon(),
         kept=photos.kept(form.typed["photos"]),
-        custom=ownfields.drawn("visit", form),
+        custom=ownfields.drawn("visit", form, parent=customer.custom),
     )
 
 

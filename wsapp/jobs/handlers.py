@@ -3,7 +3,7 @@
 from wsapp import outbox
 from wsapp.crm.notifications import holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
-from wsapp.crm.pools import handovers
+from wsapp.crm.pools import draws, handovers
 from wsapp.crm.sharing import actions as sharing
 from wsapp.jobs import (
     aftercare,
@@ -58,6 +58,11 @@ def hand_over(claim: Claim, desk: Desk) -> None:
     handovers.go_on(claim.payload["handover"])
 
 
+def draw(claim: Claim, desk: Desk) -> None:
+    """The time to sign up for a pool's customer is over: one gets it, all are told."""
+    draws.hold_draw(claim.payload["draw"])
+
+
 def pass_share_request_on(claim: Claim, desk: Desk) -> None:
     """The owner has not answered for two days whether they share a customer: their manager is asked."""
     sharing.pass_on(claim.payload["request"])
@@ -87,6 +92,7 @@ HANDLERS: dict[str, Handler] = {
     "robot.message": conversations.answer,  # what was said, see `wsapp.bots.talk`
     "robot.reply": conversations.reply,  # {"id", "card", "userid", "reply": sealed}
     "doctor.card": testcards.settle,  # {"card", "userid", "code"}
+    "draw": draw,  # {"draw": id}
     "handover": hand_over,  # {"handover": id}
     "mirror": mirror.sync,  # {"mirror": id}
     "mirror.look": mirror.look_at_list,  # {"member": id, "kind": "todo" | "entry"}
@@ -99,7 +105,7 @@ HANDLERS: dict[str, Handler] = {
     "import.run": transfers.run_import,  # {"job": id}
     "import.undo": transfers.undo_import,  # {"job": id}
     "export.run": transfers.run_export,  # {"job": id}
-    "fields.index": fielding.index,  # {"field": id, "after": id of a record}
+    "fields.index": fielding.index,  # {"field": id, "after": id of a record; None: at last}
     "recycle": recycling.recycle,  # {}
     "share.escalate": pass_share_request_on,  # {"request": id}
     **periodic.HANDLERS,

@@ -11,6 +11,7 @@ from wsapp import clock, outbox
 from wsapp.bots.drafts import forget_drafts
 from wsapp.crm.customers.filing import KEYED, file_some
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.unmerge import forget_losers
 from wsapp.crm.groups.actions import forget_posts
 from wsapp.crm.mirrors.actions import look_at_everybody
 from wsapp.crm.notifications.birthdays import remind_of_birthdays
@@ -164,6 +165,8 @@ def prune(claim: Claim, desk: Desk) -> None:
             db.session.execute(statement.execution_options(synchronize_session=False))
     for _corp_id in _corps():
         forget_drafts(now - KEEP_DRAFTS)
+        while forget_losers(now):
+            db.session.flush()
         exports.forget_old(now)
         transfer_files.forget_older(now - KEEP_SHEETS)
         forget_posts(now - KEEP_DONE)

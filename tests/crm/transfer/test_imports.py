@@ -10,12 +10,15 @@ from flask import Flask
 
 from tests.crm.transfer.conftest import csv_bytes, run_import, xlsx_bytes
 from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.customers.contacts import add_contact
+from wsapp.crm.customers.merge import merge_customers
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.events.models import Event
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
+from wsapp.crm.org.rules import set_rules
 from wsapp.crm.transfer import imports, running
 from wsapp.crm.transfer.models import ImportBatch, ImportJob
 from wsapp.db import Base, db
@@ -113,6 +116,22 @@ def test_what_is_wrong_is_said_by_row_and_field(bring: Bring, ali: Member) -> No
     }
 
 
+def test_owners_are_found_by_account_name_department_and_phone(
+    bring: Bring, ali: Member, bob: Member, cha: Member, guan: Member
+) -> None:
+    db.session.merge(cha).name = "阿丽"
+    db.session.merge(bob).phone = "+86-13800138111"
+    db.session.commit()
+    told = ("ALI", "阿丽（财务部）", "阿丽 (华南销售部)", "阿丽（ali）", "138 0013 8111", 13800138111.0, "阿丽")
+    rows = [["客户名称", "负责人"], *([f"第{n}家公司", who] for n, who in enumerate(told))]
+    job = bring(guan, xlsx_bytes(rows), name="客户.xlsx")
+    owners = {name: one.owner_id for name, one in customers().items()}
+    assert [owners[f"第{n}家公司"] for n in range(6)] == [ali.id, cha.id, ali.id, ali.id, bob.id, bob.id]
+    (ambiguous,) = imports.told(job)
+    assert (ambiguous["row"], ambiguous["field"]) == (8, "owner")
+    assert "有 2 位成员叫“阿丽”" in ambiguous["message"]
+
+
 def test_duplicates_in_the_file_and_in_the_book(bring: Bring, ali: Member, cha: Member) -> None:
     create_customer({"name": "早就有的公司", "phones": ["13800138000"]}, actor=db.session.merge(ali))
     create_customer({"name": "小查的公司", "phones": ["13800138001"]}, actor=db.session.merge(cha))
@@ -178,7 +197,7 @@ def test_a_rehearsal_tells_the_same_and_writes_nothing(bring: Bring, ali: Member
         assert imports.told(rehearsed, outcomes) == imports.told(taken, outcomes)
 
 
-def test_the_meaning_of_a_heading_is_remembered(here: Flask, ali: Member) -> None:
+def test_everybody_has_the_meaning_of_their_headings_remembered(here: Flask, ali: Member, bob: Member) -> None:
     own, body = db.session.merge(ali), csv_bytes([["抬头", "甲方"], ["某公司", "展会"]])
     job = imports.upload(_io(body), "a.csv", actor=own)
     assert job.mapping == ["", ""]
@@ -187,6 +206,60 @@ def test_the_meaning_of_a_heading_is_remembered(here: Flask, ali: Member) -> Non
     imports.prepare(job, actor=own, mapping=["name", "source"])
     db.session.commit()
     assert imports.upload(_io(body), "b.csv", actor=own).mapping == ["name", "source"]
+    assert imports.upload(_io(body), "c.csv", actor=db.session.merge(bob)).mapping == ["", ""]  # what they mean by it
+
+
+NUMBERS = ["客户名称", "电话", "联系人", "联系人电话"]
+
+
+def reached(ali: Member, cha: Member) -> list[str]:
+    """Have 阿丽's and 小查's customers with contacts; returns the ids of hers."""
+    own, other = db.session.merge(ali), db.session.merge(cha)
+    made = [create_customer({"name": "早就有的公司", "phones": ["13800138000"]}, actor=own)]
+    add_contact(made[0], {"name": "王建国", "phones": ["13900139000"]}, actor=own)
+    hidden = create_customer({"name": "小查的公司"}, actor=other)
+    add_contact(hidden, {"name": "李工", "phones": ["13700137000"]}, actor=other)
+    db.session.commit()
+    return [one.id for one in made]
+
+
+def test_a_number_that_reaches_somebody_through_a_contact(bring: Bring, ali: Member, cha: Member) -> None:
+    (old_id,) = reached(ali, cha)
+    rows = [
+        NUMBERS,
+        ["电话是别人联系人的", "13900139000", "", ""],
+        ["联系人是别人联系人的", "", "老王", "139-0013-9000"],
+        ["联系人的电话是别家的", "", "前台", "13800138000"],
+        ["看不见的联系人", "", "小李", "13700137000"],
+        ["一人管两家之一", "", "陈姐", "13600136000"],
+        ["一人管两家之二", "", "陈姐", "13600136000"],
+    ]
+    job = bring(ali, csv_bytes(rows))
+    assert counts(job) == (2, 0, 4, 0)
+    told = {one["row"]: (one["field"], one["message"]) for one in imports.told(job, ("skipped",))}
+    assert told[2] == ("phones", "与已有客户“早就有的公司”重复")
+    assert {row: field for row, (field, _words) in told.items()} == {
+        2: "phones",
+        3: "contact1.phones",
+        4: "contact1.phones",
+        5: "contact1.phones",
+    }
+    assert "小查" not in told[5][1]
+    changed = bring(ali, csv_bytes([[*NUMBERS, "级别"], [*rows[1], "A"], [*rows[2], "B"]]), on_duplicate="update")
+    assert counts(changed) == (0, 1, 1, 0)  # who shares a contact with a customer may be another one
+    assert (customers()["早就有的公司"].id, customers()["早就有的公司"].level) == (old_id, "A")
+
+
+def test_who_is_reached_is_added_where_it_is_said_or_nobody_looks(bring: Bring, ali: Member, cha: Member) -> None:
+    reached(ali, cha)
+    body = csv_bytes([NUMBERS, ["另一家公司", "", "老王", "13900139000"]])
+    set_rules({"duplicates.contact": "block"})
+    assert counts(bring(ali, body, on_duplicate="add")) == (0, 0, 1, 0)
+    set_rules({"duplicates.contact": "warn"})
+    assert counts(bring(ali, body, on_duplicate="add", dry_run=True)) == (1, 0, 0, 0)
+    assert counts(bring(ali, body, on_duplicate="fail")) == (0, 0, 0, 1)
+    set_rules({"duplicates.contact": "off"})
+    assert counts(bring(ali, body)) == (1, 0, 0, 0)
 
 
 def test_a_title_above_the_heading_is_passed_over(bring: Bring, ali: Member) -> None:
@@ -228,6 +301,17 @@ def test_follow_ups_keep_their_author_and_their_time(bring: Bring, bob: Member, 
     assert not list(db.session.scalars(sa.select(FollowUp)))
     assert customers()["华星木业"].last_followed_at is None
     assert find_customer(customer.id, actor=db.session.merge(ali))
+
+
+def test_follow_ups_of_a_customer_that_was_merged_since_are_the_winners(bring: Bring, ali: Member, cha: Member) -> None:
+    own = db.session.merge(ali)
+    winner, loser = (create_customer({"name": name}, actor=own) for name in ("华星木业", "华星木业龙江分店"))
+    merge_customers(loser, winner, actor=own)
+    db.session.commit()
+    rows = [["客户编号", "跟进时间", "跟进内容"], [loser.id, "2021-03-04 10:20", "谈了价格"]]
+    assert counts(bring(cha, csv_bytes(rows), obj="follow_up")) == (0, 0, 0, 1)
+    assert counts(bring(ali, csv_bytes(rows), obj="follow_up")) == (1, 0, 0, 0)
+    assert list(db.session.scalars(sa.select(FollowUp.customer_id))) == [winner.id]
 
 
 # --- taking back --------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 import xlsxwriter
 
+from wsapp.crm.transfer.cells import Unreadable, text_of
 from wsapp.crm.transfer.reading import read_book
 from wsapp.problems import Invalid
 
@@ -165,3 +167,51 @@ def test_cells_merged_downwards_in_the_last_column(tmp_path: Path) -> None:
 def test_a_book_without_a_sheet_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid):
         read(book(""), tmp_path)
+
+
+def test_a_formula_that_nobody_has_calculated_is_no_empty_cell(tmp_path: Path) -> None:
+    body = io.BytesIO()
+    made = openpyxl.Workbook()
+    sheet = made.active
+    for row in (["客户名称", "电话", "备注"], ["华星木业", "=B3", None], ["恒昌家具", "13800138001", "=A2&A3"]):
+        sheet.append(row)
+    made.save(body)
+    rows = [cells for _number, cells in read(body.getvalue(), tmp_path)]
+    assert rows[1:] == [["华星木业", {"f": True}], ["恒昌家具", "13800138001", {"f": True}]]
+    with pytest.raises(Unreadable, match="没有保存计算结果"):
+        text_of(rows[1][1])
+
+
+def test_what_openpyxl_writes(tmp_path: Path) -> None:
+    """Merged in both directions, hidden rows and columns, a hidden first sheet and one more behind."""
+    made = openpyxl.Workbook()
+    made.active.title = "参数"
+    made.active.append(["看不见的"])
+    made.active.sheet_state = "hidden"
+    sheet = made.create_sheet("客户")
+    made.create_sheet("第二页").append(["客户名称", "不看的"])
+    sheet.append(["客户名称", "电话", "卡号", "日期", "时刻", "区域", "城市"])
+    sheet.append(["华星木业", 13800138000.0, "6217001234567890123", date(2030, 5, 1), "2030年5月1日", "华东", "杭州"])
+    sheet.append(["恒昌家具", "13800138001", 6217001234567890123, 47604, datetime(2030, 5, 1, 9, 30)])  # noqa: DTZ001
+    sheet.append(["宏远灯饰", 1.38e10, None, 47604.5, True])
+    sheet.merge_cells("F2:G3")
+    sheet.row_dimensions[3].hidden = True
+    sheet.column_dimensions["C"].hidden = True
+    body = io.BytesIO()
+    made.save(body)
+    found = [cells for _number, cells in read(body.getvalue(), tmp_path)]
+    assert found[1] == ["华星木业", 13800138000, "6217001234567890123", {"d": "2030-05-01"}, "2030年5月1日", "华东"]
+    assert (found[2][:2], set(found[2][2]), found[2][3]) == (["恒昌家具", "13800138001"], {"n"}, 47604)
+    assert (found[2][4], found[2][5]) == ({"d": "2030-05-01T09:30:00"}, "华东")
+    assert found[3] == ["宏远灯饰", 13800000000, "", 47604.5, True]
+
+
+def test_a_gbk_file_with_quotes_and_line_breaks_in_its_cells(tmp_path: Path) -> None:
+    text = '"客户\n名称",电话,备注\r\n"华星""木业""","138-0013-8000","第一行\r\n第二行，有逗号,和""引号"""\r\n'
+    text += "\r\n恒昌,1,\r\n"
+    found = read(text.encode("gbk"), tmp_path)
+    assert found == [
+        [1, ["客户\n名称", "电话", "备注"]],
+        [2, ['华星"木业"', "138-0013-8000", '第一行\r\n第二行，有逗号,和"引号"']],
+        [4, ["恒昌", "1"]],
+    ]

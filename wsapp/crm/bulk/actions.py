@@ -23,16 +23,16 @@ from wsapp.crm.bulk.models import (
 )
 from wsapp.crm.customers.actions import change_customer, give_owner
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
-from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.queries import demand_own_right, find_customer
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.messages import customers_card, in_language_of
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import may_see_member, member
-from wsapp.crm.org.rights import demand
 from wsapp.crm.pools.actions import begin_ownership, end_ownership, release_customer
 from wsapp.crm.pools.models import ASSIGNED
 from wsapp.crm.pools.queries import in_pool, pool_for
+from wsapp.crm.pools.returning import bring_back
 from wsapp.db import db, first, new_id
 from wsapp.problems import Conflict, Invalid, NotFound, Problem
 from wsapp.texts import _
@@ -196,6 +196,7 @@ def _take_out_of_pool(customer_id: str, pool_id: str, owner_id: str | None, *, a
     owner = member(owner_id)
     if customer is None or owner is None or not owner.is_active:
         raise Conflict({})
+    bring_back(customer.id, actor=actor)
     give_owner(customer, owner)
     begin_ownership(customer, owner, pool_id=pool_id)
     _record_owner(customer, None, owner, actor=actor)
@@ -221,7 +222,7 @@ def _write(customer: Customer, action: str, value: Any, *, actor: Member) -> Non
 def _give(customer: Customer, owner_id: str | None, *, actor: Member) -> None:
     """Give a customer to somebody; they are told once, of all together."""
     owner = member(owner_id)
-    demand(actor, "transfer", customer.owner_id)
+    demand_own_right(customer, "transfer", actor=actor)
     if owner is None or not owner.is_active or not may_see_member(actor, owner.id):
         raise Invalid({"owner": _("找不到这位成员，或不在您的团队中")})
     before, since, came_from = customer.owner_id, customer.owned_since or customer.created_at, customer.pool_id

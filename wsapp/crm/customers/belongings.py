@@ -16,7 +16,10 @@ from wsapp.files import StoredFile
 
 AT_ONCE = 500  # ids in one statement
 MOVED = ("task", "follow_up", "visit", "visit_plan", "contact", "event", "ownership", "deletion", "watch")
-LEFT = ("customer_phone", "customer_key", "coworker", "stage_change", "share_request", "pool_view", "extension_request")
+LEFT = (
+    *("customer_phone", "customer_key", "coworker", "stage_change", "share_request"),
+    *("pool_view", "owner_request", "draw"),
+)
 MERGED = "merged"  # how the time of the owner ended whose customer is another's now
 
 

@@ -7,12 +7,13 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.crm.customers.models import Coworker, Customer
+from wsapp.crm.customers.queries import demand_own_right
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import ACTIVE, Member
-from wsapp.crm.org.rights import demand
 from wsapp.db import db, first, new_id
 from wsapp.kept import Kept
-from wsapp.problems import Invalid, NotFound
+from wsapp.problems import Forbidden, Invalid, NotFound
 from wsapp.texts import _
 
 MOST = 20
@@ -36,10 +37,12 @@ def add_coworker(
     """Let somebody of the corp work on a customer (添加协作人), or change what a co-worker may.
 
     `quietly`: they hear of it otherwise, as whoever asked for it does.
-    Raises Forbidden unless the actor may edit the customer in their own right; Invalid for the owner, for whoever is
-    not active, and beyond `MOST`.
+    Raises Forbidden unless the actor may edit the customer in their own right and knows its owner, who cannot be added;
+    Invalid for the owner, for whoever is not active, and beyond `MOST`.
     """
-    demand(actor, "edit", customer.owner_id)
+    demand_own_right(customer, "edit", actor=actor)
+    if not quietly and not reads(actor, "owner"):
+        raise Forbidden(_("您没有权限这样做，请联系管理员"))
     if person.status != ACTIVE or person.id == customer.owner_id:
         raise Invalid({"member": _("请选择负责人以外的在职同事")})
     # One at a time: two at once would get past the limit together.
@@ -78,7 +81,7 @@ def add_coworker(
 def remove_coworker(customer: Customer, member_id: str, *, actor: Member) -> None:
     """End somebody's co-work on a customer (移除协作人). People may leave by themselves. Raises NotFound, Forbidden."""
     if member_id != actor.id:
-        demand(actor, "edit", customer.owner_id)
+        demand_own_right(customer, "edit", actor=actor)
     there: Coworker | None = first(
         sa.select(Coworker).where(Coworker.customer_id == customer.id, Coworker.member_id == member_id)
     )

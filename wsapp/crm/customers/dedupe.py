@@ -3,7 +3,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,13 +39,23 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Hit:
-    """Another customer that is alike: in which field, what the rules say of it, and whether the actor may see it."""
+    """Another customer that is alike: in which field, what the rules say of it, and whether the actor may see it (of a
+    deleted one: bring it back)."""
 
     customer: Any  # a row of `_COLUMNS`
     field: str
     level: str  # rules.BLOCK, rules.WARN
     visible: bool
     asked: str  # what was asked for, so that the same question counts once
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.customer.deleted_at is not None
+
+    @property
+    def may_be_shared(self) -> bool:
+        """Say whether somebody is there who could be asked to share it."""
+        return not self.visible and not self.is_deleted and self.customer.owner_id is not None
 
 
 @dataclass
@@ -93,9 +103,9 @@ def find_duplicates(values: Mapping[str, Any], *, actor: Member, but: str = "") 
     hits = [Hit(row, PHONES, rules.level("phone"), False, _asked(number)) for (_id, number), row in found.items()]
     hits += [one for one in _by_keys(wanted, actor=actor, but=but) if (one.customer.id, one.asked[7:]) not in found]
     if rule("duplicates.bin"):
-        hits += _in_bin(wanted)
+        hits += _in_bin(wanted, actor)
     seen = _seen_of([one.customer.id for one in hits], actor)
-    hits = [Hit(one.customer, one.field, one.level, one.customer.id in seen, one.asked) for one in hits]
+    hits = [replace(one, visible=one.visible or one.customer.id in seen) for one in hits]
     hits.sort(key=lambda one: (-rules.STRICTER[one.level], not one.visible))
     return hits
 
@@ -156,7 +166,7 @@ def _in_scope(customer_ids: Sequence[str], actor: Member) -> Sequence[Any]:
     return db.session.execute(wanted.order_by(Customer.id)).all()
 
 
-def _in_bin(wanted: Wanted) -> list[Hit]:
+def _in_bin(wanted: Wanted, actor: Member) -> list[Hit]:
     """Deleted customers are warned of at most: there is nothing that could be opened in place of a new one."""
     keys: dict[str, tuple[str, str]] = {}
     if rules.level("phone") != rules.OFF:
@@ -168,7 +178,9 @@ def _in_bin(wanted: Wanted) -> list[Hit]:
             keys[f"{kind}:{value}"] = (at, f"{kind}:{value}")
     if len(wanted.name) >= 2 and rules.level("name") != rules.OFF:
         keys[f"name:{city_and_core(name_key(wanted.name))[1]}"] = (NAME, f"name:{name_key(wanted.name)}")
-    found = {(row.id, at): Hit(row, at, rules.WARN, False, asked) for row, (at, asked) in binned.find_binned(keys)}
+    found = {}
+    for row, (at, asked) in binned.find_binned(keys):
+        found[row.id, at] = Hit(row, at, rules.WARN, binned.may_restore(row, actor=actor), asked)
     return list(found.values())
 
 
@@ -226,6 +238,15 @@ def known_among(rows: Sequence[Mapping[str, Any]], by_phone: Mapping[str, str]) 
         else:
             found.append((NAME, namesakes[row["name_key"]]) if row["name_key"] in namesakes else None)
     return found
+
+
+def reached_among(numbers: Iterable[str]) -> dict[str, str]:
+    """Return by which of the phone numbers a contact of which customer (its id) is reached; nothing where the rule does
+    not look. For an import."""
+    if rules.level("contact") == rules.OFF:
+        return {}
+    found = _first_of(CustomerKey.value, CustomerKey.customer_id, {REACHED + one for one in numbers})
+    return {value.removeprefix(REACHED): customer_id for value, customer_id in found}
 
 
 def _first_of(column: Any, customer_id: Any, values: Iterable[str]) -> Iterable[tuple[str, str]]:

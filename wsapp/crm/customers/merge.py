@@ -1,8 +1,8 @@
 """Merging two customers into one (合并); `unmerge` undoes it within 30 days.
 
 The winner keeps its id. Of each field one value is chosen; what belongs to the loser moves to the winner; the loser is
-gone from everywhere, and its id leads to the winner (`queries.current_id`). What undoing needs stands in
-`CustomerMerge.kept`:
+gone from everywhere, and its id leads to the winner (`queries.current_id`), also when undoing is over. What undoing
+needs stands in `CustomerMerge.kept`:
 
 winner    {column: [before, after]}            custom      {key: [before, after]} of the winner's custom fields
 loser     {column: before}                     tags        [names] that came from the loser

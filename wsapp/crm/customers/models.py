@@ -263,15 +263,15 @@ class DuplicateAsk(CorpScoped, Base):
 
 
 class CustomerMerge(CorpScoped, Base):
-    """One customer was merged into another (合并).
+    """One customer was merged into another (合并): the loser's id is an alias of the winner's.
 
-    While `until` lasts it can be undone, and the loser's id is an alias. `kept` is what undoing needs, see `merge.py`.
+    While `until` lasts it can be undone; `kept` is what that needs, see `merge.py`. After that the loser is gone, and
+    only the alias stays (`unmerge.forget_losers`): no foreign keys, for it outlives the one and waits for the other
+    while that lies in the recycle bin.
     """
 
     __tablename__ = "customer_merge"
     __table_args__ = (
-        corp_key("winner_id", "customer", ondelete="CASCADE"),
-        corp_key("loser_id", "customer", ondelete="CASCADE"),
         corp_key("actor_id", "member"),
         sa.Index("ix_customer_merge_winner", "corp_id", "winner_id", "at"),
         sa.Index("ix_customer_merge_loser", "corp_id", "loser_id", "at"),

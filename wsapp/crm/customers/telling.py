@@ -73,19 +73,25 @@ def admitted(hits: Sequence[Hit], *, actor: Member) -> list[Hit]:
 
 
 def duplicate_of(hits: Sequence[Hit]) -> Duplicate:
-    """Return the problem that names what is known already. `told` is `tell`'s, `asked` what it tells of hidden ones."""
+    """Return the problem that names what is known already. `told` is `tell`'s, `asked` that of `to_ask_for`."""
     told = tell(hits[:MOST])
     fields: dict[str, str] = {}
     for one in told:
         fields.setdefault(one["field"], one["message"])
-    record_id = next((one.customer.id for one in hits if one.visible), "")
-    asked = tuple(sorted({one.asked for one in hits if not one.visible}))
+    record_id = next((one.customer.id for one in hits if one.visible and not one.is_deleted), "")
+    asked = tuple(to_ask_for(hits))
     return Duplicate(fields, record_id=record_id, told=told, asked=asked)
+
+
+def to_ask_for(hits: Sequence[Hit]) -> list[str]:
+    """Return by what the owners of hidden customers can be asked to share them (`sharing.ask_to_share`)."""
+    return sorted({one.asked for one in hits if one.may_be_shared})
 
 
 def tell(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """Return what may be said of each: {"field", "type", "level", "message", "id", "name", "department", "activity",
-    "owner"}. Of a customer that the actor may not see: no id, a masked name, and the owner where the rules allow it."""
+    "owner", "deletion"}. Of a customer that the actor may not see: no id, a masked name, and the owner where the rules
+    allow it. `deletion`: the id in the recycle bin of what the actor may bring back from there."""
     departments = _department_names([one.customer.department_id for one in hits])
     owners = names([one.customer.owner_id for one in hits])
     return [_tell(one, departments, owners) for one in hits]
@@ -95,23 +101,32 @@ def _tell(hit: Hit, departments: Mapping[str, str], owners: Mapping[str, str]) -
     row = hit.customer
     name = row.name if hit.visible else masked(row.name)
     department = departments.get(row.department_id or "", "")
-    if row.deleted_at is not None:
+    if hit.is_deleted:
         department = _("回收站")
     elif row.owner_id is None:
         department = _("公海")
     owner = owners.get(row.owner_id or "") if hit.visible or rule("duplicates.owner") else None
-    said = _("、").join(filter(None, (department, owner, _activity_words(row))))
     return {
         "field": hit.field,
         "type": "duplicate",
         "level": hit.level,
-        "message": _alike_words(hit.field, name) if hit.visible else f"{_alike_words(hit.field, name)}（{said}）",
-        "id": row.id if hit.visible else None,
+        "message": _alike_words(hit.field, name) + _more_words(hit, department, owner),
+        "id": row.id if hit.visible and not hit.is_deleted else None,
         "name": name,
         "department": department,
         "activity": _activity(row),
         "owner": owner,
+        "deletion": row.id if hit.visible and hit.is_deleted else None,
     }
+
+
+def _more_words(hit: Hit, department: str, owner: str | None) -> str:
+    """Return what stands behind the name: where a hidden customer is, and what can be done with a deleted one."""
+    if hit.visible:
+        return _("（在回收站，可以恢复）") if hit.is_deleted else ""
+    where = _("在回收站，可请管理员恢复") if hit.is_deleted else department
+    said = _("、").join(filter(None, (where, owner, _activity_words(hit.customer))))
+    return f"（{said}）"
 
 
 def _alike_words(at: str, name: str) -> str:

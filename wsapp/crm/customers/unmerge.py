@@ -1,5 +1,5 @@
 """Undoing a merge of two customers (撤销合并) within 30 days: everything returns to where it was, except what was
-changed since. What it needs was kept by `merge`."""
+changed since. What it needs was kept by `merge`, and goes when the time is over."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -155,3 +155,50 @@ def _give_back_phones(loser: Customer, winner: Customer, kept: Mapping[str, Any]
     taken = set(rows(known)) - shared if level("phone") == BLOCK else set()
     set_phones(loser, [one for one in phones[LOSER] if one not in taken], shared=shared)
     db.session.flush()
+
+
+# --- when it cannot be undone any more ------------------------------------------------------------------------------
+
+
+def forget_losers(now: datetime, *, limit: int = 500) -> int:
+    """Delete customers that were merged too long ago to be given back; returns how many, at most `limit`.
+
+    Of each only its id stays, which leads to whoever the winner is (`queries.current_id`).
+    """
+    undone = sa.delete(CustomerMerge).where(CustomerMerge.until <= now, CustomerMerge.undone_at.is_not(None))
+    db.session.execute(undone.execution_options(synchronize_session=False))
+    there = sa.and_(Customer.corp_id == CustomerMerge.corp_id, Customer.id == CustomerMerge.loser_id)
+    over = (
+        sa.select(CustomerMerge.id, CustomerMerge.loser_id, CustomerMerge.winner_id)
+        .join(Customer, there)
+        .where(CustomerMerge.until <= now, CustomerMerge.undone_at.is_(None), Customer.merged_into_id.is_not(None))
+        .order_by(CustomerMerge.at, CustomerMerge.id)
+    )
+    found = db.session.execute(over.limit(limit)).all()
+    for one in found:
+        _set_merge(CustomerMerge.winner_id == one.loser_id, winner_id=one.winner_id)
+        _set_merge(CustomerMerge.id == one.id, kept={})
+        _delete_loser(one.loser_id)
+    return len(found)
+
+
+def forget_losers_of(winner_id: str) -> None:
+    """Delete, with their aliases, the customers that were merged into one that is gone for good."""
+    theirs = sa.select(CustomerMerge.loser_id).where(
+        CustomerMerge.winner_id == winner_id, CustomerMerge.undone_at.is_(None)
+    )
+    for loser_id in rows(theirs):
+        forget_losers_of(loser_id)
+        _delete_loser(loser_id)
+    gone = sa.delete(CustomerMerge).where(CustomerMerge.winner_id == winner_id)
+    db.session.execute(gone.execution_options(synchronize_session=False))
+
+
+def _delete_loser(loser_id: str) -> None:
+    gone = sa.delete(Customer).where(Customer.id == loser_id, Customer.merged_into_id.is_not(None))
+    db.session.execute(gone.execution_options(synchronize_session="fetch"))
+
+
+def _set_merge(which: sa.ColumnElement[bool], **values: Any) -> None:
+    statement = sa.update(CustomerMerge).where(which, CustomerMerge.undone_at.is_(None)).values(**values)
+    db.session.execute(statement.execution_options(synchronize_session=False))

@@ -17,7 +17,8 @@ from wsapp.crm.org.absences import is_away
 from wsapp.crm.org.models import ACTIVE, Department, Member, Membership
 from wsapp.crm.org.queries import team_ids
 from wsapp.crm.org.workdays import is_workday
-from wsapp.crm.pools.clocks import TOLD_BY, Clock, leaving, terms, today
+from wsapp.crm.pools.clocks import TOLD_BY, Clock, leaving, today
+from wsapp.crm.pools.terms import rulebook
 from wsapp.crm.tasks.models import DONE, Task
 from wsapp.crm.tasks.queries import are_overdue
 from wsapp.crm.visits.models import Visit
@@ -219,7 +220,7 @@ def leaving_soon(scope: Scope) -> list[tuple[Any, Clock]]:
     if not scope.clocks:
         return []
     day = today() + timedelta(days=LEAVING_DAYS)
-    return leaving(terms(), day, scope.within(Customer.owner_id, "customer"), most=MOST_LEAVING)
+    return leaving(rulebook(), day, scope.within(Customer.owner_id, "customer"), most=MOST_LEAVING)
 
 
 def did_something(scope: Scope, stretch: Stretch) -> frozenset[str]:

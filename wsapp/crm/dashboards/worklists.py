@@ -17,7 +17,8 @@ from wsapp.crm.customers.queries import visible_names
 from wsapp.crm.fields.access import reads
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import Member
-from wsapp.crm.pools.clocks import Clock, leaving, sees_clocks, terms, today
+from wsapp.crm.pools.clocks import Clock, leaving, sees_clocks, today
+from wsapp.crm.pools.terms import rulebook
 from wsapp.crm.tasks.models import DONE, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today
 from wsapp.crm.visits.models import PLANNED, Visit, VisitParticipant, VisitPlan
@@ -120,7 +121,7 @@ def mornings(member_ids: Collection[str]) -> Mapping[str, Morning]:
     for mine in found.values():
         mine.visits.sort(key=lambda row: (row.due_at, row.id))
     day = today() + timedelta(days=LEAVING_DAYS)
-    for row, one in leaving(terms(), day, Customer.owner_id.in_(sorted(member_ids)), most=MOST_LEAVING):
+    for row, one in leaving(rulebook(), day, Customer.owner_id.in_(sorted(member_ids)), most=MOST_LEAVING):
         found[row.owner_id].leaving.append((row, one))
     return found
 

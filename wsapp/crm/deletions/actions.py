@@ -9,6 +9,7 @@ from wsapp import clock
 from wsapp.crm.customers.binned import forget_binned, keep_binned
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.filing import file_contacts
+from wsapp.crm.customers.unmerge import forget_losers_of
 from wsapp.crm.deletions import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.deletions.consequences import file_customer, recount, settle_primary
 from wsapp.crm.deletions.kinds import KINDS, customer_of, owner_of
@@ -58,7 +59,7 @@ def delete(obj: str, record_id: str, *, actor: Member, reason: str = "") -> Dele
         "owner_id": owner_of(found),
     }
     if obj == "customer":
-        keep_binned(found)
+        keep_binned(found, actor=actor)
     taken = take_out(obj, record_id)
     counts = {table: len(taken.contents[table]) for table in NAMED if table != obj and taken.contents.get(table)}
     deletion = Deletion(
@@ -239,6 +240,8 @@ def purge(deletion: Deletion, *, actor: Member | None, reason: str) -> None:
             db.session.delete(stored)
     forget(ids)
     forget_binned(deletion.id)
+    if deletion.object == "customer":
+        forget_losers_of(deletion.id)
     record("bin.purged", _Subject(deletion), actor=actor, object=deletion.object, title=deletion.title, reason=reason)
     db.session.delete(deletion)
     db.session.flush()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wsapp.crm.fields.access import reads
 from wsapp.crm.fields.conditions import FACTS
 from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.types import kind_of
@@ -12,11 +13,25 @@ from wsapp.crm.org.models import Member
 Values = Mapping[str, Any]
 
 
-def custom_of_new(obj: str, given: Values, clean: Values, *, actor: Member) -> dict[str, Any]:
+def custom_of_new(
+    obj: str, given: Values, clean: Values, *, actor: Member, parent: Values | None = None
+) -> dict[str, Any]:
     """Return the custom values of a new record. `given` may hold "custom"; `clean` are the record's own fields, of
-    which rules look at some. Raises Invalid."""
+    which rules look at some; `parent` the custom values of its customer. Raises Invalid."""
     facts = {name: clean.get(name) or "" for name in FACTS[obj]}
-    return new_values(obj, given.get("custom"), actor=actor, facts=facts)
+    return new_values(obj, given.get("custom"), actor=actor, facts=facts, parent=inherited(obj, parent, actor=actor))
+
+
+def inherits(obj: str) -> bool:
+    """Say whether a field of the object begins with what the customer has."""
+    return any((one.settings.get("default") or {}).get("from") == "parent" for one in fields_of(obj).values())
+
+
+def inherited(obj: str, values: Values | None, *, actor: Member) -> dict[str, Any]:
+    """Return of a customer's values what a record about it may begin with: what the actor reads there."""
+    if not values or not inherits(obj):
+        return {}
+    return {key: value for key, value in values.items() if reads(actor, f"custom.{key}")}
 
 
 def custom_after(

@@ -14,7 +14,7 @@ from wsapp.crm.events.actions import record
 from wsapp.crm.fields.conditions import FACTS, RULES
 from wsapp.crm.fields.designs import clean_design
 from wsapp.crm.fields.formulas import FUNCTIONS, NUMERIC, names_in
-from wsapp.crm.fields.models import MAX_FIELDS, MAX_INDEXED, OBJECTS, CustomField, CustomValue, Field
+from wsapp.crm.fields.models import MAX_FIELDS, MAX_INDEXED, OBJECTS, WHOLE, CustomField, CustomValue, Field
 from wsapp.crm.fields.records import any_value
 from wsapp.crm.fields.types import KINDS
 from wsapp.crm.org.models import Member
@@ -28,7 +28,8 @@ KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 # What stands beside the fields in formulas and rules.
 TAKEN = frozenset({*keyword.kwlist, *FUNCTIONS, *(fact for facts in FACTS.values() for fact in facts)})
 HIDDEN_FOR = timedelta(days=30)
-COLUMNS = ("id", "object", "key", "label", "type", "options", "settings", "required", "unique", "indexed", "indexing")
+FLAGS = ("required", "unique", "indexed", "indexing", "blanks")
+COLUMNS = ("id", "object", "key", "label", "type", "options", "settings", *FLAGS)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -92,9 +93,8 @@ def add_field(values: Mapping[str, Any], *, actor: Member) -> CustomField:
     _check_indexed(design, there)
     now = clock.now()
     position = 1 + max((_position(one) for one in there.values()), default=0)
-    field = CustomField(
-        **design, id=new_id(), object=obj, key=key, position=position, indexing=False, created_at=now, updated_at=now
-    )
+    field = CustomField(**design, id=new_id(), object=obj, key=key, position=position, created_at=now, updated_at=now)
+    field.indexing = field.blanks = False
     field.counter = 0
     try:
         with db.session.begin_nested():
@@ -102,8 +102,7 @@ def add_field(values: Mapping[str, Any], *, actor: Member) -> CustomField:
             db.session.flush()
     except IntegrityError:
         raise Duplicate({"key": _("标识“%(key)s”已被使用（也可能属于已删除的字段）", key=key)}) from None
-    if design["indexed"] and _has_values(field):
-        _index_anew(field)
+    _follow_index(field, fresh=True)
     changed()
     record("field.added", field, actor=actor, object=obj, key=key, label=field.label)
     return field
@@ -170,6 +169,7 @@ def delete_field(field: CustomField, *, actor: Member) -> None:
     if users:
         raise Invalid({"": _("字段“%(label)s”的公式或规则用到了它，请先修改", label=users[0])})
     field.hidden_at = clock.now()
+    field.blanks = False  # records that are made meanwhile have none
     db.session.flush()
     changed()
     record("field.deleted", field, actor=actor, object=field.object, key=field.key, label=field.label)
@@ -187,8 +187,7 @@ def restore_field(field: CustomField, *, actor: Member) -> None:
     if field.indexed and _indexed(there) >= MAX_INDEXED:
         field.indexed = False
     field.hidden_at = None
-    if (field.indexed or field.unique) and _has_values(field):
-        _index_anew(field)
+    _follow_index(field, fresh=True)
     db.session.flush()
     changed()
     record("field.restored", field, actor=actor, object=field.object, key=field.key, label=field.label)
@@ -231,6 +230,12 @@ def _follow_index(field: CustomField, *, fresh: bool) -> None:
         field.indexing = False
     elif fresh and _has_values(field):
         _index_anew(field)
+    if not field.indexed or field.object not in WHOLE:
+        field.blanks = False
+    elif not (field.blanks or field.indexing):
+        field.blanks = not any_value(field.object, "")
+        if not field.blanks:
+            _enqueue_index(field)
 
 
 def _has_values(field: CustomField) -> bool:
@@ -253,5 +258,9 @@ def _named(field: Field) -> frozenset[str]:
 
 
 def _index_anew(field: CustomField) -> None:
-    field.indexing = True
+    field.indexing, field.blanks = True, False
+    _enqueue_index(field)
+
+
+def _enqueue_index(field: CustomField) -> None:
     outbox.enqueue("fields.index", {"field": field.id, "after": ""}, key=f"fields:{field.id}:{new_id()}")

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from wsapp.crm.fields import numbers
-from wsapp.crm.fields.models import LONGEST_KEY, CustomValue, Field
+from wsapp.crm.fields.models import FIRST, LONGEST_KEY, CustomValue, Field
 from wsapp.crm.fields.showing import readable
 from wsapp.crm.fields.text import SEPARATORS, clean_line
 from wsapp.crm.fields.types import UNBOUND, clean_value, formula_key, kind_of, text_key
 from wsapp.crm.org.models import Member
-from wsapp.db import first, is_postgresql
+from wsapp.db import db, first, is_postgresql
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -22,6 +22,8 @@ OPERATORS = ("eq", "in", "gt", "gte", "lt", "lte", "starts", "empty")
 BOUNDS = ("gt", "gte", "lt", "lte")
 NUMERIC = ("number", "money", "percent")
 LAST = "\U0010ffff"  # stands behind whatever begins with a text
+HAS_VALUE = CustomValue.sort_key >= FIRST  # the row is not a blank one
+MANY = 2_000  # rows of the index; fewer than these are gathered first
 EXACT = ("date", "time", "yes_no")  # what is looked for is cleaned as what is stored
 
 
@@ -59,29 +61,42 @@ def _conditions(field: Field, tests: Mapping[str, Any], id_column: Any) -> list[
     found, bounds = [], []
     for operator, operand in tests.items():
         if operator == "empty":
-            inside = _has_row(field, id_column)
-            found.append(~inside if operand in (True, "true", "1", 1) else inside)
+            found.append(_is_blank(field, id_column, operand in (True, "true", "1", 1)))
         elif operator in BOUNDS:
             bounds.append(_bound(field, operator, operand))
         else:
             found.append(_has_row(field, id_column, _test(field, operator, operand)))
+    if bounds and not {"gt", "gte"} & set(tests):
+        bounds.append(HAS_VALUE)
     return [*found, _has_row(field, id_column, *bounds)] if bounds else found
 
 
+def _is_blank(field: Field, id_column: Any, wanted: bool) -> sa.ColumnElement[bool]:
+    if wanted and field.blanks:
+        return _has_row(field, id_column, CustomValue.sort_key == field.blank)
+    filled = _has_row(field, id_column, HAS_VALUE)
+    return ~filled if wanted else filled
+
+
 def _has_row(field: Field, id_column: Any, *tests: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Return the condition that the index has a row of a record. PostgreSQL chooses how to join; SQLite would read
-    the whole range again for each record, so it reads it once, before."""
-    if not is_postgresql():
-        return id_column.in_(sa.select(CustomValue.record_id).where(CustomValue.field_id == field.id, *tests))
+    """Return the condition that the index has a row of a record. PostgreSQL knows by itself whether it has many such
+    rows. SQLite is told: few are gathered first; of many, each record that a list comes by has its own looked at."""
     same = (CustomValue.corp_id == id_column.class_.corp_id, CustomValue.record_id == id_column)
-    return sa.exists().where(*same, CustomValue.field_id == field.id, *tests)
+    if is_postgresql():
+        return sa.exists().where(*same, CustomValue.field_id == field.id, *tests)
+    found = sa.select(CustomValue.record_id).where(CustomValue.field_id == field.id, *tests)
+    some = found.limit(MANY + 1).subquery()
+    if (db.session.scalar(sa.select(sa.func.count()).select_from(some)) or 0) <= MANY:
+        return id_column.in_(found)
+    # Not the plain column: SQLite would take the other index, and read the whole range for each record.
+    return sa.exists().where(*same, CustomValue.field_id.concat("") == field.id, *tests)
 
 
 def _test(field: Field, operator: str, operand: Any) -> sa.ColumnElement[bool]:
     key = CustomValue.sort_key
     if operator == "starts":
         start = _beginning(field, operand)
-        return sa.and_(key >= start, key < start + LAST) if start else sa.true()
+        return sa.and_(key >= start, key < start + LAST) if start else HAS_VALUE
     values = operand if operator == "in" and isinstance(operand, list) else [operand]
     if len(values) > MOST_VALUES:
         raise Invalid({field.name: _("最多 %(most)d 个值", most=MOST_VALUES)})
@@ -129,18 +144,23 @@ def _person(text: str) -> str:
     return text_key(first(sa.select(Member.id).where(named)) or text)
 
 
-def ordered(obj: str, sort: str, *, actor: Member, id_column: Any, statement: Any) -> tuple[Any, tuple[Any, bool]]:
-    """Return the statement joined to the index for `sort` ("custom.<key>", "-" before it for downwards), and the column
-    to order by with its direction. Records without a value come first, as the smallest. Raises Invalid."""
+def ordered(obj: str, sort: str, *, actor: Member, id_column: Any, statement: Any) -> tuple[Any, tuple[Any, bool], Any]:
+    """Return the statement joined to the index for `sort` ("custom.<key>", "-" before it for downwards), the column to
+    order by with its direction, and the column with the id that settles ties. Records without a value come first, as
+    the smallest. Raises Invalid."""
     key = sort.removeprefix("-").removeprefix("custom.")
     field = _indexed(readable(obj, actor), key)
     if not kind_of(field).sortable:
         raise Invalid({"sort": _("不支持按“%(sort)s”排序", sort=field.label)})
     value = aliased(CustomValue)
     same = sa.and_(value.corp_id == id_column.class_.corp_id, value.record_id == id_column)
-    joined = statement.outerjoin(value, sa.and_(same, value.field_id == field.id))
+    same = sa.and_(same, value.field_id == field.id)
+    if field.blanks:  # both columns from the index: it then has them in order, and a page ends after its last row
+        statement = statement.join(value, same).add_columns(value.sort_key, value.record_id)
+        return statement, (value.sort_key, sort.startswith("-")), value.record_id
+    joined = statement.outerjoin(value, same)
     column = sa.func.coalesce(value.sort_key, sa.literal("")).label("custom_sort")
-    return joined.add_columns(column), (column, sort.startswith("-"))
+    return joined.add_columns(column), (column, sort.startswith("-")), id_column
 
 
 def filterable(obj: str, *, actor: Member) -> list[Field]:

@@ -13,8 +13,10 @@ from wsapp.crm.fields.attached import Shown, files_shown, of_files
 from wsapp.crm.fields.conditions import RULES
 from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.models import Field
+from wsapp.crm.fields.numbers import sign_of
 from wsapp.crm.fields.records import records_of
 from wsapp.crm.fields.types import LINE, MAX_ROWS, STEP, TEXT, columns_of, kind_of, show_value
+from wsapp.crm.fields.values import default_of
 from wsapp.crm.org.models import Department, Member
 from wsapp.crm.org.queries import assignable_members, names, visible_departments
 from wsapp.db import db
@@ -108,9 +110,10 @@ def drawn(
     *,
     actor: Member,
     stored: Mapping[str, Any] | None = None,
+    parent: Mapping[str, Any] | None = None,
 ) -> list[Drawn]:
     """Return the parts of a form, see `draw_all`. `values`, `errors`: by the form's names."""
-    return draw_all(writable(obj, actor), values, errors, actor=actor, stored=stored)
+    return draw_all(writable(obj, actor), values, errors, actor=actor, stored=stored, parent=parent)
 
 
 def draw_all(
@@ -120,10 +123,12 @@ def draw_all(
     *,
     actor: Member,
     stored: Mapping[str, Any] | None = None,
+    parent: Mapping[str, Any] | None = None,
 ) -> list[Drawn]:
     """Return the parts of a form: title, and its fields as the template draws them. A heading begins a new part.
 
-    `stored` are the values of the record that the form changes, None where it makes a new one.
+    `stored` are the values of the record that the form changes, None where it makes a new one, which then begins with
+    the fields' defaults; some come from `parent`, see `carriers.inherited`.
     """
     files = _files(fields, values, stored or {}, actor)
     parts: list[Drawn] = []
@@ -132,6 +137,8 @@ def draw_all(
             parts.append({"title": field.label if field.type == "heading" else "", "fields": []})
         if field.type != "heading":
             value = values.get(field.name)
+            if value is None and stored is None:
+                value = default_of(field, actor, parent or {})
             one = draw(field, value, errors.get(field.name, ""), actor=actor)
             one["files"] = [files[file_id] for file_id in _ids(value) if file_id in files]
             parts[-1]["fields"].append(one | {"stored": stored is not None and bool(value)})
@@ -153,9 +160,6 @@ def _ids(value: Any) -> list[str]:
 
 def draw(field: Field, value: Any, error: str, *, actor: Member) -> Drawn:
     """Return one field as the template draws it."""
-    if value is None:
-        default = field.settings.get("default") or {}
-        value = default.get("value")
     one: Drawn = {
         "name": field.name,
         "type": field.type,
@@ -183,9 +187,9 @@ def draw(field: Field, value: Any, error: str, *, actor: Member) -> Drawn:
 
 
 def _unit(field: Field) -> str:
-    unit = {"money": field.settings.get("currency") or "CNY", "percent": "%"}.get(field.type) or field.settings.get(
-        "unit"
-    )
+    unit = "%" if field.type == "percent" else field.settings.get("unit")
+    if field.type == "money":
+        unit = sign_of(str(field.settings.get("currency") or ""))
     return f"（{unit}）" if unit else ""
 
 

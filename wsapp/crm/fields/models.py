@@ -11,8 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 OBJECTS = ("customer", "contact", "follow_up", "visit", "task")
+WHOLE = ("customer",)  # objects of which every record has a row for each indexed field, blank ones too
 MAX_FIELDS, MAX_OPTIONS, MAX_INDEXED = 100, 200, 10  # of an object; of a field; of an object
 LONGEST_KEY = 160  # characters of a value by which records are found and ordered
+BLANK, FIRST = "\x01", "\x02"  # what the keys of records without a value begin with; before the first of any value
 # Compared code point by code point in both databases, so that a beginning is a range of the index.
 SORTED = sa.String(LONGEST_KEY).with_variant(sa.String(LONGEST_KEY, collation="C"), "postgresql")
 
@@ -33,6 +35,7 @@ class CustomField(CorpScoped, Base):
     unique: Mapped[bool] = mapped_column(default=False)
     indexed: Mapped[bool] = mapped_column(default=False)
     indexing: Mapped[bool] = mapped_column(default=False)  # older records are still being written into the index
+    blanks: Mapped[bool] = mapped_column(default=False)  # the index has a row of every record by now
     position: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
     counter: Mapped[int] = mapped_column(default=0)  # of a serial number: the last one given
@@ -45,7 +48,9 @@ class CustomValue(CorpScoped, Base):
     """A record's value of a field that is filtered, sorted or unique. The value itself stands in the record.
 
     `sort_key` is text that compares as the values do (see `types.Kind.keys`); a record has one row for each of several
-    choices. `unique_key` is set for unique fields alone: two records with one value are refused by the database.
+    choices, and of the objects in `WHOLE` a blank one where it has no value: so lists find what is not filled in, and
+    read an order off the index. `unique_key` is set for unique fields alone: two records with one value are refused by
+    the database.
     """
 
     __tablename__ = "custom_value"
@@ -84,6 +89,13 @@ class Field:
     unique: bool = False
     indexed: bool = False
     indexing: bool = False
+    blanks: bool = False
+
+    @property
+    def blank(self) -> str:
+        """The key of records without a value: before all others, and each field's own, for what PostgreSQL knows of how
+        often a key comes, it knows of all fields together."""
+        return f"{BLANK}{self.id}"
 
     @property
     def name(self) -> str:

@@ -9,6 +9,8 @@ from wsapp.texts import _
 MOST = Decimal(10) ** 12  # with six decimals, what a JSON number holds exactly is left just beside
 DECIMALS = 6
 WIDTH = 18  # digits of a number times a million
+HOME = "CNY"  # the currency of a field that names none
+SIGNS = {HOME: "¥"}
 
 
 def read_number(field: Field, value: Any) -> Decimal:
@@ -54,3 +56,16 @@ def grouped(value: Any, decimals: int) -> str:
     """Return a number for people: groups of three, no needless zeros but those of money."""
     text = f"{Decimal(str(value)):,.{decimals}f}"
     return text
+
+
+def sign_of(currency: str) -> str:
+    """Return how a currency is written: that of the country by its sign, others by their code, JPY as well."""
+    return SIGNS.get(currency or HOME, currency)
+
+
+def money(value: Any, currency: str) -> str:
+    """Return a sum for people in every language: "¥1,200.00", "-¥5.00", "USD 1,200.00"."""
+    amount, sign = grouped(value, 2), sign_of(currency)
+    if len(sign) > 1:
+        return f"{sign} {amount}"
+    return f"-{sign}{amount[1:]}" if amount.startswith("-") else sign + amount

@@ -134,7 +134,7 @@ def _show_number(field: Field, value: Any) -> str:
 
 
 def _show_money(field: Field, value: Any) -> str:
-    return f"{field.settings.get('currency') or 'CNY'} {numbers.grouped(value, 2)}"
+    return numbers.money(value, str(field.settings.get("currency") or ""))
 
 
 def _show_percent(field: Field, value: Any) -> str:

@@ -16,7 +16,7 @@ from wsapp.crm.fields.attached import check_files, hold_files
 from wsapp.crm.fields.conditions import is_read_only, is_required, is_shown
 from wsapp.crm.fields.definitions import fields_of
 from wsapp.crm.fields.formulas import with_results
-from wsapp.crm.fields.models import CustomField, CustomValue, Field
+from wsapp.crm.fields.models import WHOLE, CustomField, CustomValue, Field
 from wsapp.crm.fields.records import check_visible
 from wsapp.crm.fields.types import clean_value, keys_of, kind_of
 from wsapp.crm.org.models import ACTIVE, Department, Member
@@ -43,7 +43,7 @@ def new_values(
     values = dict(given) if isinstance(given, Mapping) else {}
     for field in fields.values():
         if field.key not in values and field.settings.get("default"):
-            default = _default(field, actor, parent or {})
+            default = default_of(field, actor, parent or {})
             if default is not None:
                 values[field.key] = default
     found = _take(obj, values, {}, actor=actor, facts=facts, whole=True, free=set(values) - set(given or ()))
@@ -119,8 +119,9 @@ def _demand(field: Field, found: Values, context: Values, errors: dict[str, str]
         errors[field.name] = _("请填写“%(label)s”", label=field.label)
 
 
-def _default(field: Field, actor: Member, parent: Values) -> Any:
-    default = field.settings["default"]
+def default_of(field: Field, actor: Member, parent: Values) -> Any:
+    """Return what a new record begins with in a field; None where it has no default, or the parent's does not fit."""
+    default = field.settings.get("default") or {}
     match default.get("from"):
         case "user":
             return actor.id
@@ -129,8 +130,16 @@ def _default(field: Field, actor: Member, parent: Values) -> Any:
         case "today":
             return local(clock.now()).date().isoformat()
         case "parent":
-            return parent.get(field.key)
+            return _fitting(field, parent.get(field.key))
     return default.get("value")
+
+
+def _fitting(field: Field, value: Any) -> Any:
+    """Return a parent's value as the field takes it: a field of its key may be of another type there."""
+    try:
+        return clean_value(field, value)
+    except ValueError:
+        return None
 
 
 def _resolved(field: Field, value: Any, stored: Any, actor: Member) -> Any:
@@ -179,22 +188,34 @@ def keep_findable(obj: str, record_id: str, values: Values, before: Values | Non
     """
     fields = fields_of(obj)
     hold_files(fields.values(), record_id, values, before or {})
-    if not any(field.indexed or field.unique for field in fields.values()):
+    found = [field for field in fields.values() if field.indexed or field.unique]
+    if not found:
         return
+    is_new, blank = before is None, list[dict[str, Any]]()
     values, before = with_results(fields, values), with_results(fields, before or {})
-    for field in fields.values():
-        if not (field.indexed or field.unique) or values.get(field.key) == before.get(field.key):
+    for field in found:
+        if values.get(field.key) == before.get(field.key):
+            blank += found_by(field, record_id, None) if is_new else []
             continue
-        if before:
+        if not is_new:
             mine = (CustomValue.field_id == field.id, CustomValue.record_id == record_id)
             db.session.execute(sa.delete(CustomValue).where(*mine).execution_options(synchronize_session=False))
-        keys = index_rows(field, record_id, values.get(field.key))
+        keys = found_by(field, record_id, values.get(field.key))
         try:
             with db.session.begin_nested():
                 insert_rows(CustomValue, keys)
         except IntegrityError:
             taken = _("“%(label)s”已有相同的值，不能重复", label=field.label)
             raise Duplicate({field.name: taken}) from None
+    insert_rows(CustomValue, blank)
+
+
+def found_by(field: Field, record_id: str, value: Any) -> list[dict[str, Any]]:
+    """Return the rows by which a record is found in lists: those of its value, or the blank one where it has none."""
+    rows = index_rows(field, record_id, value)
+    if rows or not field.indexed or field.object not in WHOLE:
+        return rows
+    return [{"field_id": field.id, "record_id": record_id, "sort_key": field.blank, "unique_key": None}]
 
 
 def index_rows(field: Field, record_id: str, value: Any) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def log_follow_up(
     demand(actor, "create", actor.id, obj="follow_up")
     clean = _clean(values)
     counts = resets_clock(customer, clean["text"], actor=actor)
-    custom = custom_of_new("follow_up", values, clean, actor=actor)
+    custom = custom_of_new("follow_up", values, clean, actor=actor, parent=customer.custom)
     follow_up = FollowUp(
         **clean,
         custom=custom,

@@ -55,8 +55,8 @@ TOPICS = (
     Topic(
         "customers",
         lazy("客户分配给我，或从我这里转走"),
-        lazy("新的客户、负责人变更、被回收到公海"),
-        ("customer.assigned", "customer.lost", "customers.assigned"),
+        lazy("新的客户、负责人变更、被回收到公海、抽签结果"),
+        ("customer.assigned", "customer.lost", "customers.assigned", "draw.ended"),
     ),
     Topic(
         "briefs",
@@ -74,8 +74,8 @@ TOPICS = (
     Topic(
         "clock",
         lazy("客户即将回收到公海"),
-        lazy("回收前提醒负责人，以及延期申请的审批和答复"),
-        ("pool.warning", "extension.asked", "extension.answered"),
+        lazy("回收前提醒负责人，以及延期和退回申请的审批和答复"),
+        ("pool.warning", "extension.asked", "extension.answered", "release.asked", "release.answered"),
     ),
     Topic(
         "unlinked",
@@ -116,9 +116,9 @@ TOPICS = (
     ),
     Topic(
         "unusual_looks",
-        lazy("查看电话次数异常"),
-        lazy("发给管理员：某人一天查看的电话超过平时的三倍"),
-        ("member.reveals_unusual",),
+        lazy("查看电话、导出异常"),
+        lazy("发给管理员：某人一天查看的电话，或导出的行数，超过平时的三倍"),
+        ("member.reveals_unusual", "member.exports_unusual"),
         audience=ADMINS,
     ),
     Topic(

@@ -227,10 +227,12 @@ def handed_over_card(task: Task, *, giver: str, taker: str, reader: Member) -> C
     return card
 
 
-def unusual_looks_card(member_id: str, *, name: str, count: int) -> Card:
-    """Return the card that tells an administrator of somebody who looks at far more numbers than usual."""
+def unusual_card(kind: str, member_id: str, *, name: str, count: int) -> Card:
+    """Return the card that tells an administrator of somebody who looks at, or takes out, far more than usual."""
+    looks = _("%(name)s 今天已查看 %(n)s 次电话", name=name, n=count)
+    rows = _("%(name)s 今天已申请导出 %(n)s 行", name=name, n=count)
     return {
-        "title": _("%(name)s 今天已查看 %(n)s 次电话", name=name, n=count),
+        "title": rows if kind == "member.exports_unusual" else looks,
         "text": _("超过本人平时的三倍。请确认是否正常；需要时可以让对方退出登录，或调整角色。"),
         "lines": [],
         "url": link(f"/admin/members/{member_id}"),

@@ -20,7 +20,7 @@ from wsapp.crm.notifications.messages import (
     leaver_card,
     task_card,
     unlinked_card,
-    unusual_looks_card,
+    unusual_card,
     visit_card,
 )
 from wsapp.crm.notifications.reminders import refresh_task_cards
@@ -62,8 +62,8 @@ def on_event(event: Event) -> None:
             _tell_of_waiting_lead(event)
         case "directory.held" | "directory.asking":
             _tell_administrators(event)
-        case "member.reveals_unusual":
-            _tell_of_unusual_looks(event)
+        case "member.reveals_unusual" | "member.exports_unusual":
+            _tell_of_unusual(event)
         case "directory.failed" if event.data.get("cause") not in WAITED_FOR:
             _tell_administrators(event)
     tell_watchers(event)
@@ -79,10 +79,13 @@ def _tell_administrators(event: Event) -> None:
         tell(reader, event.kind, card, key=f"event:{event.id}:{reader.id}", subject_id=event.subject_id)
 
 
-def _tell_of_unusual_looks(event: Event) -> None:
+def _tell_of_unusual(event: Event) -> None:
+    """The other administrators hear of it, whoever it is."""
     for reader in administrators():
+        if reader.id == event.subject_id:
+            continue
         with in_language_of(reader):
-            card = unusual_looks_card(event.subject_id, name=event.data["name"], count=event.data["count"])
+            card = unusual_card(event.kind, event.subject_id, name=event.data["name"], count=event.data["count"])
         tell(reader, event.kind, card, key=f"event:{event.id}:{reader.id}", subject_id=event.subject_id)
 
 

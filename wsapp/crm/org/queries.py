@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from wsapp.crm.org.models import ACTIVE, ADMIN, Corp, Department, HostStream, Member, Membership
 from wsapp.crm.org.rights import sight
+from wsapp.crm.org.roles import VALUE_FIELDS
 from wsapp.db import current_corp, db, first, rows
 from wsapp.kept import Kept, one_of
 
@@ -70,6 +71,11 @@ def leads_others(actor: Member) -> bool:
     return team is None or len(team) > 1
 
 
+def sees_others(actor: Member) -> bool:
+    """Say whether the actor sees customers of others: their people's, or by what stands in a field."""
+    return leads_others(actor) or bool(sight(actor).having)
+
+
 class Viewer(Enum):
     """Stands for any actor of a kind, where a statement is kept for all of them (see `wsapp.kept`).
 
@@ -78,6 +84,7 @@ class Viewer(Enum):
 
     WHOLE = "sees the whole corp"
     TEAM = "sees their people"
+    PICKED = "sees their people, and customers by what stands in their fields"
     SELF = "sees themselves"
 
 
@@ -89,20 +96,26 @@ VIEWER_SHARED = sa.bindparam("viewer_shared", type_=sa.String)
 
 def viewer_of(actor: Member, obj: str = "customer") -> Viewer:
     """Return what stands for the actor in a kept statement about `obj`."""
-    team = team_ids(actor, obj)
-    if team is None:
+    covered = sight(actor, obj)
+    if covered.people is None:
         return Viewer.WHOLE
-    return Viewer.SELF if team == {actor.id} else Viewer.TEAM
+    if covered.having:
+        return Viewer.PICKED
+    return Viewer.SELF if covered.people == {actor.id} else Viewer.TEAM
 
 
 def viewer_values(actor: Member, obj: str = "customer") -> dict[str, Any]:
     """Return the parameters of a kept statement about `obj` that say who the actor is."""
     found = sight(actor, obj)
-    return {
+    given = {
         "viewer": actor.id,
         "viewer_shared": actor.id if found.shared else "",  # nobody co-works who may not see what is shared
         "team": sorted(found.people or ()),
     }
+    if found.having:
+        by_field = found.values()
+        given |= {f"having_{field}": by_field.get(field, []) for field in VALUE_FIELDS}
+    return given
 
 
 def within_team(
@@ -123,7 +136,7 @@ def within_team(
 def _within_team_of_any(column: Any, viewer: Viewer) -> sa.ColumnElement[bool]:
     if viewer is Viewer.WHOLE:
         return sa.true()
-    condition: sa.ColumnElement[bool] = one_of(column, "team") if viewer is Viewer.TEAM else column == VIEWER_ID
+    condition: sa.ColumnElement[bool] = column == VIEWER_ID if viewer is Viewer.SELF else one_of(column, "team")
     return condition
 
 

@@ -19,14 +19,29 @@ from wsapp.texts import _
 
 @dataclass(frozen=True)
 class Sight:
-    """Whose records a right covers: everybody's, or those of `people`; `shared`: those shared with the actor, too."""
+    """Whose records a right covers: everybody's, or those of `people`; `shared`: those shared with the actor, too.
+
+    `having`: and customers of anybody with one of these (field, value).
+    """
 
     people: frozenset[str] | None
     shared: bool = False
+    having: frozenset[tuple[str, str]] = frozenset()
 
     def covers(self, owner_id: str | None, *, shared: bool = False) -> bool:
         """Say whether it covers a record of `owner_id`; `shared`: the actor co-works on it."""
         return self.people is None or owner_id in self.people or (self.shared and shared)
+
+    def covers_by_value(self, customer: Any) -> bool:
+        """Say whether it covers a customer (or a row of one) for what stands in its fields, whoever owns it."""
+        return any(getattr(customer, field) == value for field, value in self.having)
+
+    def values(self) -> dict[str, list[str]]:
+        """Return `having` by field."""
+        found: dict[str, list[str]] = {}
+        for field, value in sorted(self.having):
+            found.setdefault(field, []).append(value)
+        return found
 
 
 # --- roles --------------------------------------------------------------------------------------------------------
@@ -95,7 +110,8 @@ def _sights(actor: Member, obj: str, action: str) -> Iterable[Sight]:
     for role in roles_of(actor):
         yield _of_grant(actor, role.grants.get(obj, {}).get(action, "none"))
     for absent in stood_in_for(actor):
-        yield Sight(sight(absent, obj, action).people)
+        theirs = sight(absent, obj, action)
+        yield Sight(theirs.people, having=theirs.having)
 
 
 def _of_grant(actor: Member, grant: Any) -> Sight:
@@ -106,19 +122,23 @@ def _of_grant(actor: Member, grant: Any) -> Sight:
         return Sight(frozenset())
     if scope in ("self", "shared"):
         return Sight(frozenset({actor.id}), scope == "shared")
+    if scope == "value":
+        return Sight(frozenset({actor.id}), True, frozenset((grant["field"], one) for one in grant["values"]))
     departments = tuple(grant["departments"]) if scope == "chosen" else _led(actor) or _own_departments(actor)
     return Sight(_people_in(actor, departments, below=scope != "department") | {actor.id}, True)
 
 
 def _widest(sights: Iterable[Sight]) -> Sight:
     people: frozenset[str] = frozenset()
+    having: frozenset[tuple[str, str]] = frozenset()
     shared = False
     for one in sights:
         if one.people is None:
             return one
         people |= one.people
+        having |= one.having
         shared |= one.shared
-    return Sight(people, shared)
+    return Sight(people, shared, having)
 
 
 def stood_in_for(actor: Member) -> Iterable[Member]:
@@ -213,9 +233,14 @@ def _people_in(actor: Member, departments: tuple[str, ...], *, below: bool) -> f
 def field_access(actor: Member, obj: str = "customer") -> Mapping[str, str]:
     """Return how the actor sees the fields that a rule of a role names: one of `ACCESS`. All others they may edit.
 
-    Of several roles the widest counts, where every one of them has a rule; "denied" of any role hides the field.
+    Of several roles the widest counts, where every one of them has a rule; "denied" of any role hides the field, from
+    an administrator who holds it as well.
     """
     ruled = [role.fields.get(obj, {}) for role in roles_of(actor)]
+    if actor.role == ADMIN:
+        held = (definitions().get(key) for key in actor.roles or ())
+        denied = [name for one in held if one for name, how in one.fields.get(obj, {}).items() if how == DENIED]
+        return dict.fromkeys(denied, "hidden")
     found: dict[str, str] = {}
     for name in {name for one in ruled for name in one}:
         wishes = [one.get(name, "edit") for one in ruled]

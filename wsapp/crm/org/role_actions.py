@@ -11,7 +11,18 @@ from wsapp import clock
 from wsapp.crm.org.models import ADMIN, Member
 from wsapp.crm.org.queries import hold_corp, member_by_userid
 from wsapp.crm.org.rights import definitions, forget_sights
-from wsapp.crm.org.roles import ACCESS, ACTIONS, BUILT_IN, DENIED, OBJECTS, SCOPES, Delegation, Role
+from wsapp.crm.org.roles import (
+    ACCESS,
+    ACTIONS,
+    BUILT_IN,
+    DENIED,
+    NOT_BY_VALUE,
+    OBJECTS,
+    SCOPES,
+    VALUE_FIELDS,
+    Delegation,
+    Role,
+)
 from wsapp.crm.org.standing import changed
 from wsapp.db import db, first, new_id, rows
 from wsapp.house import zone
@@ -21,6 +32,7 @@ from wsapp.texts import _
 MAX_ROLES = 30
 MAX_HELD = 10
 LONGEST_AWAY = timedelta(days=92)
+MOST_VALUES, LONGEST_VALUE = 30, 60
 
 
 def save_role(key: str, *, name: str, grants: Mapping[str, Any], fields: Mapping[str, Any], actor: Member) -> None:
@@ -119,14 +131,36 @@ def _clean_grants(grants: Mapping[str, Any]) -> dict[str, Any]:
     for obj, actions in grants.items():
         for action, grant in actions.items():
             scope = grant["scope"] if isinstance(grant, Mapping) else grant
-            departments = list(grant.get("departments", ())) if isinstance(grant, Mapping) else []
+            by_value = scope == "value"
             if obj not in OBJECTS or action not in ACTIONS or scope not in SCOPES:
                 raise Invalid({f"grant.{obj}.{action}": _("请从列表中选择")})
-            if scope == "chosen" and not departments:
-                raise Invalid({f"grant.{obj}.{action}": _("请至少选择一个部门")})
-            kept = {"scope": scope, "departments": departments} if scope == "chosen" else scope
-            clean.setdefault(obj, {})[action] = kept
+            if by_value and (obj != "customer" or action in NOT_BY_VALUE):
+                raise Invalid({f"grant.{obj}.{action}": _("按字段值只用于已有的客户")})
+            if scope == "chosen" or by_value:
+                scope = _clean_value(grant) if by_value else _clean_departments(grant, f"grant.{obj}.{action}")
+            clean.setdefault(obj, {})[action] = scope
     return clean
+
+
+def _clean_departments(grant: Any, name: str) -> dict[str, Any]:
+    departments = list(grant.get("departments", ())) if isinstance(grant, Mapping) else []
+    if not departments:
+        raise Invalid({name: _("请至少选择一个部门")})
+    return {"scope": "chosen", "departments": departments}
+
+
+def _clean_value(grant: Any) -> dict[str, Any]:
+    """Return a scope by field value: the field, and each value once, as it stands in customers."""
+    given = grant if isinstance(grant, Mapping) else {}
+    if given.get("field") not in VALUE_FIELDS:
+        raise Invalid({"value_field": _("请从列表中选择")})
+    values = list(dict.fromkeys(text for one in given.get("values", ()) if (text := " ".join(str(one).split()))))
+    if not values:
+        raise Invalid({"values": _("请至少填写一个字段值")})
+    if len(values) > MOST_VALUES or any(len(one) > LONGEST_VALUE for one in values):
+        words = _("最多 %(most)d 个值，每个不超过 %(long)d 个字", most=MOST_VALUES, long=LONGEST_VALUE)
+        raise Invalid({"values": words})
+    return {"scope": "value", "field": given["field"], "values": values}
 
 
 def _with_own(present: Mapping[str, Mapping[str, str]], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Roles (角色): what their holders may do with whose records, and how they see each field.
 
 A role grants scopes (数据权限): `grants[object][action]` is one of `SCOPES`, or
-`{"scope": "chosen", "departments": […]}`.
+`{"scope": "chosen", "departments": […]}`, or, of customers, `{"scope": "value", "field": …, "values": […]}`.
 `fields[object][field]` is one of `ACCESS`, or "denied", which beats every other role of a person.
 """
 
@@ -20,8 +20,19 @@ from wsapp.texts import lazy
 OBJECTS = ("customer", "follow_up", "visit", "task")  # contacts go with their customer
 ACTIONS = ("see", "create", "edit", "transfer", "delete", "export", "import")
 # Nobody's · one's own · and those shared with oneself · one's departments (those one leads, if any) · and all below ·
-# departments that the role names · everybody's
-SCOPES = ("none", "self", "shared", "department", "below", "chosen", "all")
+# departments that the role names · customers of whomever with a value that the role names, and "shared" · everybody's
+SCOPES = ("none", "self", "shared", "department", "below", "chosen", "value", "all")
+# By what a customer is covered whoever owns it (按字段值): columns of short texts, and what they are called.
+VALUE_FIELDS: Mapping[str, Any] = {
+    "source": lazy("来源"),
+    "industry": lazy("行业"),
+    "level": lazy("级别"),
+    "size": lazy("规模"),
+    "province": lazy("省份"),
+    "city": lazy("城市"),
+    "district": lazy("区县"),
+}
+NOT_BY_VALUE = ("create", "import")  # of what is not there yet, only the owner is known
 ACCESS = ("hidden", "masked", "read", "edit")  # each wider than the one before
 DENIED = "denied"
 DIRECTOR, MANAGER, READER, AUDITOR = "director", "manager", "reader", "auditor"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -9,11 +10,12 @@ from wsapp import clock
 from wsapp.crm.customers.actions import assign_customer, give_owner
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.models import Coworker, Customer
-from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.customers.queries import demand_own_right, find_customer, may_by_right
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import writes
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
-from wsapp.crm.org.rights import demand, may
+from wsapp.crm.org.rights import demand, sight
 from wsapp.crm.org.rules import rule
 from wsapp.crm.pools.models import ASSIGNED, LEADS, RELEASED, Ownership, PoolDay, PoolView
 from wsapp.crm.pools.queries import (
@@ -34,6 +36,7 @@ from wsapp.crm.pools.queries import (
     today,
     was_claimed_lately,
 )
+from wsapp.crm.pools.returning import what_ends
 from wsapp.crm.tasks.actions import cancel_tasks_about
 from wsapp.db import current_corp, db, insert_unless_there, new_id
 from wsapp.problems import Conflict, Forbidden, Invalid, NotFound, Problem
@@ -54,11 +57,11 @@ REASONS = {
 # --- claim --------------------------------------------------------------------------------------------------------
 
 
-def claim_customer(customer_id: str, *, actor: Member) -> Customer:
+def claim_customer(customer_id: str, *, actor: Member, drawn: bool = False) -> Customer:
     """Make the actor the owner of a customer that is in one of their pools (领取). Of any number at once one gets it.
 
-    Raises NotFound; Conflict naming "pool" (somebody was quicker), "entry_delay", "cool_down", "daily_claims" or
-    "holding". The caller rolls back what a refusal leaves.
+    Raises NotFound; Conflict naming "pool" (somebody was quicker), "draw" (a pool that draws, unless they were
+    `drawn`), "entry_delay", "cool_down", "daily_claims" or "holding". The caller rolls back what a refusal leaves.
     """
     try:
         customer, pool = find_pooled(customer_id, actor=actor)
@@ -67,9 +70,11 @@ def claim_customer(customer_id: str, *, actor: Member) -> Customer:
             raise Conflict({"pool": _("该客户不在公海中，可能刚被他人领取")}) from None
         raise
     demand(actor, "create", actor.id)  # who only reads gets no customers of their own
-    _demand_time(pool, customer, actor=actor)
+    if pool.draws and not drawn:
+        raise Conflict({"draw": _("这个公海须先报名抽签")})
+    demand_time(pool, customer, actor=actor)
     _count_claim(pool, actor)  # from here on this person's other claims wait
-    _demand_room(pool, customer, actor=actor)
+    demand_room(pool, customer, actor=actor)
     try:
         give_owner(customer, actor)
     except Conflict:
@@ -96,7 +101,8 @@ def _sees(customer_id: str, *, actor: Member) -> bool:
     return True
 
 
-def _demand_time(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+def demand_time(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+    """Raise Conflict while the customer rests, is too fresh in the pool, or was the actor's too lately."""
     if rests(customer):
         raise Conflict({"entry_delay": _("该客户暂不开放领取，%(day)s 起恢复", day=customer.rests_until)})
     ripe = ripe_at(pool, customer.pooled_at)
@@ -128,7 +134,8 @@ def _count(actor: Member, column: sa.orm.InstrumentedAttribute[int], most: int) 
     return counted.rowcount == 1  # type: ignore[attr-defined]
 
 
-def _demand_room(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+def demand_room(pool: PoolFacts, customer: Customer, *, actor: Member) -> None:
+    """Raise Conflict when the actor holds as many customers as they may."""
     most = pool.limit("holding")
     if most and holding(actor) >= most:
         raise Conflict({"holding": _("您名下的客户已达上限 %(most)d 个，请先退回或成交一些", most=most)})
@@ -176,11 +183,29 @@ def release_customer(customer: Customer, *, actor: Member, reason: str, pool_id:
     """Put a customer back into a pool (退回): the one named, else the default one of the owner's department.
 
     Raises Forbidden; Invalid for a missing reason or a pool that is not the actor's or owner's; Conflict when the
-    customer is in a pool already.
+    customer is in a pool already, or a manager is to be asked first (`releases.release_or_ask`).
     """
+    if needs_approval(customer, actor):
+        raise Conflict({"reason": _("退回公海须主管同意，请在客户页面逐个申请")})
+    words, pool = released_into(customer, actor=actor, reason=reason, pool_id=pool_id)
+    to_pool(customer, pool, actor=actor, kind="customer.released", ending=RELEASED, reason=words)
+    return pool
+
+
+def needs_approval(customer: Customer, actor: Member) -> bool:
+    """Say whether the actor, as its owner, asks their manager first: a rule; not for who may transfer everybody's."""
+    return (
+        bool(rule("pool.release_approval"))
+        and customer.owner_id == actor.id
+        and sight(actor, "customer", "transfer").people is not None
+    )
+
+
+def released_into(customer: Customer, *, actor: Member, reason: str, pool_id: str | None) -> tuple[str, PoolFacts]:
+    """Return the reason in words and the pool of a release that the actor may do; raises as `release_customer`."""
     if customer.owner_id is None and customer.pool_id is not None:
         raise Conflict({"pool": _("该客户已经在公海中")})
-    demand(actor, "transfer", customer.owner_id)
+    demand_own_right(customer, "transfer", actor=actor)
     words = str(REASONS.get(reason, "")) or clean_line(reason)
     if not 1 <= len(words) <= 200:
         raise Invalid({"reason": _("请填写退回原因，不超过 200 个字")})
@@ -190,8 +215,7 @@ def release_customer(customer: Customer, *, actor: Member, reason: str, pool_id:
     pool = _wanted_pool(pool_id, kind, owner=owner, actor=actor) if pool_id else default_pool(owner, kind)
     if pool is None:
         raise Invalid({"pool": _("没有可用的公海，请联系管理员启用")})
-    to_pool(customer, pool, actor=actor, kind="customer.released", ending=RELEASED, reason=words)
-    return pool
+    return words, pool
 
 
 def _wanted_pool(pool_id: str, kind: str, *, owner: Member | None, actor: Member) -> PoolFacts:
@@ -208,6 +232,7 @@ def _wanted_pool(pool_id: str, kind: str, *, owner: Member | None, actor: Member
 def to_pool(customer: Customer, pool: PoolFacts, *, actor: Member | None, kind: str, ending: str, reason: str) -> None:
     """Take a customer from its owner into a pool: open tasks end, co-workers go where the rule says so."""
     former, since = customer.owner_id, customer.owned_since or customer.created_at
+    kept = what_ends([customer.id]).get(customer.id)
     give_owner(customer, None, pool_id=pool.id)
     db.session.execute(
         sa.update(Customer)
@@ -215,7 +240,7 @@ def to_pool(customer: Customer, pool: PoolFacts, *, actor: Member | None, kind: 
         .values(next_follow_at=None)
         .execution_options(synchronize_session=False)
     )
-    end_ownership(customer.id, former, since, ending=ending, reason=reason)
+    end_ownership(customer.id, former, since, ending=ending, reason=reason, kept=kept)
     cancel_tasks_about(customer.id, actor=actor, reason=_("客户已进入公海：%(reason)s", reason=reason))
     if rule("pool.drop_coworkers"):
         gone = sa.delete(Coworker).where(Coworker.customer_id == customer.id)
@@ -249,14 +274,21 @@ def find_assignable(customer_id: str, *, actor: Member) -> Customer:
         return customer
 
 
+def demand_owner_rights(actor: Member) -> None:
+    """Raise Forbidden where a field rule lets the actor not write who owns a customer: they give none to anybody."""
+    if not writes(actor, "owner"):
+        raise Forbidden(_("您的角色不能更改负责人"))
+
+
 def hand_to(customer: Customer, owner_id: str, *, actor: Member) -> Customer:
     """Give a customer to somebody (分配): one's own or one's team's, or out of a pool that one manages.
 
     Raises Forbidden, Invalid, Conflict.
     """
+    demand_owner_rights(actor)
     pool = next((one for one in all_pools() if one.id == customer.pool_id), None)
     beyond = pool is not None and manages(pool, actor)
-    if not beyond and not may(actor, "transfer", customer.owner_id):
+    if not beyond and not may_by_right(customer, "transfer", actor=actor):
         raise Forbidden(_("您没有权限转移这个客户，请联系管理员"))
     former, since, pool_id = customer.owner_id, customer.owned_since or customer.created_at, customer.pool_id
     assign_customer(customer, owner_id, actor=actor, beyond_team=beyond)
@@ -279,19 +311,25 @@ def begin_ownership(customer: Customer, owner: Member, *, pool_id: str | None) -
     )
 
 
-def end_ownership(customer_id: str, owner_id: str | None, since: datetime, *, ending: str, reason: str = "") -> None:
+def end_ownership(
+    customer_id: str,
+    owner_id: str | None,
+    since: datetime,
+    *,
+    ending: str,
+    reason: str = "",
+    kept: dict[str, Any] | None = None,
+) -> None:
     """Write down that somebody's time as the owner is over; one that nobody wrote down at its start as well."""
     if owner_id is None:
         return
     db.session.flush()
-    now = clock.now()
+    now, how = clock.now(), {"ending": ending, "reason": reason, "kept": kept}
     ended = db.session.execute(
         sa.update(Ownership)
         .where(Ownership.customer_id == customer_id, Ownership.until.is_(None))
-        .values(until=now, ending=ending, reason=reason)
+        .values(until=now, **how)
         .execution_options(synchronize_session=False)
     )
     if ended.rowcount == 0:  # type: ignore[attr-defined]
-        db.session.add(
-            Ownership(customer_id=customer_id, owner_id=owner_id, since=since, until=now, ending=ending, reason=reason)
-        )
+        db.session.add(Ownership(customer_id=customer_id, owner_id=owner_id, since=since, until=now, **how))

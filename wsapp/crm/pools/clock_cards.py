@@ -7,7 +7,7 @@ from typing import Any
 from wsapp.crm.notifications.messages import BUNDLE_SHOWN, Card, link, when
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import names
-from wsapp.crm.pools.models import GRANTED, OPEN, OVER, ExtensionRequest
+from wsapp.crm.pools.models import GRANTED, KEEP, OPEN, OVER, Draw, OwnerRequest
 from wsapp.crm.pools.words import tell_date
 from wsapp.texts import _
 
@@ -77,19 +77,19 @@ def result_card(pools: Sequence[tuple[str, int, int]]) -> Card:
     return _card(_("昨晚有 %(n)d 个客户回收到公海", n=total), lines, "/h5/pool")
 
 
-# --- extensions ---------------------------------------------------------------------------------------------------
+# --- requests -----------------------------------------------------------------------------------------------------
 
 
-def answers() -> list[dict[str, str]]:
+def answers(wish: str) -> list[dict[str, str]]:
     """Return the answers that a request's card and its page offer."""
     return [
-        {"key": GRANT, "text": _("同意延期"), "style": "primary"},
+        {"key": GRANT, "text": _("同意延期") if wish == KEEP else _("同意退回"), "style": "primary"},
         {"key": REFUSE, "text": _("不同意"), "style": "plain"},
     ]
 
 
-def asked_card(request: ExtensionRequest, *, customer: str, asker: Member, reason: str, days: int) -> Card:
-    """Return the card that asks a manager for an answer."""
+def asked_card(request: OwnerRequest, *, customer: str, asker: Member, reason: str, days: int) -> Card:
+    """Return the card that asks a manager for more time."""
     lines = [
         [_("客户"), customer],
         [_("回收日期"), tell_date(request.leaves_on)],
@@ -97,25 +97,53 @@ def asked_card(request: ExtensionRequest, *, customer: str, asker: Member, reaso
         [_("延长"), _("%(n)d 天", n=days)],
     ]
     title = _("%(who)s 申请延期保留客户", who=asker.name)
-    return _card(title, lines, f"/h5/extensions/{request.id}", "", answers())
+    return _card(title, lines, f"/h5/extensions/{request.id}", "", answers(KEEP))
 
 
-def answered_card(request: ExtensionRequest, *, customer: str, decider: Member) -> Card:
+def release_asked_card(request: OwnerRequest, *, customer: str, asker: Member, pool: str) -> Card:
+    """Return the card that asks a manager whether a customer may go back into a pool."""
+    lines = [[_("客户"), customer], [_("原因"), request.reason], [_("退回到"), pool]]
+    title = _("%(who)s 申请退回客户", who=asker.name)
+    return _card(title, lines, f"/h5/extensions/{request.id}", "", answers(request.wish))
+
+
+def answered_card(request: OwnerRequest, *, customer: str, decider: Member) -> Card:
     """Return the card that tells the owner how their request ended."""
     lines = [[_("客户"), customer], [_("答复"), decider.name]]
-    if request.state == GRANTED and request.kept_until:
+    is_granted = request.state == GRANTED
+    if request.wish != KEEP:
+        title = _("退回已同意，客户已进入公海") if is_granted else _("退回未获同意，客户仍由您负责")
+        return _card(title, lines, "/h5/pool" if is_granted else f"/h5/customers/{request.customer_id}")
+    if is_granted and request.kept_until:
         title = _("延期已同意，保留到 %(day)s", day=tell_date(request.kept_until))
     else:
         title = _("延期未获同意，将在 %(day)s 回收", day=tell_date(request.leaves_on))
     return _card(title, lines, f"/h5/customers/{request.customer_id}")
 
 
-def state_text(request: ExtensionRequest) -> str:
+def state_text(request: OwnerRequest) -> str:
     """Return what stands in place of the buttons, empty while nobody has answered."""
     if request.state == OPEN or request.decided_at is None:
         return ""
     if request.state == OVER:
         return _("申请已失效")
-    said = _("已同意延期") if request.state == GRANTED else _("未同意延期")
+    is_granted = request.state == GRANTED
+    if request.wish == KEEP:
+        said = _("已同意延期") if is_granted else _("未同意延期")
+    else:
+        said = _("已同意退回") if is_granted else _("未同意退回")
     who = names([request.decider_id]).get(request.decider_id or "", "")
     return _("%(said)s · %(who)s %(time)s", said=said, who=who, time=when(request.decided_at))
+
+
+# --- draws --------------------------------------------------------------------------------------------------------
+
+
+def draw_card(draw: Draw, *, customer: str, people: int, reader: Member) -> Card:
+    """Return the card that tells somebody who signed up for a customer how the draw ended."""
+    lines = [[_("客户"), customer], [_("报名人数"), _("%(n)d 人", n=people)]]
+    if draw.winner_id == reader.id:
+        return _card(_("您抽中了 %(name)s", name=customer), lines, f"/h5/customers/{draw.customer_id}")
+    if draw.winner_id is None:
+        return _card(_("抽签未成：%(name)s", name=customer), lines, "/h5/pool", _("客户已不在公海，或没有人可以领取。"))
+    return _card(_("没有抽中 %(name)s", name=customer), lines, "/h5/pool")

@@ -5,52 +5,29 @@ through day d + n and leaves in the night after it. A date that is missing never
 is always there, and the latest of all dates is what counts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from wsapp import clock
 from wsapp.crm.customers.models import LEVELS, Customer
 from wsapp.crm.fields.access import reads
 from wsapp.crm.org.absences import Absences, absences
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.rules import rule
-from wsapp.crm.pools.models import OPEN, ExtensionRequest, OwnerClock
+from wsapp.crm.pools.models import KEEP, OPEN, OwnerClock, OwnerRequest
 from wsapp.crm.pools.rules import AND, OFF
+from wsapp.crm.pools.terms import DEAL, FOLLOW, Rulebook, Terms, rulebook
 from wsapp.db import db
 from wsapp.house import local, local_now, zone
 from wsapp.kept import Kept
 
-FOLLOW, VISIT, DEAL = "no_follow", "no_visit", "no_deal"  # the conditions, by the names of their rules
 ANSWER_IN = timedelta(hours=72)  # so long a request that nobody answers keeps the customer
 TOLD_BY = ("last_followed_at", "last_visited_at", "last_deal_at", "level")  # fields that a clock tells of
 DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The corp's rules of recycling. `follow` gives the days without a follow-up by level ("": none)."""
-
-    mode: str
-    joined: str
-    follow: Mapping[str, int]
-    visit: int
-    deal: int
-    grace: int
-    new_days: int
-    warn: tuple[int, ...]  # days before, the earliest first
-
-    @property
-    def lead(self) -> int:
-        return self.warn[0] if self.warn else 0
-
-    def days(self, level: str | None) -> dict[str, int]:
-        """Return the conditions that hold for a level, with their days."""
-        found = {FOLLOW: self.follow[level or ""], VISIT: self.visit, DEAL: self.deal}
-        return {name: days for name, days in found.items() if days}
 
 
 @dataclass(frozen=True)
@@ -68,28 +45,6 @@ class Clock:
     base: date
     paused: int
     held: str
-
-
-def terms(changes: Mapping[str, Any] | None = None) -> Terms:
-    """Return the rules as they hold, or as they would with `changes` (rehearsal)."""
-    changed = changes or {}
-
-    def of(name: str) -> Any:
-        key = f"recycle.{name}"
-        return changed[key] if key in changed else rule(key)
-
-    general = int(of("no_follow"))
-    by_level = {level: int(of(f"no_follow_{level}")) or general for level in LEVELS}
-    return Terms(
-        of("mode"),
-        of("joined"),
-        {"": general, **by_level},
-        int(of("no_visit")),
-        int(of("no_deal")),
-        int(of("deal_grace")),
-        int(of("new_days")),
-        tuple(sorted({one for one in of("warn") if one > 0}, reverse=True)),
-    )
 
 
 def today() -> date:
@@ -178,6 +133,7 @@ def _held(row: Any, away: Sequence[tuple[date, date]], now: datetime) -> str:
 
 # --- which, in the database ---------------------------------------------------------------------------------------
 
+_Owner = aliased(Member)
 _SINCE = sa.func.coalesce(Customer.owned_since, Customer.created_at)
 HOLDS = sa.and_(
     OwnerClock.corp_id == Customer.corp_id,
@@ -186,11 +142,12 @@ HOLDS = sa.and_(
     OwnerClock.since == _SINCE,
 )
 _ASKED = (
-    sa.select(ExtensionRequest.created_at)
+    sa.select(OwnerRequest.created_at)
     .where(
-        ExtensionRequest.corp_id == Customer.corp_id,
-        ExtensionRequest.customer_id == Customer.id,
-        ExtensionRequest.state == OPEN,
+        OwnerRequest.corp_id == Customer.corp_id,
+        OwnerRequest.customer_id == Customer.id,
+        OwnerRequest.state == OPEN,
+        OwnerRequest.wish == KEEP,
     )
     .limit(1)
     .correlate(Customer)
@@ -216,6 +173,7 @@ COLUMNS = (
     OwnerClock.warned_days,
     OwnerClock.warned_on,
     OwnerClock.told,
+    _Owner.main_department_id.label("home"),
     _ASKED,
 )
 
@@ -226,16 +184,24 @@ def clock_rows() -> sa.Select[*tuple[Any, ...]]:
         sa.select(*COLUMNS)
         .select_from(Customer)
         .outerjoin(OwnerClock, HOLDS)
+        .outerjoin(_Owner, sa.and_(_Owner.corp_id == Customer.corp_id, _Owner.id == Customer.owner_id))
         .where(Customer.owner_id.is_not(None), Customer.deleted_at.is_(None))
     )
 
 
-def due_by(rules: Terms, day: date) -> sa.ColumnElement[bool]:
+def due_by(book: Rulebook, day: date) -> sa.ColumnElement[bool]:
     """Return the condition for customers that the dates alone let leave on `day` or before; nobody's leave counted.
 
     Only comparisons of columns with moments, so that both databases take their indexes and no row is missed: leave,
     locks and extensions can only make it later.
     """
+    if book.usual.mode == OFF:
+        return sa.false()
+    return sa.or_(*(sa.and_(whose, due_under(rules, day)) for whose, rules in book.parts()))
+
+
+def due_under(rules: Terms, day: date) -> sa.ColumnElement[bool]:
+    """Return `due_by` under the same rules for all customers."""
     grace = timedelta(days=rules.grace)
 
     def until(days: int, *columns: Any) -> sa.ColumnElement[bool]:
@@ -259,28 +225,31 @@ def due_by(rules: Terms, day: date) -> sa.ColumnElement[bool]:
         if conditions:
             same = Customer.level == level if level else Customer.level.is_(None)
             by_level.append(sa.and_(same, join(*conditions)))
-    return sa.or_(*by_level) if by_level and rules.mode != OFF else sa.false()
+    return sa.or_(*by_level) if by_level else sa.false()
 
 
 _ONE = Kept(clock_rows().where(Customer.id == sa.bindparam("customer", type_=sa.String)))
 
 
 def clock_of_customer(customer_id: str) -> tuple[Any, Clock | None]:
-    """Return a customer's row of `COLUMNS` (None where nobody owns it) and its clock. One statement."""
+    """Return a customer's row of `COLUMNS` (None where nobody owns it) and its clock.
+
+    One statement; two where pools have rules of their own.
+    """
     row = _ONE.first(customer=customer_id)
-    return row, clock_of(row, terms(), absences()) if row is not None else None
+    return row, clock_of(row, rulebook().of(row), absences()) if row is not None else None
 
 
-def leaving(rules: Terms, day: date, *conditions: sa.ColumnElement[bool], most: int) -> list[tuple[Any, Clock]]:
+def leaving(book: Rulebook, day: date, *conditions: sa.ColumnElement[bool], most: int) -> list[tuple[Any, Clock]]:
     """Return the customers that leave on `day` or before, soonest first, with their clocks; those held are left out.
 
     At most so many are looked at: more than anybody reads.
     """
-    wanted = clock_rows().where(due_by(rules, day), *conditions).order_by(Customer.id).limit(most)
+    wanted = clock_rows().where(due_by(book, day), *conditions).order_by(Customer.id).limit(most)
     away, now = absences(), clock.now()
     soon = []
     for row in db.session.execute(wanted):
-        one = clock_of(row, rules, away, now=now)
+        one = clock_of(row, book.of(row), away, now=now)
         if one is not None and one.held in ("", "asked") and one.leaves_on <= day:
             soon.append((row, one))
     return sorted(soon, key=lambda pair: (pair[1].leaves_on, pair[0].id))

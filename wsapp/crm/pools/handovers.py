@@ -1,31 +1,36 @@
-"""Many customers change hands in the background: dealt out of a pool, or from somebody who left. Undone for a week."""
+"""Many customers change hands in the background: dealt out of a pool, from somebody who left, a list of one's team's.
+
+For a week the whole can be undone.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.crm.customers.actions import give_owner
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Coworker, Customer
+from wsapp.crm.customers.queries import may_by_right
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.messages import customers_card, in_language_of
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import may_see_member, member
 from wsapp.crm.org.rights import demand, may
-from wsapp.crm.pools.actions import begin_ownership, end_ownership
+from wsapp.crm.pools.actions import begin_ownership, demand_owner_rights, end_ownership, hand_to
+from wsapp.crm.pools.belongings import MOST_HANDED, transferable
 from wsapp.crm.pools.dealing import LOAD, WAYS, deal, last_credits
-from wsapp.crm.pools.models import ASSIGNED, DEAL, DONE, LEAVER, RUNNING, UNDOING, UNDONE, Handover
+from wsapp.crm.pools.models import ASSIGNED, DEAL, DONE, LEAVER, RUNNING, TRANSFER, UNDOING, UNDONE, Handover
 from wsapp.crm.pools.queries import PoolFacts, in_pool, is_awake, manages
 from wsapp.crm.tasks.actions import move_tasks
-from wsapp.db import db, first, new_id, rows
+from wsapp.db import db, first, insert_unless_there, new_id, rows
 from wsapp.problems import Conflict, Forbidden, Invalid, NotFound
 from wsapp.texts import _
 
 MOST_DEALT = 500
-MOST_OF_LEAVER = 2000
 LOT = 100  # customers of one transaction
 UNDO = timedelta(days=7)
 MOST_WEIGHT = 20
@@ -51,7 +56,7 @@ def deal_out(pool: PoolFacts, takers: Mapping[str, int], *, way: str, count: int
     if not wanted:
         raise Invalid({"count": _("公海里没有客户")})
     plan, credits = deal(wanted, takers, way=way, credits=last_credits(actor.id))
-    return _start(DEAL, plan, actor=actor, credits=credits)
+    return _start(_written(DEAL, plan, actor=actor, credits=credits), actor)
 
 
 def plan_for_leaver(leaver: Member, takers: Mapping[str, int], *, way: str = LOAD) -> list[list[str]]:
@@ -59,22 +64,51 @@ def plan_for_leaver(leaver: Member, takers: Mapping[str, int], *, way: str = LOA
     return deal(customers_of(leaver), takers, way=way)[0] if takers else []
 
 
-def hand_over(leaver: Member, takers: Mapping[str, int], *, way: str, actor: Member) -> Handover:
-    """Give all customers of somebody to others, their open tasks along with them. Raises Forbidden, Invalid."""
+def hand_over(
+    leaver: Member, takers: Mapping[str, int], *, way: str, actor: Member, with_tasks: bool = True, stays: bool = False
+) -> Handover:
+    """Give all customers of somebody to others, with their open tasks or without. Raises Forbidden, Invalid.
+
+    `stays`: whoever had them goes on reading them, as a co-worker.
+    """
     demand(actor, "transfer", leaver.id)
     _check(takers, way, actor=actor)
     if leaver.id in takers:
         raise Invalid({"takers": _("不能交接给本人")})
-    return _start(LEAVER, plan_for_leaver(leaver, takers, way=way), actor=actor, leaver=leaver)
+    plan = plan_for_leaver(leaver, takers, way=way)
+    row = _written(LEAVER, plan, actor=actor, leaver=leaver, with_tasks=with_tasks, stays=stays)
+    return _start(row, actor)
+
+
+def hand_over_list(
+    customer_ids: Sequence[str],
+    takers: Mapping[str, int],
+    *,
+    way: str,
+    actor: Member,
+    with_tasks: bool = True,
+    stays: bool = False,
+) -> Handover:
+    """Give chosen customers, whoever owns them, to others. What the actor may not transfer is left where it is.
+
+    Raises Invalid.
+    """
+    _check(takers, way, actor=actor)
+    wanted = transferable(customer_ids, actor=actor)
+    if not wanted:
+        raise Invalid({"": _("没有您可以转移的客户")})
+    plan, _credits = deal(wanted, takers, way=way)
+    return _start(_written(TRANSFER, plan, actor=actor, with_tasks=with_tasks, stays=stays), actor)
 
 
 def customers_of(leaver: Member) -> list[str]:
     """Return the customers that somebody owns, oldest first."""
     theirs = sa.select(Customer.id).where(Customer.owner_id == leaver.id, Customer.deleted_at.is_(None))
-    return list(rows(theirs.order_by(Customer.created_at, Customer.id).limit(MOST_OF_LEAVER)))
+    return list(rows(theirs.order_by(Customer.created_at, Customer.id).limit(MOST_HANDED)))
 
 
 def _check(takers: Mapping[str, int], way: str, *, actor: Member, beyond_team: bool = False) -> None:
+    demand_owner_rights(actor)
     if way not in WAYS:
         raise Invalid({"way": _("请从列表中选择")})
     active = set(rows(sa.select(Member.id).where(Member.id.in_(sorted(takers)), Member.status == ACTIVE)))
@@ -84,13 +118,39 @@ def _check(takers: Mapping[str, int], way: str, *, actor: Member, beyond_team: b
         raise Invalid({"weights": _("权重应为 1–%(most)d 的整数", most=MOST_WEIGHT)})
 
 
-def _start(
+def hand_over_one(
+    customer: Customer, owner_id: str, *, actor: Member, with_tasks: bool = True, stays: bool = False
+) -> Handover | None:
+    """Give one customer to somebody at once; None where they own it already. Like many it can be undone for a week.
+
+    Raises what `hand_to` raises.
+    """
+    before, pool_id = customer.owner_id, customer.pool_id
+    hand_to(customer, owner_id, actor=actor)
+    if customer.owner_id == before:
+        return None
+    row = _written(TRANSFER, [[customer.id, owner_id]], actor=actor, with_tasks=with_tasks, stays=stays)
+    row.moved, row.done, row.state = [_along(customer, before, pool_id, owner_id, row, actor)], 1, DONE
+    db.session.flush()
+    return row
+
+
+def _start(row: Handover, actor: Member) -> Handover:
+    db.session.flush()
+    record("handover.started", row, actor=actor, cause=row.cause, count=len(row.plan))
+    _enqueue(row)
+    return row
+
+
+def _written(
     cause: str,
     plan: list[list[str]],
     *,
     actor: Member,
     leaver: Member | None = None,
     credits: Mapping[str, int] | None = None,
+    with_tasks: bool = True,
+    stays: bool = False,
 ) -> Handover:
     now = clock.now()
     row = Handover(
@@ -98,6 +158,8 @@ def _start(
         actor_id=actor.id,
         cause=cause,
         leaver_id=leaver.id if leaver else None,
+        with_tasks=with_tasks,
+        stays=stays,
         plan=plan,
         moved=[],
         credits=dict(credits or {}),
@@ -108,9 +170,6 @@ def _start(
         undo_until=now + UNDO,
     )
     db.session.add(row)
-    db.session.flush()
-    record("handover.started", row, actor=actor, cause=cause, count=len(plan))
-    _enqueue(row)
     return row
 
 
@@ -124,6 +183,12 @@ def find_handover(handover_id: str, *, actor: Member) -> Handover:
     if row is None or not (row.actor_id == actor.id or may(actor, "transfer", row.actor_id)):
         raise NotFound(_("记录不存在或无权查看"))
     return row
+
+
+def handovers_of(actor: Member, limit: int = 50) -> Sequence[Handover]:
+    """Return what the actor dealt out or handed over, the newest first."""
+    newest = sa.select(Handover).where(Handover.actor_id == actor.id)
+    return rows(newest.order_by(Handover.created_at.desc(), Handover.id.desc()).limit(limit))
 
 
 # --- run ----------------------------------------------------------------------------------------------------------
@@ -152,10 +217,10 @@ def _move_lot(row: Handover, actor: Member | None) -> None:
             moved.append(entry)
     row.done = min(row.total, row.done + LOT)
     if row.done >= row.total:
-        if row.leaver_id:
+        if row.leaver_id and row.with_tasks:
             rest = move_tasks(row.leaver_id, row.actor_id, actor=actor)
             if rest:
-                moved.append([None, row.leaver_id, None, row.actor_id, rest])
+                moved.append([None, row.leaver_id, None, row.actor_id, rest, False])
         row.state = DONE
         _tell_takers(row, moved, actor)
     row.moved = moved
@@ -164,8 +229,7 @@ def _move_lot(row: Handover, actor: Member | None) -> None:
 def _move(customer_id: str, taker_id: str, row: Handover, actor: Member | None) -> list[object] | None:
     """Move one customer, unless it went elsewhere meanwhile; returns what it takes to put it back."""
     customer, taker = _fresh(customer_id), member(taker_id)
-    expected = row.leaver_id if row.cause == LEAVER else None
-    if customer is None or taker is None or not taker.is_active or customer.owner_id != expected:
+    if customer is None or taker is None or not taker.is_active or not _is_still_there(customer, taker, row, actor):
         return None
     before, pool_id = customer.owner_id, customer.pool_id
     try:
@@ -173,8 +237,37 @@ def _move(customer_id: str, taker_id: str, row: Handover, actor: Member | None) 
             _pass_on(customer, taker, None, actor)
     except Conflict:
         return None
-    tasks = move_tasks(before, taker.id, actor=actor, customer_id=customer.id) if before else []
-    return [customer.id, before, pool_id, taker.id, tasks]
+    return _along(customer, before, pool_id, taker.id, row, actor)
+
+
+def _along(
+    customer: Customer, before: str | None, pool_id: str | None, taker_id: str, row: Handover, actor: Member | None
+) -> list[object]:
+    """Move what goes along with a customer that was moved; returns what it takes to put all of it back."""
+    former = before if row.with_tasks else None
+    tasks = move_tasks(former, taker_id, actor=actor, customer_id=customer.id) if former else []
+    stayed = row.stays and _stay(customer, member(before), actor)
+    return [customer.id, before, pool_id, taker_id, tasks, stayed]
+
+
+def _is_still_there(customer: Customer, taker: Member, row: Handover, actor: Member | None) -> bool:
+    """Say whether a customer is where the plan found it; of a list, whether the actor may still transfer it."""
+    if row.cause != TRANSFER:
+        return customer.owner_id == (row.leaver_id if row.cause == LEAVER else None)
+    theirs = customer.owner_id is not None and customer.owner_id != taker.id
+    return theirs and actor is not None and actor.is_active and may_by_right(customer, "transfer", actor=actor)
+
+
+def _stay(customer: Customer, former: Member | None, actor: Member | None) -> bool:
+    """Let a former owner go on reading; says whether they did not work on it already."""
+    if former is None or not former.is_active:
+        return False
+    values = {"corp_id": customer.corp_id, "id": new_id(), "customer_id": customer.id, "member_id": former.id}
+    if not insert_unless_there(Coworker, {**values, "may_edit": False, "since": clock.now()}):
+        return False
+    facts: dict[str, Any] = {"member": former.id, "name": former.name, "may_edit": False, "together": True}
+    record("customer.shared", customer, actor=actor, customer_id=customer.id, **facts)
+    return True
 
 
 def _fresh(customer_id: str) -> Customer | None:
@@ -207,7 +300,7 @@ def _pass_on(customer: Customer, owner: Member | None, pool_id: str | None, acto
 
 
 def _tell_takers(row: Handover, moved: Sequence[list[object]], actor: Member | None) -> None:
-    got = Counter(str(taker) for customer_id, _before, _pool, taker, _tasks in moved if customer_id)
+    got = Counter(str(taker) for customer_id, _before, _pool, taker, *_rest in moved if customer_id)
     for taker_id, count in got.items():
         taker = member(taker_id)
         if taker is None or taker_id == row.actor_id:
@@ -230,12 +323,21 @@ def undo(row: Handover, *, actor: Member) -> None:
 
 
 def _undo_lot(row: Handover, actor: Member | None) -> None:
-    for customer_id, before, pool_id, after, tasks in row.moved[row.done : row.done + LOT]:
+    for customer_id, before, pool_id, after, tasks, stayed in row.moved[row.done : row.done + LOT]:
         customer = _fresh(customer_id) if customer_id else None
         if customer is not None and customer.owner_id == after:
             _pass_on(customer, member(before), pool_id, actor)
+            if stayed:
+                _end_stay(customer, before)
         if before and tasks:
             move_tasks(after, before, actor=actor, only=tasks)
     row.done += LOT
     if row.done >= len(row.moved):
         row.done, row.state = row.total, UNDONE
+
+
+def _end_stay(customer: Customer, member_id: str) -> None:
+    gone = sa.delete(Coworker).where(
+        Coworker.customer_id == customer.id, Coworker.member_id == member_id, Coworker.may_edit.is_(False)
+    )
+    db.session.execute(gone.execution_options(synchronize_session=False))

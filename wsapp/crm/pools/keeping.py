@@ -14,6 +14,7 @@ from wsapp.crm.org.queries import member
 from wsapp.crm.pools.actions import hand_to
 from wsapp.crm.pools.models import RECYCLED, Ownership
 from wsapp.crm.pools.queries import find_pooled, manages, today
+from wsapp.crm.pools.returning import bring_back
 from wsapp.db import db
 from wsapp.problems import Conflict, Forbidden, Invalid
 from wsapp.texts import _
@@ -73,7 +74,9 @@ def lost_by(customer_id: str) -> Member | None:
 
 
 def give_back(customer_id: str, *, actor: Member) -> Member:
-    """Give a customer that was recycled within a week back to whom it left; returns them. Their clock begins anew.
+    """Give a customer that was recycled within a week back to whom it left, tasks and co-workers along; returns them.
+
+    Their clock begins anew.
 
     Raises NotFound; Forbidden; Conflict when it is too late, or it went elsewhere.
     """
@@ -81,6 +84,7 @@ def give_back(customer_id: str, *, actor: Member) -> Member:
     former = lost_by(customer.id)
     if former is None:
         raise Conflict({"pool": _("只能撤销 7 天内的回收")})
+    bring_back(customer.id, actor=actor)
     hand_to(customer, former.id, actor=actor)
     return former
 

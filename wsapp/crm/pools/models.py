@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from wsapp.crm.customers.models import LEVELS
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 CUSTOMERS, LEADS = "customer", "lead"
@@ -15,19 +16,33 @@ HIDEABLE = ("phones", "address", "website", "note", "source", "industry", "tags"
 HIDDEN_AT_FIRST = ["phones", "address", "website", "note"]
 # What a pool may say otherwise than the corp's rules of the same name ("pool.daily_claims", …).
 OWN_RULES = ("daily_claims", "holding", "cool_down", "entry_delay", "daily_views")
+# What it may say otherwise than "recycle.no_follow", … of the customers that would fall into it; under "recycle".
+OWN_RECYCLING = (
+    "no_follow",
+    *(f"no_follow_{level}" for level in LEVELS),
+    "no_visit",
+    "no_deal",
+    "deal_grace",
+    "new_days",
+    "joined",
+)
 
 # How an ownership ended.
 RELEASED, RECYCLED, ASSIGNED = "released", "recycled", "assigned"
-DEAL, LEAVER = "deal", "leaver"
+DEAL, LEAVER, TRANSFER = "deal", "leaver", "transfer"
 SORTING, TELLING = "sorting", "telling"  # states of a day's recycling, before DONE
-OPEN, GRANTED, REFUSED, OVER = "open", "granted", "refused", "over"  # of a request to keep a customer for longer
+OPEN, GRANTED, REFUSED, OVER = "open", "granted", "refused", "over"  # of a request to one's manager
+KEEP, RELEASE = "keep", "release"  # what is asked for
 RUNNING, DONE, UNDOING, UNDONE = "running", "done", "undoing", "undone"
 
 
 class Pool(CorpScoped, Base):
-    """A public pool (公海). Without `departments` and `people` it is for everybody; departments count with all below.
+    """A public pool (公海). Without `departments`, `people` and `roles` (their keys) it is for everybody; departments
+    count with all below.
 
-    `rules` holds what differs from the corp's rules, by the names of `OWN_RULES`, and `level_holding` by level.
+    `rules` holds what differs from the corp's rules, by the names of `OWN_RULES`, `level_holding` by level, `recycle`
+    by the names of `OWN_RECYCLING`, and `draw` where people sign up for a draw instead of claiming. `ruled_at`: when it
+    last changed what is recycled into it, or by which rules.
     With `is_default`, what its departments' people release goes here unless they say otherwise.
     """
 
@@ -37,6 +52,7 @@ class Pool(CorpScoped, Base):
     kind: Mapped[str] = mapped_column(sa.String(10), default="customer")
     departments: Mapped[list[str]] = mapped_column(Json, default=list)
     people: Mapped[list[str]] = mapped_column(Json, default=list)
+    roles: Mapped[list[str]] = mapped_column(Json, default=list)
     managers: Mapped[list[str]] = mapped_column(Json, default=list)
     hidden: Mapped[list[str]] = mapped_column(Json, default=list)
     rules: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -45,12 +61,14 @@ class Pool(CorpScoped, Base):
     enabled: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    ruled_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Ownership(CorpScoped, Base):
     """Somebody's time as the owner of a customer. `until` is empty while it lasts; `pool_id` is where it came from.
 
-    What began otherwise than by a claim or an assignment is written when it ends.
+    What began otherwise than by a claim or an assignment is written when it ends. `kept` says what the way into a pool
+    ended, for whoever takes the customer out again: {"tasks": [id], "coworkers": [[member, may edit, since]]}.
     """
 
     __tablename__ = "ownership"
@@ -68,6 +86,7 @@ class Ownership(CorpScoped, Base):
     pool_id: Mapped[str | None] = mapped_column(sa.String(40))
     ending: Mapped[str] = mapped_column(sa.String(12), default="")
     reason: Mapped[str] = mapped_column(sa.String(200), default="")
+    kept: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 class PoolDay(CorpScoped, Base):
@@ -101,11 +120,45 @@ class PoolView(CorpScoped, Base):
     day: Mapped[date] = mapped_column(sa.Date)
 
 
-class Handover(CorpScoped, Base):
-    """Many customers that change their owner in the background (批量分配、离职交接), and how far it got.
+class Draw(CorpScoped, Base):
+    """A draw (抽签) for a customer of a pool that draws: from the first who signs up until `ends_at`."""
 
-    `plan` lists [customer, new owner]; `done` of `total` were tried. `moved` lists what it takes to put each back:
-    [customer or None, owner before, pool before, new owner, tasks along with it]; which is possible until `undo_until`.
+    __tablename__ = "draw"
+    __table_args__ = (
+        corp_key("customer_id", "customer", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "customer_id", "is_open"),  # NULL once it is over
+    )
+
+    customer_id: Mapped[str] = mapped_column(sa.String(40))
+    pool_id: Mapped[str] = mapped_column(sa.String(40))
+    winner_id: Mapped[str | None] = mapped_column(sa.String(40))
+    is_open: Mapped[bool | None] = mapped_column(default=True)
+    ends_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class DrawEntry(CorpScoped, Base):
+    """Somebody signed up for a draw."""
+
+    __tablename__ = "draw_entry"
+    __table_args__ = (
+        corp_key("draw_id", "draw", ondelete="CASCADE"),
+        corp_key("member_id", "member", ondelete="CASCADE"),
+        sa.UniqueConstraint("corp_id", "draw_id", "member_id"),
+    )
+
+    draw_id: Mapped[str] = mapped_column(sa.String(40))
+    member_id: Mapped[str] = mapped_column(sa.String(40))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Handover(CorpScoped, Base):
+    """Many customers that change their owner in the background (批量分配、离职交接、批量转移), and how far it got.
+
+    `plan` lists [customer, new owner]; `done` of `total` were tried. `with_tasks`: open tasks go along; `stays`: the
+    former owner becomes a reading co-worker. `moved` lists what it takes to put each back: [customer or None, owner
+    before, pool before, new owner, tasks along with it, whether the former owner stayed]; which is possible until
+    `undo_until`.
     `credits` says who is next in turn, so that the next deal goes on there.
     """
 
@@ -116,8 +169,10 @@ class Handover(CorpScoped, Base):
     )
 
     actor_id: Mapped[str] = mapped_column(sa.String(40))
-    cause: Mapped[str] = mapped_column(sa.String(12))  # DEAL, LEAVER
+    cause: Mapped[str] = mapped_column(sa.String(12))  # DEAL, LEAVER, TRANSFER
     leaver_id: Mapped[str | None] = mapped_column(sa.String(40))
+    with_tasks: Mapped[bool] = mapped_column(default=True)
+    stays: Mapped[bool] = mapped_column(default=False)
     plan: Mapped[list[Any]] = mapped_column(Json, default=list)
     moved: Mapped[list[Any]] = mapped_column(Json, default=list)
     credits: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -186,25 +241,30 @@ class RecycleRun(CorpScoped, Base):
     ended_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class ExtensionRequest(CorpScoped, Base):
-    """An owner asks to keep a customer for longer (申请延期); `leaves_on` is the day on which it would have left.
+class OwnerRequest(CorpScoped, Base):
+    """An owner asks their manager to keep a customer for longer (申请延期), or to give it back (申请退回).
 
-    `manager_id` is who was asked. open, granted (then `kept_until`), refused; over: nothing was left to decide.
+    `leaves_on` is the day on which one to KEEP would have left. One to RELEASE says why and into which pool (None: the
+    default one). `manager_id` is who was asked. open, granted (then `kept_until`), refused; over: nothing was left to
+    decide.
     """
 
-    __tablename__ = "extension_request"
+    __tablename__ = "owner_request"
     __table_args__ = (
         corp_key("customer_id", "customer", ondelete="CASCADE"),
         corp_key("owner_id", "member", ondelete="CASCADE"),
         sa.UniqueConstraint("corp_id", "customer_id", "is_open"),  # NULL once it is settled
-        sa.Index("ix_extension_request_owner", "corp_id", "owner_id", "created_at"),
+        sa.Index("ix_owner_request_owner", "corp_id", "owner_id", "created_at"),
     )
 
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     owner_id: Mapped[str] = mapped_column(sa.String(40))
     manager_id: Mapped[str | None] = mapped_column(sa.String(40))
     decider_id: Mapped[str | None] = mapped_column(sa.String(40))
-    leaves_on: Mapped[date] = mapped_column(sa.Date)
+    wish: Mapped[str] = mapped_column(sa.String(10), default="keep")
+    leaves_on: Mapped[date | None] = mapped_column(sa.Date)
+    pool_id: Mapped[str | None] = mapped_column(sa.String(40))
+    reason: Mapped[str] = mapped_column(sa.String(200), default="")
     kept_until: Mapped[date | None] = mapped_column(sa.Date)
     state: Mapped[str] = mapped_column(sa.String(10), default="open")
     is_open: Mapped[bool | None] = mapped_column(default=True)

@@ -1,7 +1,7 @@
 """Many customers that leave their owners for pools together: what `actions.to_pool` does, in few statements for all."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,8 @@ from wsapp.crm.events.actions import record
 from wsapp.crm.org.rules import rule
 from wsapp.crm.pools.models import RECYCLED, OwnerClock, Ownership
 from wsapp.crm.pools.queries import PoolFacts
+from wsapp.crm.pools.returning import what_ends
 from wsapp.crm.tasks.actions import cancel_tasks_about
-from wsapp.crm.tasks.models import DOING, OPEN, Task
 from wsapp.db import db, insert_rows, rows
 from wsapp.texts import _
 
@@ -37,6 +37,7 @@ def recycle_together(leaving: Sequence[Leaving]) -> None:
     if not leaving:
         return
     now, ids = clock.now(), [one.id for one in leaving]
+    kept = what_ends(ids)
     by_pool: dict[str, list[str]] = defaultdict(list)
     for one in leaving:
         by_pool[one.pool.id].append(one.id)
@@ -54,13 +55,12 @@ def recycle_together(leaving: Sequence[Leaving]) -> None:
                 version=Customer.version + 1,
             )
         )
-    _end_ownerships(leaving, now)
-    with_tasks = set(rows(sa.select(Task.customer_id).where(Task.customer_id.in_(ids), Task.state.in_((OPEN, DOING)))))
+    _end_ownerships(leaving, kept, now)
     if rule("pool.drop_coworkers"):
         _quietly(sa.delete(Coworker).where(Coworker.customer_id.in_(ids)))
     _quietly(sa.delete(OwnerClock).where(OwnerClock.id.in_(ids)))
     for one in leaving:
-        if one.id in with_tasks:
+        if one.id in kept and kept[one.id]["tasks"]:
             cancel_tasks_about(one.id, actor=None, reason=_("客户已进入公海：%(reason)s", reason=one.reason))
     with db.session.no_autoflush, outbox.together():  # else each event is written by itself
         for one in leaving:
@@ -83,7 +83,7 @@ def _record(one: Leaving) -> None:
     )
 
 
-def _end_ownerships(leaving: Sequence[Leaving], now: datetime) -> None:
+def _end_ownerships(leaving: Sequence[Leaving], kept: Mapping[str, Any], now: datetime) -> None:
     begun = set(
         rows(
             sa.select(Ownership.customer_id).where(
@@ -101,6 +101,9 @@ def _end_ownerships(leaving: Sequence[Leaving], now: datetime) -> None:
             .where(Ownership.customer_id.in_(ids), Ownership.until.is_(None))
             .values(until=now, ending=RECYCLED, reason=reason)
         )
+    for customer_id in begun & set(kept):
+        ended = sa.and_(Ownership.customer_id == customer_id, Ownership.until == now, Ownership.ending == RECYCLED)
+        _quietly(sa.update(Ownership).where(ended).values(kept=kept[customer_id]))
     insert_rows(
         Ownership,
         [
@@ -112,6 +115,7 @@ def _end_ownerships(leaving: Sequence[Leaving], now: datetime) -> None:
                 "pool_id": None,
                 "ending": RECYCLED,
                 "reason": one.reason,
+                "kept": kept.get(one.id),
             }
             for one in leaving
             if one.id not in begun

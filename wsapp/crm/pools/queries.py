@@ -1,6 +1,6 @@
 """Which pools there are for somebody, what is in them, and how much of it they may still take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.customers.leads import CONVERTED
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.queries import current_id
 from wsapp.crm.org.models import ADMIN, Department, Member, Membership
-from wsapp.crm.org.rights import sight
+from wsapp.crm.org.rights import roles_of, sight
 from wsapp.crm.org.rules import rule
 from wsapp.crm.org.standing import changed, standing
 from wsapp.crm.pools.models import CUSTOMERS, HIDDEN_AT_FIRST, LEADS, Ownership, Pool, PoolDay
@@ -35,11 +36,13 @@ class PoolFacts:
     kind: str
     departments: frozenset[str]
     people: frozenset[str]
+    roles: frozenset[str]
     managers: frozenset[str]
     hidden: frozenset[str]
     own: Mapping[str, Any]
     is_default: bool
     enabled: bool
+    ruled_at: datetime | None
 
     def limit(self, name: str) -> int:
         """Return what holds in this pool: its own rule, else the corp's."""
@@ -49,6 +52,20 @@ class PoolFacts:
     @property
     def levels(self) -> Mapping[str, int]:
         return self.own.get("level_holding") or {}
+
+    @property
+    def recycling(self) -> Mapping[str, Any]:
+        """What it says otherwise than the corp's rules of recycling, by the names of `OWN_RECYCLING`."""
+        return self.own.get("recycle") or {}
+
+    @property
+    def draws(self) -> bool:
+        """Whether people sign up for a draw instead of claiming."""
+        return bool(self.own.get("draw"))
+
+    @property
+    def is_for_all(self) -> bool:
+        return not (self.departments or self.people or self.roles)
 
 
 # --- pools --------------------------------------------------------------------------------------------------------
@@ -68,11 +85,13 @@ def _read_pools() -> Sequence[PoolFacts]:
             one.kind,
             frozenset(one.departments),
             frozenset(one.people),
+            frozenset(one.roles),
             frozenset(one.managers),
             frozenset(one.hidden),
             dict(one.rules),
             one.is_default,
             one.enabled,
+            one.ruled_at,
         )
         for one in found
     )
@@ -90,6 +109,7 @@ def make_first_pool() -> None:
         "kind": CUSTOMERS,
         "departments": [],
         "people": [],
+        "roles": [],
         "managers": [],
         "hidden": HIDDEN_AT_FIRST,
         "rules": {},
@@ -117,10 +137,12 @@ def pool_for(pool_id: str | None, *, actor: Member) -> PoolFacts:
 
 
 def is_for(pool: PoolFacts, person: Member) -> bool:
-    """Say whether a pool is for somebody: everybody's, or they or a department of theirs (or above) are named."""
-    if not pool.departments and not pool.people:
+    """Say whether a pool is for somebody: for all, or they, a role or a department of theirs (or above) are named."""
+    if pool.is_for_all or person.id in pool.people:
         return True
-    return person.id in pool.people or bool(pool.departments & _lineage(person))
+    if pool.roles and any(role.key in pool.roles for role in roles_of(person)):
+        return True
+    return bool(pool.departments & _lineage(person))
 
 
 def manages(pool: PoolFacts, actor: Member) -> bool:
@@ -138,9 +160,14 @@ def default_pool(person: Member | None, kind: str = CUSTOMERS) -> PoolFacts | No
 
 def pool_of_department(department_id: str | None, kind: str = CUSTOMERS) -> PoolFacts | None:
     """Return where the customers of a department's people go, see `default_pool`."""
+    return pool_of_path(_path_of(department_id), kind)
+
+
+def pool_of_path(path: str, kind: str = CUSTOMERS) -> PoolFacts | None:
+    """Return where the customers of the people of a department go, by its `path` ("": of no department)."""
     defaults = [one for one in all_pools() if one.enabled and one.is_default]
     wanted = [one for one in defaults if one.kind == kind] or [one for one in defaults if one.kind == CUSTOMERS]
-    for part in reversed(_path_of(department_id)):
+    for part in reversed([part for part in path.split("/") if part]):
         for one in wanted:
             if part in one.departments:
                 return one
@@ -152,9 +179,8 @@ def kind_of(lead: str) -> str:
     return LEADS if lead and lead != CONVERTED else CUSTOMERS
 
 
-def _path_of(department_id: str | None) -> list[str]:
-    path = department_id and first(sa.select(Department.path).where(Department.id == department_id))
-    return [part for part in path.split("/") if part] if path else []
+def _path_of(department_id: str | None) -> str:
+    return (department_id and first(sa.select(Department.path).where(Department.id == department_id))) or ""
 
 
 def _lineage(person: Member) -> frozenset[str]:
@@ -187,20 +213,29 @@ def is_awake() -> sa.ColumnElement[bool]:
 
 
 def find_pooled(customer_id: str, *, actor: Member) -> tuple[Customer, PoolFacts]:
-    """Return a customer that is in one of the actor's pools, and the pool; raises NotFound for all others."""
+    """Return a customer that is in one of the actor's pools, and the pool; raises NotFound for all others.
+
+    An id of before a merge leads to the winner here, too.
+    """
     open_to = {one.id: one for one in pools_of(actor)}
-    customer = first(
-        sa.select(Customer).where(
-            Customer.id == customer_id,
-            Customer.pool_id.in_(open_to),
-            Customer.owner_id.is_(None),
-            Customer.deleted_at.is_(None),
-        )
-    )
-    pool = open_to.get(customer.pool_id) if customer is not None else None
+    customer = _lying_in(open_to, customer_id)
+    if customer is None and (other_id := current_id(customer_id)) != customer_id:
+        customer = _lying_in(open_to, other_id)
+    pool = open_to.get(customer.pool_id or "") if customer is not None else None
     if customer is None or pool is None or (rests(customer) and not manages(pool, actor)):
         raise NotFound(_("客户不存在或无权查看"))
     return customer, pool
+
+
+def _lying_in(pool_ids: Iterable[str], customer_id: str) -> Customer | None:
+    wanted = sa.select(Customer).where(
+        Customer.id == customer_id,
+        Customer.pool_id.in_(pool_ids),
+        Customer.owner_id.is_(None),
+        Customer.deleted_at.is_(None),
+    )
+    found: Customer | None = first(wanted)
+    return found
 
 
 def rests(row: Any) -> bool:
@@ -213,7 +248,7 @@ def was_claimed_lately(customer_id: str, *, actor: Member) -> bool:
     pool_ids = [one.id for one in pools_of(actor)]
     last = sa.exists().where(
         Ownership.corp_id == current_corp(),
-        Ownership.customer_id == customer_id,
+        Ownership.customer_id == current_id(customer_id),
         Ownership.until.is_(None),
         Ownership.since > clock.now() - LATELY,
         Ownership.pool_id.in_(pool_ids),

@@ -17,6 +17,7 @@ from wsapp import clock
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.messages import in_language_of
+from wsapp.crm.org.absences import absences
 from wsapp.crm.org.models import CorpRule, Member
 from wsapp.crm.org.queries import administrators, member
 from wsapp.crm.pools.clock_cards import lost_card, result_card, warning_card
@@ -24,18 +25,16 @@ from wsapp.crm.pools.clocks import (
     DAY,
     HOLDS,
     Clock,
-    Terms,
-    absences,
     clock_of,
     clock_rows,
     due_by,
-    terms,
     today,
 )
 from wsapp.crm.pools.models import DONE, RECYCLED, SORTING, TELLING, OwnerClock, Ownership, RecycleRun
 from wsapp.crm.pools.moving import Leaving, recycle_together
-from wsapp.crm.pools.queries import PoolFacts, all_pools, kind_of, make_first_pool, pool_of_department
+from wsapp.crm.pools.queries import PoolFacts, all_pools, make_first_pool
 from wsapp.crm.pools.rules import OFF, ON
+from wsapp.crm.pools.terms import Rulebook, Terms, rulebook, terms
 from wsapp.crm.pools.words import why
 from wsapp.db import current_corp, db, dialect_insert, first, insert_unless_there, rows
 from wsapp.house import local
@@ -140,10 +139,10 @@ def go_on(run_id: str) -> bool:
 
 
 def _sort_lot(run: RecycleRun) -> None:
-    rules = terms()
-    found = _lot(rules, run.day, run.after)
+    book = rulebook()
+    found = _lot(book, run.day, run.after)
     leaving, near = [], []
-    for row, _clock, fate, pool in fates(found, rules, run.day):
+    for row, _clock, fate, pool in fates(found, book, run.day):
         if fate.lead is not None:
             near.append((row, fate))
         elif pool is not None:
@@ -158,36 +157,28 @@ def _sort_lot(run: RecycleRun) -> None:
         run.after = found[-1].id
 
 
-def _lot(rules: Terms, day: date, after: str) -> Sequence[Any]:
+def _lot(book: Rulebook, day: date, after: str) -> Sequence[Any]:
     """Return the next customers that may be due, held against everybody else until the transaction ends."""
-    wanted = clock_rows().where(due_by(rules, day + timedelta(days=rules.lead)), Customer.id > after)
+    wanted = clock_rows().where(due_by(book, day + timedelta(days=book.usual.lead)), Customer.id > after)
     return db.session.execute(wanted.order_by(Customer.id).limit(LOT).with_for_update(of=Customer)).all()
 
 
-def fates(found: Sequence[Any], rules: Terms, day: date) -> Iterator[tuple[Any, Clock, Fate, PoolFacts | None]]:
+def fates(found: Sequence[Any], book: Rulebook, day: date) -> Iterator[tuple[Any, Clock, Fate, PoolFacts | None]]:
     """Yield (row, clock, fate, pool) of those customers with which a run on `day` does something."""
     away, now, rest_until = absences(), clock.now(), _rest_until()
-    homes = dict(
-        db.session.execute(
-            sa.select(Member.id, Member.main_department_id).where(Member.id.in_({row.owner_id for row in found}))
-        ).all()
-    )
-    pools: dict[tuple[str | None, str], PoolFacts | None] = {}
     for row in found:
+        rules = book.of(row)
         one = clock_of(row, rules, away, now=now)
         fate = fate_of(row, one, rules, day, rest_until=rest_until)
-        if one is None or fate is None:
-            continue
-        goes_to = (homes.get(row.owner_id), kind_of(row.lead))
-        if goes_to not in pools:
-            pools[goes_to] = pool_of_department(*goes_to)
-        yield row, one, fate, pools[goes_to]
+        if one is not None and fate is not None:
+            yield row, one, fate, book.pool_of(row)
 
 
 def _rest_until() -> date | None:
     """Return from which day on the rules as they are now may take what nobody was warned of."""
-    changed = db.session.scalar(sa.select(sa.func.max(CorpRule.updated_at)).where(CorpRule.id.startswith("recycle.")))
-    return local(changed).date() + (RULES_REST + 1) * DAY if changed else None
+    of_corp = db.session.scalar(sa.select(sa.func.max(CorpRule.updated_at)).where(CorpRule.id.startswith("recycle.")))
+    changes = [one for one in (of_corp, *(pool.ruled_at for pool in all_pools())) if one is not None]
+    return local(max(changes)).date() + (RULES_REST + 1) * DAY if changes else None
 
 
 def _note_warnings(near: Sequence[tuple[Any, Fate]], day: date) -> None:
@@ -302,20 +293,20 @@ def _tell_managers(run: RecycleRun) -> None:
 # --- asked beforehand ---------------------------------------------------------------------------------------------
 
 
-def candidates(rules: Terms, day: date) -> int:
+def candidates(book: Rulebook, day: date) -> int:
     """Return how many customers a run on `day` looks at."""
     wanted = sa.select(sa.func.count()).select_from(Customer)
     there = sa.and_(Customer.owner_id.is_not(None), Customer.deleted_at.is_(None))
-    return db.session.scalar(wanted.where(there, due_by(rules, day + timedelta(days=rules.lead)))) or 0
+    return db.session.scalar(wanted.where(there, due_by(book, day + timedelta(days=book.usual.lead)))) or 0
 
 
-def foretell(rules: Terms, day: date) -> Iterator[tuple[Any, Clock, Fate, PoolFacts | None]]:
+def foretell(book: Rulebook, day: date) -> Iterator[tuple[Any, Clock, Fate, PoolFacts | None]]:
     """Yield what a run on `day` would do, customer by customer, and change nothing (dry run)."""
     after = ""
     while True:
-        wanted = clock_rows().where(due_by(rules, day + timedelta(days=rules.lead)), Customer.id > after)
+        wanted = clock_rows().where(due_by(book, day + timedelta(days=book.usual.lead)), Customer.id > after)
         found = db.session.execute(wanted.order_by(Customer.id).limit(LOT * 10)).all()
-        yield from fates(found, rules, day)
+        yield from fates(found, book, day)
         if len(found) < LOT * 10:
             return
         after = found[-1].id

@@ -7,7 +7,9 @@ from typing import Any
 
 from wsapp import clock
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.pools.clocks import Clock, Terms, absences, clock_of, clock_rows, due_by
+from wsapp.crm.org.absences import absences
+from wsapp.crm.pools.clocks import Clock, clock_of, clock_rows, due_by
+from wsapp.crm.pools.terms import Rulebook
 from wsapp.db import db
 
 AHEAD = timedelta(days=7)
@@ -28,17 +30,17 @@ class Rehearsal:
     first: list[tuple[Any, Clock]] = field(default_factory=list)
 
 
-def rehearse(rules: Terms, day: date) -> Rehearsal:
-    """Say what `rules` would take as from `day`, by the customers that there are; nothing is changed.
+def rehearse(book: Rulebook, day: date) -> Rehearsal:
+    """Say what the rules of `book` would take as from `day`, by the customers that there are; nothing is changed.
 
     What was promised to owners in warnings is left aside: it is the rules that are looked at.
     """
     found, away, now = Rehearsal(), absences(), clock.now()
     after = ""
     while True:
-        rows = _rows(rules, day + AHEAD, after)
+        rows = _rows(book, day + AHEAD, after)
         for row in rows:
-            one = clock_of(row, rules, away, now=now)
+            one = clock_of(row, book.of(row), away, now=now)
             if one is not None and one.leaves_on <= day + AHEAD:
                 _count(found, row, one, day)
         found.first = sorted(found.first, key=lambda pair: (pair[1].leaves_on, pair[0].id))[:SHOWN]
@@ -47,8 +49,8 @@ def rehearse(rules: Terms, day: date) -> Rehearsal:
         after = rows[-1].id
 
 
-def _rows(rules: Terms, day: date, after: str) -> Any:
-    wanted = clock_rows().where(due_by(rules, day), Customer.id > after).order_by(Customer.id).limit(CHUNK)
+def _rows(book: Rulebook, day: date, after: str) -> Any:
+    wanted = clock_rows().where(due_by(book, day), Customer.id > after).order_by(Customer.id).limit(CHUNK)
     return db.session.execute(wanted).all()
 
 

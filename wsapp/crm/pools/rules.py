@@ -32,6 +32,13 @@ declare(
         lazy("从进入公海时算起，修改资料不会重新计时"),
     ),
     Rule("pool.daily_views", "number", 20, lazy("每人每天查看公海详情上限"), 0, 500, lazy("个"), lazy("0 为不限")),
+    Rule(
+        "pool.release_approval",
+        "switch",
+        False,
+        lazy("退回公海须主管同意"),
+        hint=lazy("负责人退回时先申请；主管退回下属的客户不需要"),
+    ),
     Rule("pool.drop_coworkers", "switch", True, lazy("进入公海时移除协作人")),
 )
 

@@ -20,9 +20,10 @@ from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.rules import rule
 from wsapp.crm.org.workdays import is_workday
 from wsapp.crm.pools.clock_cards import silence_card
-from wsapp.crm.pools.clocks import DAY, Clock, Terms, clock_rows, due_by, silence_of
+from wsapp.crm.pools.clocks import DAY, Clock, clock_rows, due_under, silence_of
 from wsapp.crm.pools.models import Silence
 from wsapp.crm.pools.rules import OR, WARN
+from wsapp.crm.pools.terms import Terms
 from wsapp.db import current_corp, db, dialect_insert, rows
 from wsapp.house import zone
 
@@ -67,7 +68,7 @@ def _silent(terms: Terms, today: date) -> tuple[sa.ColumnElement[bool], ...]:
         *(sa.or_(one.is_(None), one < Silence.until) for one in contacts),
     )
     wanted = sa.and_(Customer.stage != "lost", sa.or_(Customer.lead.is_(None), Customer.lead != NEW))
-    return due_by(terms, today + DAY), wanted, ~told
+    return due_under(terms, today + DAY), wanted, ~told
 
 
 def _owners(terms: Terms, today: date, after: str) -> Sequence[Member]:

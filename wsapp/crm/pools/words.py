@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from wsapp.crm.pools.clocks import DEAL, FOLLOW, VISIT, Clock
+from wsapp.crm.pools.clocks import Clock
+from wsapp.crm.pools.terms import DEAL, FOLLOW, VISIT
 from wsapp.texts import _
 
 
@@ -25,8 +26,10 @@ def what_resets(one: Clock) -> str:
     return _("成交后，倒计时重新开始")
 
 
-def tell_date(day: date) -> str:
-    """Return a day as people say it: 11月25日."""
+def tell_date(day: date | None) -> str:
+    """Return a day as people say it: 11月25日; empty for none."""
+    if day is None:
+        return ""
     return _("%(month)d月%(day)d日", month=day.month, day=day.day)
 
 

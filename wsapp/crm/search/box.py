@@ -16,7 +16,7 @@ from wsapp.crm.followups.queries import visible_follow_ups
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import sight
 from wsapp.crm.search.grams import squeeze
-from wsapp.crm.search.queries import contacts_with, fields_of, follow_ups_with, part_seen, terms_of
+from wsapp.crm.search.queries import contacts_with, fields_of, follow_ups_with, part_seen, reaches_texts, terms_of
 from wsapp.crm.search.typos import nearly_matching
 from wsapp.db import db
 
@@ -39,7 +39,7 @@ def contacts(text: str, *, actor: Member, limit: int) -> Sequence[Any]:
 
 def follow_ups(text: str, *, actor: Member, limit: int) -> Sequence[Any]:
     """Return (id, text, happened_at, customer_id, customer_name) of follow-ups, newest first."""
-    if not reads(actor, "text", "follow_up"):
+    if not reaches_texts(text) or not reads(actor, "text", "follow_up"):
         return []
     covered = sight(actor, "follow_up")
     # Whoever sees all, or what is about their customers, sees every one that is about a customer they see.

@@ -13,23 +13,26 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock
-from wsapp.crm.customers.models import Customer
+from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.customers.queries import tagged
 from wsapp.crm.customers.tags import known_tags
 from wsapp.crm.fields.access import reads
 from wsapp.crm.fields.finding import matching as with_custom
 from wsapp.crm.fields.narrowing import asked, narrowings
-from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import assignable_members
+from wsapp.crm.fields.text import clean_line
+from wsapp.crm.org.models import Department, Member, Membership
+from wsapp.crm.org.queries import assignable_members, visible_departments
 from wsapp.crm.search.grams import asked_phones
 from wsapp.crm.search.models import CUSTOMER, SearchEntry
 from wsapp.crm.search.queries import MIN_DIGITS, Way, condition
 from wsapp.crm.tasks.queries import start_of_today
+from wsapp.db import db, first
 from wsapp.problems import Invalid
 from wsapp.texts import _, lazy
 
 LONGEST = 60
 CUSTOM = "custom."
+MOST_DEPARTMENTS = 500
 Choices = Sequence[tuple[str, Any]]
 
 
@@ -71,7 +74,8 @@ def wanted(values: Mapping[str, str], *, actor: Member) -> dict[str, str]:
     if not any(name in _registered or name.startswith(CUSTOM) for name in values):
         return {}
     names = {one.name for one in filters_for(actor)}
-    return {name: value[:LONGEST] for name, value in values.items() if name in names and value}
+    bare = {name: clean_line(value[:LONGEST]) for name, value in values.items() if name in names}
+    return {name: value for name, value in bare.items() if value}
 
 
 def conditions(chosen: Mapping[str, str], *, actor: Member) -> list[sa.ColumnElement[bool]]:
@@ -141,8 +145,8 @@ def _longer_ago(column: Any) -> Callable[[str], sa.ColumnElement[bool]]:
     return longer_ago
 
 
-def _created(value: str) -> sa.ColumnElement[bool]:
-    return Customer.created_at >= clock.now() - timedelta(days=int(value)) if value in DAYS else sa.false()
+def _since(column: Any) -> Callable[[str], sa.ColumnElement[bool]]:
+    return lambda value: column >= clock.now() - timedelta(days=int(value)) if value in DAYS else sa.false()
 
 
 def _with_digits(value: str) -> sa.ColumnElement[bool]:
@@ -154,6 +158,36 @@ def _with_digits(value: str) -> sa.ColumnElement[bool]:
 
 def _members(actor: Member) -> Choices:
     return [(one.id, one.name) for one in assignable_members(actor)]
+
+
+def _departments(actor: Member) -> Choices:
+    there = sa.select(Department.id, Department.name).where(visible_departments(actor)).order_by(Department.path)
+    return [(row.id, row.name) for row in db.session.execute(there.limit(MOST_DEPARTMENTS))]
+
+
+def of_department(department_id: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a customer's owner is in a department or one below it."""
+    path = first(sa.select(Department.path).where(Department.id == department_id))
+    if path is None:
+        return sa.false()
+    same = sa.and_(Department.corp_id == Membership.corp_id, Department.id == Membership.department_id)
+    people = sa.select(Membership.member_id).join(Department, same)
+    found: sa.ColumnElement[bool] = Customer.owner_id.in_(
+        people.where(Department.path.startswith(path, autoescape=True))
+    )
+    return found
+
+
+def _co_works(member_id: str) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = Customer.id.in_(
+        sa.select(Coworker.customer_id).where(Coworker.member_id == member_id)
+    )
+    return found
+
+
+def _is_there(column: Any) -> Callable[[str], sa.ColumnElement[bool]]:
+    tests = {"yes": column.is_not(None), "no": column.is_(None)}
+    return lambda value: tests.get(value, sa.false())
 
 
 DAYS = ("7", "15", "30", "90")
@@ -173,10 +207,20 @@ VISITED = (
     ("90", lazy("超过 90 天没有拜访")),
     ("never", lazy("从未拜访")),
 )
-CREATED = (("7", lazy("7 天内")), ("15", lazy("15 天内")), ("30", lazy("30 天内")), ("90", lazy("90 天内")))
+WITHIN = (("7", lazy("7 天内")), ("15", lazy("15 天内")), ("30", lazy("30 天内")), ("90", lazy("90 天内")))
+
+DEALT = (
+    ("30", lazy("超过 30 天没有成交")),
+    ("90", lazy("超过 90 天没有成交")),
+    ("never", lazy("从未成交")),
+)
+IS_THERE = (("yes", lazy("已填写")), ("no", lazy("未填写")))
 
 register(
     Filter("owner", lazy("负责人"), "owner", _equals(Customer.owner_id), _members),
+    Filter("department", lazy("部门"), "owner", of_department, _departments),
+    Filter("coworker", lazy("协作人"), "coworkers", _co_works, _members),
+    Filter("creator", lazy("创建人"), "creator", _equals(Customer.creator_id), _members),
     Filter("tag", lazy("标签"), "tags", tagged, lambda actor: [(one, one) for one in known_tags()]),
     Filter("source", lazy("来源"), "source", _equals(Customer.source)),
     Filter(
@@ -185,16 +229,22 @@ register(
     Filter("industry", lazy("行业"), "industry", _contains(Customer.industry)),
     Filter("phone", lazy("电话（至少三位数字）"), "phones", _with_digits),
     Filter("kind", lazy("类型"), "kind", _equals(Customer.kind), lambda actor: KINDS),
+    Filter("short_name", lazy("简称"), "short_name", _contains(Customer.short_name)),
+    Filter("credit_code", lazy("信用代码"), "credit_code", _contains(Customer.credit_code)),
+    Filter("parent", lazy("上级客户"), "parent", _is_there(Customer.parent_id), lambda actor: IS_THERE),
+    Filter("place", lazy("位置"), "location", _is_there(Customer.lat), lambda actor: IS_THERE),
     Filter("size", lazy("规模"), "size", _contains(Customer.size)),
     Filter("address", lazy("地址"), "address", _contains(Customer.address)),
     Filter("website", lazy("网址"), "website", _contains(Customer.website)),
     Filter("note", lazy("备注"), "note", _contains(Customer.note)),
-    Filter("created", lazy("创建时间"), "created_at", _created, lambda actor: CREATED),
+    Filter("created", lazy("创建时间"), "created_at", _since(Customer.created_at), lambda actor: WITHIN),
+    Filter("updated", lazy("更新时间"), "updated_at", _since(Customer.updated_at), lambda actor: WITHIN),
     Filter("next", lazy("下次跟进"), "next_follow_at", _next, lambda actor: NEXT),
     Filter("last", lazy("上次跟进"), "last_followed_at", _longer_ago(Customer.last_followed_at), lambda actor: LAST),
     Filter(
         "visited", lazy("上次拜访"), "last_visited_at", _longer_ago(Customer.last_visited_at), lambda actor: VISITED
     ),
+    Filter("dealt", lazy("上次成交"), "last_deal_at", _longer_ago(Customer.last_deal_at), lambda actor: DEALT),
 )
 
 

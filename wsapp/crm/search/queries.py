@@ -23,14 +23,16 @@ from wsapp.crm.search.grams import asked_phones, asked_sounds, asked_words, fold
 from wsapp.crm.search.models import CONTACT, CUSTOMER, FOLLOW_UP, TASK, SearchEntry
 from wsapp.crm.tasks.models import Task
 from wsapp.db import db, is_postgresql
-from wsapp.kept import one_of
+from wsapp.kept import Texts, one_of
 
 MANY = 1_000  # candidates; more than that, and walking is quicker
 SMALL = 3_000  # customers that somebody sees: all about them is looked at
+DEEP = 30_000  # candidates of which none of the newest `MANY` fits: older ones are not looked at
 WIDE = 10_000  # candidates, for somebody who sees more than that, but not all
 MOST_TERMS = 5
 MOST_GRAMS = 40  # of a long term: the rest is left to the second look
 MIN_DIGITS = 3
+LONG = (FOLLOW_UP, TASK)  # kinds whose texts are found by two characters and more
 # kind → its records' ids, and whom they are about
 ABOUT: Mapping[str, tuple[Any, Any]] = {
     CUSTOMER: (Customer.id, Customer.id),
@@ -84,8 +86,8 @@ def terms_of(text: str) -> list[str]:
 def ways(term: str, fields: Fields = Fields(), *, kind: str = CUSTOMER) -> list[Way]:
     """Return how a term may be meant: as written, as pinyin or initials, as a piece of a phone number."""
     own = SearchEntry.words if fields.others else _first_name()
-    found = [Way(own, term, tuple(asked_words(term, singles=kind in (CUSTOMER, CONTACT))))]
-    if kind not in (CUSTOMER, CONTACT) or not is_latin(term):
+    found = [Way(own, term, tuple(asked_words(term, singles=kind not in LONG)))]
+    if kind in LONG or not is_latin(term):
         return found
     if fields.others and not term.isdigit():
         found += [
@@ -115,11 +117,8 @@ def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | 
     With `seen`, a condition on customers, there may be more of them: then only those about such customers. There may
     be more as well where the grams of many lie in another order: a walk would be long until something fits.
     """
-    asked = [
-        list(dict.fromkeys(way.grams[:MOST_GRAMS] for way in term))
-        for term in terms
-        if term and all(way.grams for way in term)
-    ]
+    asked = _asked(terms)
+    fitting: list[str] = []
     if asked:
         found = store.find(kind, asked, fits(terms), MANY + 1)
         fitting = [row.id for row in found if row.fits]
@@ -131,12 +130,37 @@ def candidates(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | 
         theirs = db.session.scalars(sa.select(Customer.id).where(seen).limit(SMALL + 1)).all()
         if len(theirs) <= SMALL:
             return _of_those(kind, terms, theirs)
-    if not asked or store.count(kind, asked, WIDE + 1) > WIDE:
+    if not asked:
         return None
     wanted = fits(terms)
     if seen is not None and kind in ABOUT:
         wanted = sa.and_(wanted, _about_seen(kind, seen))
+    if not fitting:
+        return [row.id for row in store.find(kind, asked, wanted, DEEP) if row.fits]
+    if store.count(kind, asked, WIDE + 1) > WIDE:
+        return None
     return [row.id for row in store.find(kind, asked, wanted, WIDE) if row.fits]
+
+
+def guesses(kind: str, terms: Sequence[Term], seen: sa.ColumnElement[bool] | None = None) -> list[str]:
+    """Return the ids of entries that have all terms, as `candidates`, but not of all that may be there: what is only
+    guessed at is looked for among the newest `MANY`, or among the customers of somebody who sees few."""
+    asked = _asked(terms)
+    found = store.find(kind, asked, fits(terms), MANY + 1) if asked else []
+    if len(found) > MANY and seen is not None and kind in ABOUT:
+        theirs = db.session.scalars(sa.select(Customer.id).where(seen).limit(MANY + 1)).all()
+        if len(theirs) <= MANY:
+            return _of_those(kind, terms, theirs)
+    return [row.id for row in found if row.fits]
+
+
+def _asked(terms: Sequence[Term]) -> list[list[tuple[str, ...]]]:
+    """Return what the index is asked for: of each term that it can tell, all ways to mean it, each once."""
+    return [
+        list(dict.fromkeys(way.grams[:MOST_GRAMS] for way in term))
+        for term in terms
+        if term and all(way.grams for way in term)
+    ]
 
 
 def _about_seen(kind: str, seen: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -170,8 +194,11 @@ def condition(
     if not terms or not all(terms):
         return sa.false()
     few = candidates(kind, terms, seen)
-    if few is not None:
-        return among(id_column, few)
+    return walking(id_column, terms) if few is None else among(id_column, few)
+
+
+def walking(id_column: Any, terms: Sequence[Term]) -> sa.ColumnElement[bool]:
+    """Return the condition that a record has all terms, to be looked at one by one."""
     # Not EXISTS: PostgreSQL would turn it round, and read the whole index before the first of the newest records.
     return sa.select(fits(terms)).where(_entry_of(id_column)).scalar_subquery().is_(sa.true())
 
@@ -180,8 +207,8 @@ def among(id_column: Any, ids: Sequence[str]) -> sa.ColumnElement[bool]:
     """Return the condition that an id is one of a list of any length."""
     if not ids:
         return sa.false()
-    chosen: sa.ColumnElement[bool] = one_of(id_column, "found").params(found=list(ids))
-    return chosen
+    # Without a name: one statement may ask for two such lists, and each must stay itself.
+    return one_of(id_column, sa.bindparam(None, list(ids), type_=Texts))
 
 
 def matching(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
@@ -222,6 +249,11 @@ def follow_ups_with(text: str, *, actor: Member) -> sa.ColumnElement[bool]:
 def tasks_with(text: str) -> sa.ColumnElement[bool]:
     """Return the condition that a task's title has all parts of a query."""
     return condition(TASK, Task.id, [ways(term, kind=TASK) for term in terms_of(text)])
+
+
+def reaches_texts(text: str) -> bool:
+    """Say whether the search box looks into follow-ups and tasks for a query: for one letter it would read them all."""
+    return bool(_asked([ways(term, kind=TASK) for term in terms_of(text)]))
 
 
 def _with_numbers_whole(text: str) -> list[str]:

@@ -13,13 +13,15 @@ import sqlalchemy as sa
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.search.grams import asked_sounds, asked_words, fold_sounds, is_latin, squeeze
 from wsapp.crm.search.models import CUSTOMER, SearchEntry, SearchReading
-from wsapp.crm.search.queries import Fields, Way, among, candidates, condition
+from wsapp.crm.search.queries import Fields, Way, among, candidates, guesses, walking
 from wsapp.db import db
 
 SHORTEST = 3  # of fewer characters, with one amiss, too little is left
 SHORTEST_LATIN = 5
 LONGEST = 16  # of more, the beginning
 ANY = "_"
+EXACT = 6  # characters: of a term that is not longer, each place is asked for by itself
+PARTS = 4  # into which a longer one is cut
 MOST_SPOKEN = 8  # ways to say one term
 NOTHING = sa.false()
 
@@ -42,10 +44,12 @@ def nearly_matching(
     heard = _by_ear(term)
     if heard:
         found = candidates(kind, [heard], seen)
-        if found is None or _any_seen(found, seen):
-            return condition(kind, id_column, [heard], seen)
+        if found is None:
+            return walking(id_column, [heard])
+        if _any_seen(found, seen):
+            return among(id_column, found)
     close = _one_amiss(term)
-    return condition(kind, id_column, [close], seen) if close else NOTHING
+    return among(id_column, guesses(kind, [close], seen)) if close else NOTHING
 
 
 def _any_seen(ids: Sequence[str], seen: sa.ColumnElement[bool] | None) -> bool:
@@ -81,18 +85,37 @@ def _one_amiss(term: str) -> list[Way]:
         return []
     found = list(_amiss(term, SearchEntry.words, asked_words))
     if latin:
-        found += _amiss(fold_sounds(term), SearchEntry.sounds, asked_sounds)
+        found += _amiss(fold_sounds(term), SearchEntry.sounds, _asked_long_sounds)
     return [way for way in found if way.grams]
 
 
 def _amiss(term: str, part: Any, ask: Callable[[str], list[str]]) -> Iterator[Way]:
     for at in range(len(term)):
         left, right = term[:at], term[at + 1 :]
-        grams = tuple(gram for piece in (left, right) if piece for gram in ask(piece))
+        grams = _around(term, at, ask)
         yield Way(part, left + right, grams)  # one too many, or wrong at an end
         if left and right:
             yield Way(part, left + ANY + right, grams)
             yield Way(part, left + ANY + term[at:], grams)
         if right and term[at] != right[0]:
             swapped = left + right[0] + term[at] + right[1:]
-            yield Way(part, swapped, tuple(ask(swapped)))
+            yield Way(part, swapped, grams if len(term) > EXACT else tuple(ask(swapped)))
+
+
+def _around(term: str, at: int, ask: Callable[[str], list[str]]) -> tuple[str, ...]:
+    """Return what the index is asked for where a character is amiss: the grams of what stands before and behind it.
+
+    A long term is asked for with a whole part missing, the same for all places in it, or each place would be a look
+    into the index of its own; one more character is left out behind it, which may be exchanged with its last one.
+    """
+    begin, end = at, at + 1
+    if len(term) > EXACT:
+        width = -(-len(term) // PARTS)
+        begin = at - at % width
+        end = begin + width + 1
+    return tuple(gram for piece in (term[:begin], term[end:]) if piece for gram in ask(piece))
+
+
+def _asked_long_sounds(letters: str) -> list[str]:
+    """Return the grams of all pinyin with these letters. Of two letters the index knows initials only."""
+    return asked_sounds(letters) if len(letters) > 2 else []

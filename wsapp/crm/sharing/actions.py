@@ -12,7 +12,7 @@ from wsapp.crm.customers.asks import take_asks, too_many
 from wsapp.crm.customers.coworkers import add_coworker
 from wsapp.crm.customers.dedupe import CODE, DOMAIN, NAME, PHONES, Hit, find_duplicates
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import current_id
+from wsapp.crm.customers.queries import current_id, may_by_right
 from wsapp.crm.events.actions import record
 from wsapp.crm.notifications.actions import mark_acted, notification_with_card, refresh_card, set_shown, tell
 from wsapp.crm.notifications.messages import in_language_of
@@ -20,7 +20,6 @@ from wsapp.crm.notifications.models import Notification
 from wsapp.crm.notifications.reminders import Press
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import administrators, manager_of, member, member_by_userid
-from wsapp.crm.org.rights import may
 from wsapp.crm.sharing.cards import answered_card, asked_card, state_text, waiting_card
 from wsapp.crm.sharing.models import EDIT, HANDED, OPEN, OVER, READ, REFUSED, ShareRequest
 from wsapp.db import current_corp, db, first, insert_unless_there, new_id, rows
@@ -63,7 +62,7 @@ def _hidden(asked: Sequence[str], actor: Member) -> list[Hit]:
             values[field] = [*values.get(field, ()), value] if field == PHONES else value
     found: dict[str, Hit] = {}
     for hit in find_duplicates(values, actor=actor):
-        if not hit.visible and hit.customer.owner_id and hit.customer.deleted_at is None:
+        if hit.may_be_shared:
             found.setdefault(hit.customer.id, hit)
     return list(found.values())
 
@@ -152,7 +151,7 @@ def may_answer(request: ShareRequest, *, actor: Member) -> bool:
     customer = _customer(request)
     if customer is None or actor.id == request.asker_id:
         return False
-    return actor.id == request.manager_id or may(actor, "edit", customer.owner_id)
+    return actor.id == request.manager_id or may_by_right(customer, "edit", actor=actor)
 
 
 def answer(request: ShareRequest, action: str, *, actor: Member) -> bool:
@@ -197,7 +196,7 @@ def _take(request: ShareRequest, state: str, actor: Member) -> bool:
 
 def _grant(request: ShareRequest, customer: Customer, asker: Member, actor: Member) -> None:
     owner = member(customer.owner_id) or actor
-    decider = actor if may(actor, "edit", customer.owner_id) else owner  # a manager stands in for the owner here
+    decider = actor if may_by_right(customer, "edit", actor=actor) else owner  # a manager stands in for the owner here
     try:
         if request.state in (READ, EDIT) and customer.owner_id != asker.id:
             add_coworker(customer, asker, may_edit=request.state == EDIT, actor=decider, quietly=True)

@@ -1,6 +1,6 @@
 """What people do with tasks: create, change, hand over, snooze, finish, cancel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -129,7 +129,8 @@ def create_task(
     customer = _customer(values, actor=actor)
     assignee = _assignee(values.get("assignee"), actor=actor) or actor
     # What the program makes (a next date, a repeat) has no form in which the corp's own fields could be filled in.
-    custom = custom_of_new("task", values, clean, actor=actor) if source == "manual" else {}
+    parent = customer.custom if customer else None
+    custom = custom_of_new("task", values, clean, actor=actor, parent=parent) if source == "manual" else {}
     now = clock.now()
     task = Task(
         **clean,
@@ -357,6 +358,20 @@ def cancel_tasks_about(customer_id: str, *, actor: Member | None, reason: str) -
             record("task.cancelled", task, actor=actor, customer_id=customer_id, title=task.title, reason=reason)
             cancelled += 1
     return cancelled
+
+
+def reopen_tasks(task_ids: Sequence[str], *, actor: Member | None) -> int:
+    """Open cancelled tasks again whose customer came back out of a pool; returns how many."""
+    opened = 0
+    for task in rows(sa.select(Task).where(Task.id.in_(task_ids), Task.state == CANCELLED).order_by(Task.id)):
+        task.state, task.done_at, task.done_by, task.done_note = OPEN, None, None, ""
+        task.version, task.updated_at = task.version + 1, clock.now()
+        db.session.flush()
+        plan_reminders(task)
+        changes = {"state": [CANCELLED, OPEN]}
+        record("task.changed", task, actor=actor, customer_id=task.customer_id, title=task.title, changes=changes)
+        opened += 1
+    return opened
 
 
 def move_tasks(

@@ -49,6 +49,8 @@ def text_of(cell: Any, *, from_csv: bool = False) -> str:
             return _("是") if cell else _("否")
         case {"n": str()}:
             raise Unreadable(_("这个数字超过 15 位，表格软件已经改写了后几位；请把这一列设为文本格式后重新填写"))
+        case {"f": True}:
+            raise Unreadable(_("这个公式没有保存计算结果；请用 Excel 或 WPS 打开文件，保存后再上传"))
         case {"d": str() as text}:
             day = datetime.fromisoformat(text)
             return f"{day:%Y-%m-%d}" if (day.hour, day.minute) == (0, 0) else f"{day:%Y-%m-%d %H:%M}"

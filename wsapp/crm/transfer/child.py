@@ -5,7 +5,7 @@ lose. It writes the rows to ROWS, one JSON line `[row number, [cells]]` each, an
 `{"format", "encoding", "columns", "rows"}`, or `{"refused": code}`.
 
 Cells: text, number or bool as they are; `{"d": …}` a day or moment in ISO form; `{"n": …}` a number of so many digits
-that the spreadsheet itself has rounded it.
+that the spreadsheet itself has rounded it; `{"f": true}` a formula that nobody has calculated yet.
 
 The order of the checks matters: what is cheap to see is seen before anything is unpacked, and everything is unpacked
 once in small pieces, before a parser that holds all of it gets to see it.
@@ -39,9 +39,16 @@ SURE_DIGITS = 15  # of a number in a spreadsheet; what follows is made up
 PIECE = 256 * 1024
 LINES = 500_000  # of a csv file: cells may hold several
 LINE = 1_000_000  # characters
+HEADING_LINES = 50  # over which a heading may go
+QUOTED = re.compile(r'"[^"]*"')
 
 WORKBOOK = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
 DOCTYPE = re.compile(rb"<\x00?!\x00?(?:D\x00?O\x00?C\x00?T\x00?Y\x00?P\x00?E|E\x00?N\x00?T\x00?I\x00?T\x00?Y)")
+# A formula without a value, as programs write it that do not calculate: its column and row
+UNCALCULATED = re.compile(
+    rb'<c r="([A-Z]{1,3})(\d{1,7})"[^<>]*>\s*<f[^<>]*(?:/>|>[^<>]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>'
+)
+LONGEST_CELL = 64 * 1024
 OLD_FORMATS = (b"\xd0\xcf\x11\xe0", b"\x09\x08", b"{\\rt", b"%PDF", b"\x7fELF", b"MZ")
 
 
@@ -118,24 +125,68 @@ def _xlsx(source: Path) -> Iterator[tuple[int, list[Any]]]:
                     continue
                 sheet = book.get_sheet_by_index(index)
                 if sheet.end is not None:
-                    yield from _sheet(sheet)
+                    yield from _sheet(sheet, _uncalculated(source, index))
                     return
     except CalamineError:
         raise Refused("broken") from None
 
 
-def _sheet(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
+def _sheet(sheet: Any, uncalculated: dict[int, set[int]]) -> Iterator[tuple[int, list[Any]]]:
     if sheet.end[1] >= COLUMNS:
         raise Refused("columns")
     filled, values_of = _merged(sheet), {}
     for index, values in enumerate(sheet.to_python(skip_empty_area=False)):
         cells = [_cell(value) for value in values]
+        for column in uncalculated.get(index, ()):
+            cells.extend([None] * (column + 1 - len(cells)))
+            cells[column] = {"f": True}
         for column, top in filled.get(index, {}).items():
             if top == index:
                 values_of[top, column] = cells[column]
             elif cells[column] in (None, ""):
                 cells[column] = values_of.get((top, column))
         yield index + 1, cells
+
+
+def _uncalculated(source: Path, index: int) -> dict[int, set[int]]:
+    """Return row → columns, from 0, of the formulas of a sheet that have no value: what they would say is not known,
+    and is not nothing."""
+    found: dict[int, set[int]] = {}
+    with zipfile.ZipFile(source) as archive:
+        part = _part_of(archive, index)
+        if part not in archive.namelist():
+            return found
+        tail = b""
+        with archive.open(part) as stream:
+            while piece := stream.read(PIECE):
+                text = tail + piece
+                for column, row in UNCALCULATED.findall(text) if b"<f" in text else ():
+                    found.setdefault(int(row) - 1, set()).add(_column(column))
+                tail = text[-LONGEST_CELL:]
+    return found
+
+
+def _part_of(archive: zipfile.ZipFile, index: int) -> str:
+    """Return the name of the part that a workbook keeps a sheet in, "" where it does not say."""
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        named = [one for one in fromstring(archive.read("xl/workbook.xml")).iter() if one.tag.endswith("}sheet")]
+        links = fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    except (KeyError, ParseError):
+        return ""
+    link = next((value for name, value in named[index].attrib.items() if name.endswith("}id")), "")
+    target = next((str(one.get("Target")) for one in links if one.get("Id") == link), "")
+    return target[1:] if target.startswith("/") else f"xl/{target}"
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number - 1
 
 
 def _merged(sheet: Any) -> dict[int, dict[int, int]]:
@@ -260,7 +311,7 @@ def _encoding(source: Path) -> str:
 def _csv(source: Path, encoding: str) -> Iterator[tuple[int, list[Any]]]:
     csv.field_size_limit(CELL_TEXT * 4)
     with source.open(encoding=encoding, newline="") as file:
-        first = file.readline()
+        first = _heading(file)
         file.seek(0)
         delimiter = max(",;\t", key=first.count) if first else ","
         try:
@@ -270,6 +321,16 @@ def _csv(source: Path, encoding: str) -> Iterator[tuple[int, list[Any]]]:
                 yield number, [cell[:CELL_TEXT] for cell in cells]
         except csv.Error:
             raise Refused("broken") from None
+
+
+def _heading(file: Any) -> str:
+    """Return the first row without what stands in quotes: a heading may have line breaks and commas of its own."""
+    text = ""
+    for _line in range(HEADING_LINES):
+        text += file.readline(LINE)
+        if text.count('"') % 2 == 0:
+            break
+    return QUOTED.sub("", text)
 
 
 def _lines(file: Iterable[str]) -> Iterator[str]:

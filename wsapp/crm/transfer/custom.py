@@ -12,11 +12,12 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, mask
 from wsapp.crm.fields.definitions import fields_of
+from wsapp.crm.fields.designs import CURRENCIES
 from wsapp.crm.fields.formulas import with_results
 from wsapp.crm.fields.models import CustomValue, Field
 from wsapp.crm.fields.records import records_of
 from wsapp.crm.fields.types import STEP, kind_of, show_value
-from wsapp.crm.fields.values import index_rows
+from wsapp.crm.fields.values import found_by, index_rows
 from wsapp.crm.org.models import Department, Member
 from wsapp.crm.org.queries import people as people_of
 from wsapp.crm.org.queries import visible_departments
@@ -30,7 +31,7 @@ from wsapp.texts import _
 
 PREFIX = "custom."
 NUMBERS = ("number", "money", "percent")
-CURRENCIES = ("CNY", "USD", "EUR", "HKD", "JPY", "¥", "￥", "$", "€", "元")
+SIGNS = (*CURRENCIES, "¥", "￥", "$", "€", "元")  # that stand at a sum of money
 OWN_SEPARATORS = re.compile("[；;、\\n]+")
 DAY = 86_400  # seconds
 TOLD = 10  # options that an error names
@@ -120,12 +121,13 @@ class CustomCells:
 
     def index_new(self, records: Iterable[tuple[str, Values]]) -> None:
         """Write what new records (id, values) are found by."""
-        wanted = [field for field in self.fields.values() if field.indexed or field.unique]
+        fields = fields_of(self.obj)  # not as the import began: one may have become filterable meanwhile
+        wanted = [field for field in fields.values() if field.indexed or field.unique]
         found: list[dict[str, Any]] = []
         for record_id, stored in records if wanted else ():
-            values = with_results(self.fields, stored)
+            values = with_results(fields, stored)
             for field in wanted:
-                found += index_rows(field, record_id, values.get(field.key))
+                found += found_by(field, record_id, values.get(field.key))
         insert_lot(CustomValue, found)
 
 
@@ -141,7 +143,7 @@ def _hour(cell: Any) -> Any:
 
 
 def _number(text: str, field: Field) -> str:
-    for word in (str(field.settings.get("unit") or ""), *CURRENCIES):
+    for word in (str(field.settings.get("unit") or ""), *SIGNS):
         text = text.removeprefix(word).removesuffix(word).strip() if word else text
     return text
 

@@ -25,7 +25,7 @@ from wsapp.db import db, insert_rows, new_id
 from wsapp.lots import insert_lot
 
 FOUND_AT_ONCE = 1_000  # rows: what a larger import brings is found when the worker has come to it, seconds later
-NOT_OF_ROW = ("phones", "contacts", "given")  # of a line's values, what is no column of a customer
+NOT_OF_ROW = ("phones", "contacts", "reaches", "given")  # of a line's values, what is no column of a customer
 ASIDE = ("phones", "custom")  # of a change, what is told by itself
 
 

@@ -49,6 +49,7 @@ class CustomerLots:
         self.by_name = dedupe_rules.level("name") != dedupe_rules.OFF
         self.by_code = dedupe_rules.level("code") != dedupe_rules.OFF
         self.adds = job.on_duplicate == ADD and dedupe_rules.level("name") != dedupe_rules.BLOCK
+        self.adds_reached = job.on_duplicate == ADD and dedupe_rules.level("contact") != dedupe_rules.BLOCK
         self.now = clock.now()
 
     def take(self, lines: Sequence[Line]) -> None:
@@ -91,7 +92,7 @@ class CustomerLots:
 
     def _clean(self, line: Line) -> None:
         typed = {key: value for key, value in line.values.items() if key in self.allowed}
-        contacts = self._contacts(line, typed) if self.contacts else []
+        contacts = self._contacts(line, typed) if self.contacts else {}
         given = self.custom.read(line, typed) if self.custom.fields else {}
         owner_id, pool_id = self._owner(line, typed)
         moment = typed.pop("next_follow_at", None)
@@ -109,7 +110,14 @@ class CustomerLots:
             return
         if moment is not None:
             clean["next_follow_at"] = moment
-        line.values = {**clean, "owner_id": owner_id, "pool_id": pool_id, "contacts": contacts, "given": given}
+        line.values = {
+            **clean,
+            "owner_id": owner_id,
+            "pool_id": pool_id,
+            "contacts": list(contacts.values()),
+            "reaches": {f"contact{n}.phones": one["phones"] for n, one in contacts.items()},
+            "given": given,
+        }
 
     def _owner(self, line: Line, typed: Mapping[str, Any]) -> tuple[str | None, str | None]:
         if typed.get("owner"):
@@ -119,8 +127,8 @@ class CustomerLots:
                 line.fail("owner", str(error))
         return self.job.owner_id, self.job.pool_id if self.job.owner_id is None else None
 
-    def _contacts(self, line: Line, typed: Mapping[str, Any]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    def _contacts(self, line: Line, typed: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+        found: dict[int, dict[str, Any]] = {}
         for n in self.contacts:
             name = clean_line(str(typed.get(f"contact{n}.name") or ""))
             title = clean_line(str(typed.get(f"contact{n}.title") or ""))
@@ -135,7 +143,7 @@ class CustomerLots:
             except ValueError as error:
                 line.fail(f"contact{n}.phones", str(error))
                 continue
-            found.append({"name": name, "title": title[:60], "phones": phones, "is_primary": not found})
+            found[n] = {"name": name, "title": title[:60], "phones": phones, "is_primary": not found}
         return found
 
     # --- against the others ---------------------------------------------------------------------------------------
@@ -151,7 +159,7 @@ class CustomerLots:
         how = self.job.on_duplicate
         if how == FAIL:
             line.fail(field, words)
-        elif how in (SKIP, ADD) or (earlier is not None and old is None):
+        elif how in (SKIP, ADD) or field.startswith("contact") or (earlier is not None and old is None):
             line.skip(field, words)  # of two rows of one file that mean the same, the first counts
         elif old is None or found not in there.visible or not self._may_edit(old):
             line.skip(field, words)
@@ -170,7 +178,16 @@ class CustomerLots:
         if self.by_code and (same := self.codes_before.get(line.values.get("credit_code") or "")):
             return "credit_code", same
         same = self.names_before.get(line.values["name_key"], "") if self.by_name and not self.adds else ""
-        return ("name", same) if same else ("", "")
+        return ("name", same) if same else self._reached(line, there)
+
+    def _reached(self, line: Line, there: There) -> tuple[str, str]:
+        """Return who was there before the file and is reached by a number of the row through a contact. Among the rows
+        of one file this tells nothing: somebody may be the contact of several firms."""
+        at, found = there.reached.get(line.number, ("", ""))
+        old = there.customers.get(found)
+        if old is None or old.created_at >= self.job.created_at or self.adds_reached:
+            return "", ""
+        return at, found
 
     def _create(self, line: Line) -> None:
         """Make a row a new customer, unless its custom values stand against it."""
@@ -202,7 +219,7 @@ class CustomerLots:
         return _("与已有客户重复，但您无权查看，请联系管理员")
 
     def _may_edit(self, old: Any) -> bool:
-        return self.edits.people is None or old.owner_id in self.edits.people
+        return self.edits.covers(old.owner_id) or self.edits.covers_by_value(old)
 
     def _merge(self, line: Line, old: Any, there: There) -> None:
         """Say what a row changes of a customer: with "fill" what is empty, with "update" all that the row says."""

@@ -1,8 +1,9 @@
 """What people do with exports: ask for a list, get it at once or with somebody's consent, fetch it for a day."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +38,9 @@ from wsapp.problems import Forbidden, Invalid, NotFound
 from wsapp.texts import _
 
 LIFE = timedelta(hours=24)  # of the file
+USUAL_DAYS = timedelta(days=30)  # over which one's own mean is taken
+UNUSUAL = 3  # times one's own mean
+FEWEST_ROWS = 500  # so many rows a day never alarm anybody
 FILTERS: Mapping[str, tuple[str, ...]] = {
     "customer": ("q", "owner", "pool", "stage", "level", "tag", "updated_since"),
     "follow_up": ("q", "author", "customer"),
@@ -127,6 +131,8 @@ def request_export(
     db.session.add(job)
     db.session.flush()
     record("export.requested", job, actor=actor, object=obj, filter=chosen, columns=wanted, rows=total, reason=reason)
+    if not free:
+        _tell_unusual(job, actor)
     if reason:
         _ask(job, actor)
     elif not free:
@@ -194,6 +200,25 @@ def taken_today(actor: Member) -> int:
         ExportJob.state != FAILED,
     )
     return int(db.session.scalar(mine) or 0)
+
+
+def _tell_unusual(job: ExportJob, actor: Member) -> None:
+    """Note it, once a day, when the actor asks for far more rows than on the days of the last month on which they did:
+    more than three times their mean, and than anybody may ask for without being noticed."""
+    today = local(job.created_at).date()
+    since = job.created_at - USUAL_DAYS
+    mine = sa.select(ExportJob.created_at, ExportJob.total).where(
+        ExportJob.member_id == actor.id, ExportJob.created_at >= since, ExportJob.state != FAILED
+    )
+    days: dict[date, int] = {}
+    for row in db.session.execute(mine):
+        day = local(row.created_at).date()
+        days[day] = days.get(day, 0) + row.total
+    count = days.pop(today)
+    usual = [rows_of_day for rows_of_day in days.values() if rows_of_day]
+    most = max(FEWEST_ROWS, UNUSUAL * mean(usual) if usual else 0)
+    if count - job.total <= most < count:
+        record("member.exports_unusual", actor, actor=None, name=actor.name, count=count)
 
 
 def _enqueue(job: ExportJob) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from wsapp import clock
 from wsapp.crm.customers.clean import clean_line, clean_text, normal_phone
 from wsapp.crm.customers.models import Customer, CustomerPhone
-from wsapp.crm.customers.queries import visible_customers
+from wsapp.crm.customers.queries import current_ids, visible_customers
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.values import new_values, number_all
 from wsapp.crm.followups.models import FollowUp
@@ -198,6 +198,11 @@ def _name_customers(lines: Sequence[Line], actor: Member) -> None:
     names = {clean_line(str(line.values["customer"])) for line in lines if line.values.get("customer")}
     numbers = {number for line in lines if (number := _number(line))}
     seen = visible_customers(actor)
+    if moved := current_ids(ids):
+        for line in lines:
+            named = line.values.get("customer_id")
+            line.values |= {"customer_id": moved[named]} if named in moved else {}
+        ids |= set(moved.values())
     known = set(db.session.scalars(sa.select(Customer.id).where(Customer.id.in_(sorted(ids)), seen)))
     by_name: dict[str, list[str]] = {}
     for row in db.session.execute(sa.select(Customer.id, Customer.name).where(Customer.name.in_(sorted(names)), seen)):

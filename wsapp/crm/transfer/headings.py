@@ -1,5 +1,5 @@
 """What the columns of a spreadsheet mean: guessed from their headings in Chinese, English and our own export's words,
-or from what the corp chose the last time."""
+or from what the same person chose the last time."""
 
 import hashlib
 import re
@@ -182,11 +182,11 @@ def find_heading(sample: Sequence[tuple[int, list[Any]]], obj: str) -> int:
 def guess(headings: Sequence[str], obj: str, actor: Member) -> list[str]:
     """Return a field key for each heading, "" for what stays out: as remembered, else by the words."""
     allowed = {column.key: column for column in columns_for(obj, actor)}
-    meanings, remembered = _meanings(obj), _remembered(headings, obj)
+    meanings, remembered = _meanings(obj), _remembered(headings, obj, actor)
     taken: set[str] = set()
     found = []
     for heading in headings:
-        key = remembered.get(_digest(obj, heading))
+        key = remembered.get(_digest(obj, heading, actor))
         if key is None:
             key = _meaning(plain(heading), meanings)
         if key not in allowed or (key in taken and not allowed[key].several):
@@ -196,13 +196,13 @@ def guess(headings: Sequence[str], obj: str, actor: Member) -> list[str]:
     return found
 
 
-def remember(headings: Sequence[str], mapping: Sequence[str], obj: str) -> None:
-    """Keep what somebody chose where it is not what we would have guessed (or guessed from memory)."""
+def remember(headings: Sequence[str], mapping: Sequence[str], obj: str, actor: Member) -> None:
+    """Keep what the actor chose where it is not what we would have guessed (or guessed from memory)."""
     meanings, now = _meanings(obj), clock.now()
     for heading, key in zip(headings, mapping, strict=True):
         if not heading.strip():
             continue
-        digest = _digest(obj, heading)
+        digest = _digest(obj, heading, actor)
         row: ImportMapping | None = first(sa.select(ImportMapping).where(ImportMapping.id == digest))
         if row is not None:
             row.field, row.updated_at = key, now
@@ -238,12 +238,12 @@ def _source(title: Any) -> str:
     return str(title._args[0]) if getattr(title, "_args", None) else str(title)
 
 
-def _digest(obj: str, heading: str) -> str:
-    return hashlib.sha256(f"{obj}\n{plain(heading)}".encode()).hexdigest()[:40]
+def _digest(obj: str, heading: str, actor: Member) -> str:
+    return hashlib.sha256(f"{obj}\n{actor.id}\n{plain(heading)}".encode()).hexdigest()[:40]
 
 
-def _remembered(headings: Sequence[str], obj: str) -> dict[str, str]:
-    wanted = {_digest(obj, heading) for heading in headings if heading.strip()}
+def _remembered(headings: Sequence[str], obj: str, actor: Member) -> dict[str, str]:
+    wanted = {_digest(obj, heading, actor) for heading in headings if heading.strip()}
     if not wanted:
         return {}
     return {row.id: row.field for row in rows(sa.select(ImportMapping).where(ImportMapping.id.in_(sorted(wanted))))}

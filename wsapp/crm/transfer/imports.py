@@ -38,6 +38,7 @@ from wsapp.crm.transfer.reading import WALL_SECONDS, Book, read_book, read_rows
 from wsapp.crm.transfer.running import start_over
 from wsapp.crm.transfer.undo import undo_batch
 from wsapp.db import db, first, new_id, rows
+from wsapp.documents import clean_name
 from wsapp.problems import Forbidden, Invalid, NotFound
 from wsapp.texts import _
 
@@ -110,7 +111,7 @@ def receive(file: IO[bytes], name: str, *, most: int, wall: float = WALL_SECONDS
         storage.forget(job_id)
         raise
     source.unlink(missing_ok=True)  # its rows are all that is needed
-    return Received(job_id, parsed, book, Path(name or "import").name[:200].replace("\x00", ""))
+    return Received(job_id, parsed, book, clean_name(name) or "import")
 
 
 def draft(received: Received, *, actor: Member, obj: str = "customer") -> ImportJob:
@@ -239,7 +240,7 @@ def prepare(
     job.owner_id, job.pool_id = _target(job, actor, owner_id, pool_id)
     job.on_duplicate, job.dry_run = on_duplicate, dry_run
     if mapping is not None:
-        remember(job.headings, job.mapping, job.object)
+        remember(job.headings, job.mapping, job.object, actor)
 
 
 def _checked_mapping(job: ImportJob, mapping: Sequence[str], actor: Member, errors: dict[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import is_shared_with, phones_of, tagged, visible_customers
+from wsapp.crm.customers.queries import covered_customers, current_id, phones_of, tagged, visible_customers
 from wsapp.crm.fields.access import HIDDEN, MASKED, access, mask, reads
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import visible_follow_ups
@@ -57,11 +57,7 @@ def rows_of(obj: str, filter: Mapping[str, str], columns: Sequence[Column], *, a
 
 def _customers(filter: Mapping[str, str], actor: Member) -> list[sa.ColumnElement[bool]]:
     """Return the conditions of a customer list: what is seen, what may go out, what was asked for."""
-    covered = sight(actor, "customer", "export")
-    found = [visible_customers(actor)]
-    if covered.people is not None:
-        theirs = Customer.owner_id.in_(sorted(covered.people))
-        found.append(sa.or_(theirs, is_shared_with(actor)) if covered.shared else theirs)
+    found = [visible_customers(actor), covered_customers(actor, "export")]
     for name, value in filter.items():
         if name != "q" and not reads(actor, name):
             found.append(sa.false())  # nobody learns by narrowing what they may not read
@@ -130,7 +126,7 @@ def _follow_ups(filter: Mapping[str, str], actor: Member) -> list[sa.ColumnEleme
     if filter.get("author"):
         found.append(FollowUp.author_id.in_(_member_ids(filter["author"])))
     if filter.get("customer"):
-        found.append(FollowUp.customer_id == filter["customer"])
+        found.append(FollowUp.customer_id == current_id(filter["customer"]))
     if filter.get("q"):
         readable = reads(actor, "text", "follow_up")
         found.append(follow_ups_with(filter["q"], actor=actor) if readable else sa.false())

@@ -75,7 +75,7 @@ class ImportBatch(CorpScoped, Base):
 
 
 class ImportMapping(CorpScoped, Base):
-    """What a heading means to this corp: chosen once, remembered. Its id is a digest of object and heading."""
+    """What a heading means to somebody: chosen once, remembered. Its id is a digest of object, member and heading."""
 
     __tablename__ = "import_mapping"
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from wsapp.crm.customers.clean import normal_phone
 from wsapp.crm.org.models import ACTIVE, Department, Member, Membership
 from wsapp.crm.org.rights import Sight
 from wsapp.crm.transfer.cells import Unreadable
@@ -30,8 +31,8 @@ class People:
             self.department[row.id] = row.main_department_id
             self._by_userid[row.userid.casefold()] = row.id
             self._by_name.setdefault(row.name, []).append(row.id)
-            if row.phone:
-                self._by_phone[row.phone.removeprefix("+86").strip("- ")] = row.id
+            if number := _number(row.phone or ""):
+                self._by_phone[number] = row.id
         self._departments: dict[str, set[str]] | None = None
 
     def named(self, text: str) -> str:
@@ -42,7 +43,7 @@ class People:
         return found
 
     def _one(self, text: str) -> str | None:
-        found = self._by_userid.get(text.casefold()) or self._by_phone.get(text)
+        found = self._by_userid.get(text.casefold()) or self._by_phone.get(_number(text))
         if found is not None:
             return found
         same = self._by_name.get(text, [])
@@ -69,3 +70,11 @@ class People:
             for row in db.session.execute(sa.select(Membership.member_id, Department.name).join(Department, joined)):
                 self._departments.setdefault(row.member_id, set()).add(row.name)
         return self._departments.get(member_id, ())
+
+
+def _number(text: str) -> str:
+    """Return a telephone number in normal form, "" for what is none."""
+    try:
+        return normal_phone(text)
+    except ValueError:
+        return ""

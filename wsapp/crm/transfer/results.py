@@ -45,4 +45,4 @@ def _text(cell: object) -> str:
     try:
         return text_of(cell)
     except Unreadable:
-        return str(cell["n"]) if isinstance(cell, dict) else ""
+        return str(cell.get("n", "")) if isinstance(cell, dict) else ""

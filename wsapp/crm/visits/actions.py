@@ -85,7 +85,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         errors["next_at"] = _("下次跟进时间应在将来")
     if errors:
         raise Invalid(errors)
-    custom = custom_of_new("visit", values, {}, actor=actor)
+    custom = custom_of_new("visit", values, {}, actor=actor, parent=customer.custom)
     plan = start_plan(values.get("plan"), customer, actor=actor)
     if fix and values.get("set_place"):
         take_first_place(customer, fix)
