@@ -65,7 +65,8 @@ def expected(world: World, kind: str) -> set[int]:
     return {
         at
         for at, one in enumerate(world.books)
-        if (everybody or at in seen or one.author in team) and (all_authors or shared or one.author in authors)
+        if (everybody or at in seen or one.author in team)
+        and (all_authors or one.author in authors or (shared and (everybody or at in seen)))
     }
 
 

@@ -13,7 +13,8 @@ from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import visible_tasks
 
 EVERYTHING: sa.ColumnElement[bool] = sa.true()
-RECORDS = ("follow_up", "visit", "task")
+LOGS = ("follow_up", "visit")
+RECORDS = (*LOGS, "task")
 SORTS = {"-due_at": (Notification.due_at, True), "due_at": (Notification.due_at, False)}
 
 
@@ -39,7 +40,11 @@ def visible_events(actor: Member) -> sa.ColumnElement[bool]:
         sa.exists().where(Task.corp_id == Event.corp_id, Task.id == Event.subject_id, visible_tasks(actor)),
     )
     of_member = sa.and_(Event.subject_type == Member.__tablename__, within_team(Event.subject_id, actor))
-    return sa.and_(granted, sa.or_(within_team(Event.actor_id, actor), of_customer, of_task, of_member))
+    # Whose log is seen for its customer's sake alone is not seen where the customer is not.
+    of_logs = (
+        sa.or_(Event.subject_type != name, within_team(Event.actor_id, actor, name), of_customer) for name in LOGS
+    )
+    return sa.and_(granted, sa.or_(within_team(Event.actor_id, actor), of_customer, of_task, of_member), *of_logs)
 
 
 def events_granted(actor: Member) -> sa.ColumnElement[bool]:
