@@ -32,6 +32,11 @@ MODELS = (
     "wsapp.crm.followups.models",
     "wsapp.crm.transfer.models",
     "wsapp.crm.visits.models",
+    "wsapp.crm.mentions.models",
+    "wsapp.crm.comments.models",
+    "wsapp.crm.phrases.models",
+    "wsapp.crm.phrases.rules",
+    "wsapp.crm.appeals.models",
     "wsapp.crm.notifications.models",
     "wsapp.crm.mirrors.models",
     "wsapp.crm.sharing.models",
@@ -41,6 +46,7 @@ MODELS = (
     "wsapp.crm.bulk.models",
     "wsapp.crm.deletions.models",
     "wsapp.crm.audit.models",
+    "wsapp.crm.reports.models",
     "wsapp.bots.models",
 )
 CLOCK_FILE = "clock-offset"

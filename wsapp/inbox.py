@@ -8,9 +8,10 @@ begun a transaction; it acknowledges after `take` returned, which has committed 
 from wsapp import clock, hosts, metrics, outbox, rechecks
 from wsapp.bots import drafts, talk
 from wsapp.connectors.base import Callback, CallbackReply, Connector, HostEvent
+from wsapp.crm.appeals import answers as appeals
 from wsapp.crm.dashboards import briefs
 from wsapp.crm.mirrors import actions as mirrors
-from wsapp.crm.notifications import escalations
+from wsapp.crm.notifications import escalations, visit_cards
 from wsapp.crm.notifications.actions import as_data
 from wsapp.crm.notifications.reminders import press
 from wsapp.crm.org.models import Corp, SeenCallback
@@ -20,7 +21,16 @@ from wsapp.db import db, dialect_insert
 from wsapp.doctor import proofs
 
 # Whose card it is says the first that knows it.
-PRESSES = (press, escalations.press, drafts.press, sharing.press, answers.press, briefs.press)
+PRESSES = (
+    press,
+    escalations.press,
+    drafts.press,
+    sharing.press,
+    answers.press,
+    briefs.press,
+    visit_cards.press,
+    appeals.press,
+)
 
 
 def take(corp: Corp, connector: Connector, callback: Callback, *, once: bool = True) -> CallbackReply:

@@ -14,9 +14,15 @@ down_revision = "0010"
 def upgrade() -> None:
     _follow_through_up()
     _visits_up()
+    _reports_up()
+    _offline_up()
+    _together_up()
 
 
 def downgrade() -> None:
+    _together_down()
+    _offline_down()
+    _reports_down()
     _visits_down()
     _follow_through_down()
 
@@ -99,7 +105,9 @@ def _visits_up() -> None:
         sa.Column("checklist", JSON, nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("reason", sa.String(100), nullable=False),
+        sa.Column("left_at", MOMENT),
         sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         _key("visit_plan", "customer_id", "customer"),
         sa.ForeignKeyConstraint(
             ["corp_id", "member_id"],
@@ -125,7 +133,6 @@ def _visits_up() -> None:
         "location_consent",
         sa.Column("given_at", MOMENT),
         sa.Column("withdrawn_at", MOMENT),
-        sa.Column("way", sa.String(10), nullable=False),
         _key("location_consent", "id", "member"),
     )
     with op.batch_alter_table("visit") as batch:
@@ -145,6 +152,175 @@ def _visits_down() -> None:
     op.drop_table("visit_participant")
     op.drop_table("visit_plan")
     op.drop_index("ix_customer_place", "customer")
+
+
+# --- offline ------------------------------------------------------------------------------------------------------
+
+
+def _offline_up() -> None:
+    op.add_column("visit", sa.Column("recorded_at", MOMENT))
+    op.add_column("follow_up", sa.Column("recorded_at", MOMENT))
+    op.add_column("idempotency", sa.Column("keep_until", MOMENT))
+
+
+def _offline_down() -> None:
+    for table, column in (("idempotency", "keep_until"), ("follow_up", "recorded_at"), ("visit", "recorded_at")):
+        with op.batch_alter_table(table) as batch:
+            batch.drop_column(column)
+
+
+# --- together -----------------------------------------------------------------------------------------------------
+
+
+def _together_up() -> None:
+    op.add_column("coworker", sa.Column("until", sa.Date()))
+    op.create_index("ix_coworker_until", "coworker", ["corp_id", "until"])
+    _table(
+        "appeal",
+        sa.Column("wish", sa.String(10), nullable=False),
+        sa.Column("customer_id", sa.String(40)),
+        sa.Column("task_id", sa.String(40)),
+        sa.Column("asker_id", sa.String(40), nullable=False),
+        sa.Column("reader_id", sa.String(40), nullable=False),
+        sa.Column("decider_id", sa.String(40)),
+        sa.Column("owner_id", sa.String(40)),
+        sa.Column("note", sa.String(200), nullable=False),
+        sa.Column("reason", sa.String(200), nullable=False),
+        sa.Column("facts", JSON, nullable=False),
+        sa.Column("guard", sa.String(140)),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("decided_at", MOMENT),
+        _ref("appeal", "customer_id", "customer"),
+        _ref("appeal", "task_id", "task"),
+        _ref("appeal", "asker_id", "member"),
+        _ref("appeal", "reader_id", "member"),
+        _unique("appeal", "guard"),
+    )
+    op.create_index("ix_appeal_asker", "appeal", ["corp_id", "asker_id", "created_at"])
+    op.create_index("ix_appeal_reader", "appeal", ["corp_id", "reader_id", "created_at"])
+    op.create_index("ix_appeal_customer", "appeal", ["corp_id", "customer_id", "state"])
+    op.create_index("ix_appeal_task", "appeal", ["corp_id", "task_id", "state"])
+    _table(
+        "comment",
+        sa.Column("follow_up_id", sa.String(40)),
+        sa.Column("visit_id", sa.String(40)),
+        sa.Column("author_id", sa.String(40), nullable=False),
+        sa.Column("text", sa.String(500), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("edited_at", MOMENT),
+        _ref("comment", "follow_up_id", "follow_up"),
+        _ref("comment", "visit_id", "visit"),
+        _ref("comment", "author_id", "member", ondelete=None),
+    )
+    op.create_index("ix_comment_follow_up", "comment", ["corp_id", "follow_up_id", "id"])
+    op.create_index("ix_comment_visit", "comment", ["corp_id", "visit_id", "id"])
+    _table(
+        "log_like",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("follow_up_id", sa.String(40)),
+        sa.Column("visit_id", sa.String(40)),
+        _ref("log_like", "member_id", "member"),
+        _ref("log_like", "follow_up_id", "follow_up"),
+        _ref("log_like", "visit_id", "visit"),
+        _unique("log_like", "follow_up_id", "member_id"),
+        _unique("log_like", "visit_id", "member_id"),
+    )
+    _table(
+        "mention",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("follow_up_id", sa.String(40)),
+        sa.Column("visit_id", sa.String(40)),
+        sa.Column("comment_id", sa.String(40)),
+        _ref("mention", "member_id", "member"),
+        _ref("mention", "follow_up_id", "follow_up"),
+        _ref("mention", "visit_id", "visit"),
+        _ref("mention", "comment_id", "comment"),
+        _unique("mention", "follow_up_id", "member_id"),
+        _unique("mention", "visit_id", "member_id"),
+        _unique("mention", "comment_id", "member_id"),
+    )
+    _table(
+        "phrase",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("text", sa.String(100), nullable=False),
+        sa.Column("is_own", sa.Boolean(), nullable=False),
+        sa.Column("position", sa.Integer()),
+        sa.Column("used", sa.Integer(), nullable=False),
+        _ref("phrase", "member_id", "member"),
+        _unique("phrase", "member_id", "text"),
+    )
+
+
+def _together_down() -> None:
+    for table in ("phrase", "mention", "log_like", "comment", "appeal"):
+        op.drop_table(table)
+    op.drop_index("ix_coworker_until", "coworker")
+    with op.batch_alter_table("coworker") as batch:
+        batch.drop_column("until")
+
+
+def _ref(name: str, column: str, target: str, ondelete: str | None = "CASCADE") -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["corp_id", column],
+        [f"{target}.corp_id", f"{target}.id"],
+        name=op.f(f"fk_{name}_corp_id_{column}_{target}"),
+        ondelete=ondelete,
+    )
+
+
+def _unique(name: str, *columns: str) -> sa.UniqueConstraint:
+    return sa.UniqueConstraint("corp_id", *columns, name=op.f(f"uq_{name}_corp_id_{'_'.join(columns)}"))
+
+
+# --- work reports -------------------------------------------------------------------------------------------------
+
+
+def _reports_up() -> None:
+    _table(
+        "work_report",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(5), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("trouble", sa.Text(), nullable=False),
+        sa.Column("outlook", sa.Text(), nullable=False),
+        sa.Column("figures", JSON, nullable=False),
+        sa.Column("items", JSON, nullable=False),
+        sa.Column("history", JSON, nullable=False),
+        sa.Column("sent_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["corp_id", "member_id"],
+            ["member.corp_id", "member.id"],
+            name=op.f("fk_work_report_corp_id_member"),
+        ),
+        sa.UniqueConstraint(
+            "corp_id", "member_id", "kind", "day", name=op.f("uq_work_report_corp_id_member_id_kind_day")
+        ),
+    )
+    op.create_index("ix_work_report_day", "work_report", ["corp_id", "kind", "day", "id"])
+    op.create_index("ix_work_report_sent", "work_report", ["corp_id", "sent_at", "id"])
+    _table(
+        "report_reader",
+        sa.Column("report_id", sa.String(40), nullable=False),
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("copied", sa.Boolean(), nullable=False),
+        sa.Column("read_at", MOMENT),
+        _key("report_reader", "report_id", "work_report"),
+        _key("report_reader", "member_id", "member"),
+        sa.UniqueConstraint(
+            "corp_id", "report_id", "member_id", name=op.f("uq_report_reader_corp_id_report_id_member_id")
+        ),
+    )
+    op.create_index("ix_report_reader_member", "report_reader", ["corp_id", "member_id", "report_id"])
+
+
+def _reports_down() -> None:
+    op.drop_table("report_reader")
+    op.drop_table("work_report")
 
 
 def _table(name: str, *parts: sa.schema.SchemaItem) -> None:

@@ -27,6 +27,7 @@ GROUPS = {
     "session": lazy("登录"),
     "task": lazy("待办与提醒"),
     "brief": lazy("清单与日报"),
+    "report": lazy("工作汇报"),
     "log": lazy("跟进与拜访记录"),
     "visit": lazy("拜访签到"),
     "customer": lazy("客户"),

@@ -20,6 +20,8 @@ REST = (
     "pools",
     "followups",
     "visits",
+    "plans",
+    "reports",
     "tasks",
     "members",
     "fields",

@@ -141,7 +141,7 @@ class PhotoLink(Record):
 
 
 class FollowUp(Record):
-    """A follow-up."""
+    """A follow-up; recorded on a phone without network, it was received later."""
 
     id: str
     version: int
@@ -157,6 +157,8 @@ class FollowUp(Record):
     custom: dict[str, Any]
     photos: list[str]
     photo_links: list[PhotoLink]
+    recorded_at: Time
+    received_at: Time
     created_at: Time
 
 
@@ -170,7 +172,7 @@ class Spot(Record):
 
 
 class Visit(Record):
-    """A visit; `distance_m` is metres to the customer's place."""
+    """A visit; `distance_m` is metres to the customer's place; recorded without network, it was received later."""
 
     id: str
     version: int
@@ -190,7 +192,23 @@ class Visit(Record):
     next_at: Time | None
     photos: list[str]
     photo_links: list[PhotoLink]
+    recorded_at: Time
+    received_at: Time
     created_at: Time
+
+
+class Notice(Record):
+    """What was not taken over as it was sent, and why."""
+
+    field: str
+    type: Literal["no_consent"]
+    message: str
+
+
+class VisitWritten(Visit):
+    """A check-in as it was just written; `warnings`: a position that was not kept."""
+
+    warnings: list[Notice]
 
 
 class Task(Record):

@@ -20,14 +20,15 @@ from wsapp.api.schemas_in import (
     VisitPath,
 )
 from wsapp.api.schemas_out import Visit as VisitRecord
-from wsapp.api.schemas_out import VisitPage
+from wsapp.api.schemas_out import VisitPage, VisitWritten
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.visits.actions import check_out, log_visit
-from wsapp.crm.visits.consent import consent_of, give_consent
+from wsapp.crm.visits.consent import consents
 from wsapp.crm.visits.models import Visit
 from wsapp.crm.visits.queries import SORTS, find_visit, visible_visits
+from wsapp.texts import _
 
 bp = resource("visits", "Visits: being there, with place and photo")
 
@@ -50,6 +51,7 @@ COLUMNS = (
     Visit.no_fix_reason,
     Visit.next_at,
     Visit.custom,
+    Visit.recorded_at,
     Visit.created_at,
 )
 PLAIN = ("id", "version", "member", "state", "note", "result", "place_name", "trust", "no_fix_reason")
@@ -71,6 +73,8 @@ def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
         | {
             "customer": row.customer_id,
+            "recorded_at": text_of(row.recorded_at or row.created_at),
+            "received_at": text_of(row.created_at),
             "location": _spot(row),
             "distance_m": None if row.distance is None else round(row.distance, 1),
         }
@@ -84,8 +88,8 @@ def _spot(row: Any) -> dict[str, Any] | None:
     return {"lat": row.lat, "lng": row.lng, "accuracy": row.accuracy, "fixed_at": text_of(row.fixed_at)}
 
 
-def _answer(visit_id: str, status: int = 200) -> Answer:
-    record = one(_select(Named(Visit.member_id, "member")).where(Visit.id == visit_id), show=_show)
+def _answer(visit_id: str, status: int = 200, **more: Any) -> Answer:
+    record = one(_select(Named(Visit.member_id, "member")).where(Visit.id == visit_id), show=_show) | more
     return Answer(record, status, record["version"], f"/api/v1/visits/{visit_id}" if status == 201 else "")
 
 
@@ -126,27 +130,32 @@ def show(path: VisitPath) -> Answer:
     return _answer(path.visit_id)
 
 
-@bp.post("/customers/<customer_id>/visits", responses={201: VisitRecord})
+@bp.post("/customers/<customer_id>/visits", responses={201: VisitWritten})
 @writes
 def create_of_customer(path: CustomerPath, body: VisitFields) -> Answer:
-    """Check in at a customer, now."""
+    """Check in at a customer, now. Of a member who has not agreed to it in the app no position is kept: `warnings`."""
     return _log(find_customer(path.customer_id, actor=g.member), body.model_dump(exclude_unset=True))
 
 
-@bp.post("/visits", responses={201: VisitRecord})
+@bp.post("/visits", responses={201: VisitWritten})
 @writes
 def create(body: VisitNew) -> Answer:
-    """Check in, now."""
+    """Check in, now. Of a member who has not agreed to it in the app no position is kept: `warnings` says so."""
     values = body.model_dump(exclude_unset=True)
     return _log(customer_named(values.pop("customer")), values)
 
 
 def _log(customer: Customer, values: dict[str, Any]) -> Answer:
     photos = values.pop("photos", [])
-    if values.get("location") and consent_of(g.member) is None:
-        # Whoever lets a program of theirs send where they are agrees by it; whoever refused or took it back does not.
-        give_consent(actor=g.member, way="api")
-    return _answer(log_visit(customer, values, actor=g.member, photos=photos).id, 201)
+    return _answer(log_visit(customer, values, actor=g.member, photos=photos).id, 201, warnings=_dropped(values))
+
+
+def _dropped(values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return why a position that was sent is not kept; empty when it is, or none was sent."""
+    if not values.get("location") or consents(g.member):
+        return []
+    message = _("没有保存位置：本人还没有在应用的“我的 › 位置授权”中同意，或已撤回")
+    return [{"field": "location", "type": "no_consent", "message": message}]
 
 
 @bp.post("/visits/<visit_id>/check-out", responses={200: VisitRecord})

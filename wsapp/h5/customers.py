@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from flask import Blueprint, current_app, g, redirect, request, url_for
 from markupsafe import Markup
 
-from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.appeals.places import change_or_ask
+from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.dedupe import find_duplicates
 from wsapp.crm.customers.leads import OPEN
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
@@ -25,7 +26,7 @@ from wsapp.crm.org.rights import sight
 from wsapp.crm.search import filters
 from wsapp.crm.search.views import default_view
 from wsapp.db import db, first
-from wsapp.h5 import leaving, lists, ownfields, panels, rows, timeline, words
+from wsapp.h5 import appeals, leaving, lists, ownfields, panels, rows, timeline, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.known import ask_about, known
 from wsapp.h5.owners import may_part
@@ -196,6 +197,7 @@ def page(customer_id: str) -> str:
         **ownfields.shown("customer", customer.custom, {name: getattr(customer, name) for name in FACTS["customer"]}),
         beside=lists.beside(customer, g.member),
         leaving=leaving.on_record(customer),
+        requests=appeals.of_customer(customer),
     )
 
 
@@ -274,7 +276,7 @@ def _facts(customer: Customer, owner: str) -> list[tuple[str, str]]:
 
 @bp.get("/new")
 def new() -> str:
-    return _show_new(Form({"kind": "company", "name": arg("name")}))
+    return _show_new(Form({"kind": "company", "name": arg("name"), "for": choice("for", TOWARDS)}))
 
 
 @bp.post("")
@@ -286,7 +288,8 @@ def create() -> Any:
         values = _posted_values(form)
         if not form.typed["similar_ok"]:
             ask_about(find_duplicates(values, actor=g.member), _("已有名称相同或相近的客户，请先核对"))
-        return url_for("customers.page", customer_id=create_customer(values, actor=g.member).id)
+        endpoint = TOWARDS.get(form.typed["for"], "customers.page")
+        return url_for(endpoint, customer_id=create_customer(values, actor=g.member).id)
 
     return save(form, act, again=lambda problem: _show_new(form, problem), words=_("客户已保存"))
 
@@ -296,7 +299,7 @@ def _show_new(form: Form, problem: Problem | None = None) -> str:
 
 
 def _read() -> Form:
-    form = Form.read((*TEXTS, "similar_ok"), LISTS)
+    form = Form.read((*TEXTS, "similar_ok", "for"), LISTS)
     form.typed["phones"] = [number for number in form.typed["phones"] if number.strip()]
     ownfields.take(form, "customer")
     return form
@@ -362,7 +365,7 @@ def change(customer_id: str) -> Any:
             values.pop("phones", None)
         if "phones" in values and may_reveal(g.member):
             values["phones"] = unmasked(values["phones"], customer.phones)
-        change_customer(customer, values, actor=g.member, version=form.version)
+        change_or_ask(customer, values, actor=g.member, version=form.version)
         return _after(customer_id)
 
     def again(problem: Problem | None) -> str:

@@ -32,7 +32,7 @@ from wsapp.crm.org.queries import (
 from wsapp.crm.search.queries import matching, reaches_texts, tasks_with
 from wsapp.crm.tasks.models import CANCELLED, DONE, STATES, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today, visible_tasks
-from wsapp.crm.visits.models import IN, PLANNED, Visit, VisitParticipant, VisitPlan
+from wsapp.crm.visits.models import AHEAD, IN, Visit, VisitParticipant, VisitPlan
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import Moment, db, first
 from wsapp.kept import Kept
@@ -356,7 +356,8 @@ def _my_visits_today() -> Rows:
 _MY_VISITS_TODAY = Kept(_my_visits_today())
 
 
-def _plans() -> Rows:
+def plan_list() -> Rows:
+    """Return planned visits with the names of their customers; the caller adds whose."""
     about = aliased(Customer)
     customer = sa.and_(about.corp_id == VisitPlan.corp_id, about.id == VisitPlan.customer_id)
     columns = (
@@ -369,17 +370,20 @@ def _plans() -> Rows:
         VisitPlan.state,
         about.name.label("customer_name"),
     )
+    return sa.select(*columns).select_from(VisitPlan).join(about, customer)
+
+
+def _plans() -> Rows:
     along = sa.select(VisitParticipant.plan_id).where(VisitParticipant.member_id == VIEWER_ID)
     mine = sa.or_(VisitPlan.member_id == VIEWER_ID, VisitPlan.id.in_(along))
     since = VisitPlan.starts_at >= sa.bindparam("since", type_=Moment)
-    found = sa.select(*columns).select_from(VisitPlan).join(about, customer).where(mine, since)
-    return found.order_by(VisitPlan.starts_at, VisitPlan.id)
+    return plan_list().where(mine, since).order_by(VisitPlan.starts_at, VisitPlan.id)
 
 
 _MY_PLANS = Kept(_plans().limit(100))
 _TODAYS_PLANS = Kept(
     _plans()
-    .where(VisitPlan.starts_at < sa.bindparam("until", type_=Moment), VisitPlan.state.in_((PLANNED, IN)))
+    .where(VisitPlan.starts_at < sa.bindparam("until", type_=Moment), VisitPlan.state.in_((*AHEAD, IN)))
     .limit(20)
 )
 

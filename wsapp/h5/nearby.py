@@ -9,6 +9,8 @@ from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.fields.access import reads
+from wsapp.crm.pools.nearby import pooled_near
+from wsapp.crm.pools.queries import pools_of
 from wsapp.crm.visits.actions import read_fix
 from wsapp.crm.visits.consent import consents
 from wsapp.crm.visits.nearby import KILOMETRES, customers_near, places_of
@@ -16,6 +18,7 @@ from wsapp.crm.visits.route import MOST, shortest
 from wsapp.geo import Position
 from wsapp.h5 import lists
 from wsapp.h5.pages import arg, choice, here_with, show
+from wsapp.h5.pool import pooled_rows
 from wsapp.h5.rows import Row, moment
 from wsapp.problems import Invalid
 from wsapp.texts import _
@@ -28,6 +31,7 @@ bp.before_request(require_member)
 # own scripts show a place (openLocation) but take no way over several.
 NAVIGATION = "https://uri.amap.com/navigation"
 UNVISITED = 7  # days
+POOLED = 20  # customers of the pools shown
 CHOSEN = 40  # stops that an address may name at all
 
 
@@ -54,6 +58,7 @@ def page() -> str:
         around=around,
         start=start,
         found=[_row(one) for one in found if one.id != arg("customer")],
+        pooled=_pooled(start, kilometres) if start else [],
         consents=consents(g.member),
         error=error,
         most=MOST,
@@ -66,6 +71,20 @@ def page() -> str:
         switch_url=here_with(unvisited="" if unvisited else "1"),
         unvisited_days=UNVISITED,
     )
+
+
+def _pooled(start: Position, kilometres: int) -> list[Row]:
+    """Customers of my pools around a place, as the pool's own list shows them, the nearest first."""
+    drawn: list[tuple[int, Row]] = []
+    for pool in pools_of(g.member):
+        near = pooled_near(start, kilometres, pool, actor=g.member, steps=KILOMETRES)
+        if near:
+            rows_of_pool = pooled_rows(pool, [one.row for one in near])
+            drawn += [
+                (one.kilometres, {**row, "within": one.kilometres, "pool": pool.name, "draws": pool.draws})
+                for one, row in zip(near, rows_of_pool, strict=True)
+            ]
+    return [row for _within, row in sorted(drawn, key=lambda pair: pair[0])][:POOLED]
 
 
 def _start() -> tuple[str, Position | None, str]:

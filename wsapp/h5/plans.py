@@ -1,4 +1,4 @@
-"""Planned visits (拜访计划): the list, a new one, one of them with its checklist and who goes along."""
+"""Planned visits (拜访计划): the list, a new one, one of them with its checklist and who goes along, setting out."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,19 +7,23 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, g, request, url_for
 
+from wsapp import clock
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, names_of
 from wsapp.crm.org.queries import names
-from wsapp.crm.visits.models import CANCELLED, IN, MISSED, PLANNED, Visit, VisitPlan
+from wsapp.crm.visits.models import AHEAD, CANCELLED, IN, MISSED, ON_WAY, PLANNED, Visit, VisitPlan
 from wsapp.crm.visits.plans import (
     MOST_ALONG,
+    WAY,
     cancel_plan,
+    change_plan,
     find_plan,
     is_going,
     joinable,
     overlapping,
     participants_of,
     plan_visit,
+    set_out,
     tick,
     unopened,
 )
@@ -31,7 +35,7 @@ from wsapp.h5.forms import Form, input_value, save
 from wsapp.h5.pages import go, show
 from wsapp.h5.rows import Row, moment
 from wsapp.house import local, local_now
-from wsapp.problems import Problem
+from wsapp.problems import Forbidden, Invalid, Problem
 from wsapp.texts import _
 from wsapp.web import require_member
 
@@ -44,7 +48,7 @@ USUAL = timedelta(hours=1)
 
 def plan_rows(found: Sequence[Any]) -> list[Row]:
     """Draw plans (see `lists.my_plans`) as links."""
-    marks = {IN: "brand", MISSED: "overdue", PLANNED: "doing"}
+    marks = {IN: "brand", ON_WAY: "brand", MISSED: "overdue", PLANNED: "doing"}
     return [
         {
             "url": url_for("plans.page", plan_id=row.id),
@@ -68,8 +72,8 @@ def window(plan: Any) -> str:
 def index() -> str:
     """The plans of mine and those that I go along on, from a week ago on."""
     found = lists.my_plans(g.member)
-    coming = [row for row in found if row.state in (PLANNED, IN)]
-    past = [row for row in found if row.state not in (PLANNED, IN)]
+    coming = [row for row in found if row.state in (*AHEAD, IN)]
+    past = [row for row in found if row.state not in (*AHEAD, IN)]
     return show("visits/plans.html", coming=plan_rows(coming), past=plan_rows(past))
 
 
@@ -95,18 +99,72 @@ def create(customer_id: str) -> Any:
     return save(form, act, again=lambda problem: _show_new(customer, form), words=_("拜访计划已保存"))
 
 
-def _show_new(customer: Customer, form: Form) -> str:
+def _show_new(customer: Customer, form: Form, plan: VisitPlan | None = None) -> str:
     types = visit_types()
+    kinds = [*types, *([plan.kind] if plan and plan.kind not in types else [])]
+    people = {one.id: one.name for one in joinable(customer, g.member)}
+    people |= names([one for one in (participants_of(plan.id) if plan else ()) if one not in people])
     return show(
         "visits/plan_new.html",
         counted=False,
         customer=customer,
         form=form,
-        kinds=[(name, name) for name in types],
+        plan=plan,
+        kinds=[(name, name) for name in kinds],
         types=[(name, _("、").join(items)) for name, items in types.items() if items],
-        people=[(one.id, one.name) for one in joinable(customer, g.member)],
+        people=list(people.items()),
         most=MOST_ALONG,
     )
+
+
+@bp.get("/visits/plans/<key:plan_id>/edit")
+def edit(plan_id: str) -> str:
+    """Move it, or change who goes along."""
+    plan = _mine(plan_id)
+    values = {"kind": plan.kind, "purpose": plan.purpose, "participants": list(participants_of(plan.id))}
+    values |= {"starts_at": input_value(plan.starts_at), "ends_at": input_value(plan.ends_at)}
+    return _show_new(find_customer(plan.customer_id, actor=g.member), Form.edit(values, plan.version), plan)
+
+
+@bp.post("/visits/plans/<key:plan_id>")
+def change(plan_id: str) -> Any:
+    """Save the change; somebody else's change meanwhile is refused with what was typed still there."""
+    form = Form.read(TEXTS, ("participants",))
+
+    def act() -> str:
+        plan = _mine(plan_id)
+        values = {**form.typed, "starts_at": form.moment("starts_at"), "ends_at": form.moment("ends_at")}
+        form.demand_clean()
+        customer = find_customer(plan.customer_id, actor=g.member)
+        change_plan(plan, customer, values, actor=g.member, version=form.version)
+        return url_for("plans.page", plan_id=plan_id)
+
+    def again(problem: Problem | None) -> str:
+        plan = _mine(plan_id)
+        form.version = plan.version
+        return _show_new(find_customer(plan.customer_id, actor=g.member), form, plan)
+
+    return save(form, act, again=again, words=_("拜访计划已保存"))
+
+
+def _mine(plan_id: str) -> VisitPlan:
+    """Return a plan that the reader made and may still change. Raises NotFound, Forbidden."""
+    plan = find_plan(plan_id, actor=g.member)
+    if plan.member_id != g.member.id:
+        raise Forbidden(_("只有安排拜访的人可以修改"))
+    return plan
+
+
+@bp.post("/visits/plans/<key:plan_id>/departure")
+def leave(plan_id: str) -> Any:
+    """Say that I am on the way: one tap, counted once."""
+    url = url_for("plans.page", plan_id=plan_id)
+    try:
+        counted = set_out(find_plan(plan_id, actor=g.member), actor=g.member)
+    except Invalid as problem:
+        return go(url, problem.fields[""])
+    db.session.commit()
+    return go(url, _("已出发，同行人会收到消息") if counted else "")
 
 
 @bp.get("/visits/plans/<key:plan_id>")
@@ -116,7 +174,7 @@ def page(plan_id: str) -> str:
 
 def _show(plan: VisitPlan, form: Form) -> str:
     along = participants_of(plan.id)
-    others = overlapping(plan) if plan.state in (PLANNED, IN) else []
+    others = overlapping(plan) if plan.state in (*AHEAD, IN) else []
     absent = unopened(plan)
     made = rows(
         sa.select(Visit).where(Visit.plan_id == plan.id, visible_visits(g.member)).order_by(Visit.checked_in_at)
@@ -145,7 +203,8 @@ def _show(plan: VisitPlan, form: Form) -> str:
         may_tick=going and plan.state not in (CANCELLED, MISSED),
         may_check_in=going and plan.state != CANCELLED and not any(one.member_id == g.member.id for one in made),
         may_see=lists.may_see_customer(plan.customer_id, g.member),
-        may_cancel=plan.member_id == g.member.id and plan.state == PLANNED,
+        may_set_out=going and plan.state == PLANNED and clock.now() >= plan.starts_at - WAY,
+        may_cancel=plan.member_id == g.member.id and plan.state in AHEAD,
         form=form,
     )
 
@@ -157,6 +216,7 @@ def _facts(plan: VisitPlan, people: dict[str, str], along: Sequence[str]) -> lis
         (_("目的"), plan.purpose),
         (_("拜访人"), people.get(plan.member_id, "")),
         (_("同行人"), _named(people, along)),
+        (_("出发"), moment(plan.left_at) if plan.left_at else ""),
         (_("取消原因"), plan.reason),
     ]
 

@@ -1,5 +1,6 @@
 """The public pool (公海): what is in it, one of it in part, and claiming."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -59,7 +60,7 @@ def index() -> str:
         "pool/index.html",
         pool=pool,
         tabs=[(here_with(pool=one.id), one.name, one is pool, None) for one in mine] if len(mine) > 1 else [],
-        rows=_rows(pool, found),
+        rows=pooled_rows(pool, found),
         left=_left(allowance(pool, g.member)),
         levels=_levels(level),
         level=level,
@@ -89,7 +90,8 @@ def _levels(level: str) -> list[dict[str, str]]:
     return found + [{"text": _("%(level)s 级", level=one), "url": here_with(level=one)} for one in LEVELS]
 
 
-def _rows(pool: PoolFacts, found: list[Any]) -> list[dict[str, Any]]:
+def pooled_rows(pool: PoolFacts, found: Sequence[Any]) -> list[dict[str, Any]]:
+    """Draw customers of a pool (see `masking.pooled`), each with the button that claims it where that is possible."""
     ids = [row.id for row in found]
     cooling = cool_until(pool, ids, actor=g.member)
     draws = standings(ids, actor=g.member) if pool.draws and ids else {}

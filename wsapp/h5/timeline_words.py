@@ -50,10 +50,14 @@ LOOKS = {
     "customer.claimed": ("pool", ""),
     "customer.released": ("pool", "quiet"),
     "customer.recycled": ("pool", "quiet"),
+    "appeal.asked": ("team", "quiet"),
+    "appeal.answered": ("team", "quiet"),
     "follow_up.logged": ("message", ""),
     "visit.planned": ("calendar", "quiet"),
     "visit.cancelled": ("close", "quiet"),
     "visit.missed": ("alert", "quiet"),
+    "visit.replanned": ("calendar", "quiet"),
+    "visit.set_out": ("visit", "quiet"),
     "visit.checked_in": ("visit", ""),
     "visit.checked_out": ("check", "quiet"),
     "task.created": ("tasks", "quiet"),
@@ -109,7 +113,7 @@ def said(event: Any, people: Mapping[str, str]) -> str:
             return _(
                 "%(who)s 跟进 · %(kind)s", who=who, kind=words.FOLLOW_UP_KINDS.get(data.get("follow_up_kind", ""), "")
             )
-        case "visit.planned" | "visit.cancelled" | "visit.missed":
+        case "visit.planned" | "visit.cancelled" | "visit.missed" | "visit.replanned" | "visit.set_out":
             return _plan_words(event, who)
         case "visit.checked_in":
             return _("%(who)s 拜访签到", who=who)
@@ -119,6 +123,8 @@ def said(event: Any, people: Mapping[str, str]) -> str:
             return _clock_words(event, who)
         case "release.asked" | "release.answered":
             return _release_words(event, who)
+        case "appeal.asked" | "appeal.answered":
+            return _appeal_words(event, who, people)
         case "share.asked" | "share.answered":
             return _share_words(event, who, people)
         case "customer.phone_revealed":
@@ -135,6 +141,12 @@ def _plan_words(event: Any, who: str) -> str:
             return _("%(who)s 计划在 %(at)s 拜访", who=who, at=moment(datetime.fromisoformat(event.data["at"])))
         case "visit.cancelled":
             return _("%(who)s 取消了拜访计划", who=who)
+        case "visit.replanned":
+            return _(
+                "%(who)s 调整了拜访计划，现在是 %(at)s", who=who, at=moment(datetime.fromisoformat(event.data["at"]))
+            )
+        case "visit.set_out":
+            return _("%(who)s 出发去拜访", who=who)
     return _("没有按计划拜访")
 
 
@@ -198,6 +210,23 @@ def _share_words(event: Any, who: str, people: Mapping[str, str]) -> str:
     said = SHARES.get(event.data.get("answer", ""), "")
     name = people.get(event.data.get("asker", ""), "—")
     return _("%(who)s 答复了 %(name)s 的共享申请：%(answer)s", who=who, name=name, answer=said)
+
+
+def _appeal_words(event: Any, who: str, people: Mapping[str, str]) -> str:
+    wish, yes = event.data.get("wish"), event.data.get("answer") == GRANTED
+    if event.kind == "appeal.asked":
+        name = people.get(event.data.get("member", ""), "—")
+        return {
+            "help": _("%(who)s 请 %(name)s 协助", who=who, name=name),
+            "offer": _("%(who)s 请 %(name)s 接手待办", who=who, name=name),
+            "delay": _("%(who)s 申请待办延期", who=who),
+        }.get(str(wish), _("%(who)s 申请修改客户位置", who=who))
+    said = {
+        "help": (_("%(who)s 加入协作", who=who), _("%(who)s 谢绝了协助", who=who)),
+        "offer": (_("%(who)s 接受了待办", who=who), _("%(who)s 谢绝了待办", who=who)),
+        "delay": (_("%(who)s 同意待办延期", who=who), _("%(who)s 没有同意待办延期", who=who)),
+    }.get(str(wish), (_("%(who)s 同意修改客户位置", who=who), _("%(who)s 没有同意修改客户位置", who=who)))
+    return said[0 if yes else 1]
 
 
 def _check_out_words(event: Any, who: str) -> str:

@@ -1,8 +1,11 @@
 """What each kind of work does: one line a kind. Handlers write in the transaction that ends the row (see `runner`)."""
 
 from wsapp import outbox
-from wsapp.crm.notifications import holding
+from wsapp.crm.appeals import help as help_on_customers
+from wsapp.crm.appeals import work
+from wsapp.crm.notifications import comment_cards, holding
 from wsapp.crm.notifications.reminders import BATCH, fire_due
+from wsapp.crm.notifications.visit_cards import remind_of_plan
 from wsapp.crm.pools import draws, handovers
 from wsapp.crm.sharing import actions as sharing
 from wsapp.jobs import (
@@ -23,6 +26,7 @@ from wsapp.jobs import (
     periodic,
     rechecking,
     recycling,
+    reports,
     searching,
     testcards,
     transfers,
@@ -41,6 +45,11 @@ def remind(claim: Claim, desk: Desk) -> None:
     """An alarm went off: turn the corp's due reminders into messages, lot by lot."""
     if fire_due() >= BATCH:
         outbox.enqueue("remind", {})
+
+
+def remind_of_visit(claim: Claim, desk: Desk) -> None:
+    """A planned visit is near: those who go are reminded, unless it is elsewhere by now."""
+    remind_of_plan(claim.payload["plan"], claim.payload["starts"])
 
 
 def release_held(claim: Claim, desk: Desk) -> None:
@@ -68,15 +77,31 @@ def pass_share_request_on(claim: Claim, desk: Desk) -> None:
     sharing.pass_on(claim.payload["request"])
 
 
+def tell_of_comments(claim: Claim, desk: Desk) -> None:
+    """Comments were gathered for some minutes: whom they concern hears of them."""
+    comment_cards.tell_of_comments(claim.payload["obj"], claim.payload["record"])
+
+
+def end_coworkers(claim: Claim, desk: Desk) -> None:
+    """The day until which somebody helps with a customer is over."""
+    help_on_customers.end_coworkers()
+
+
+def tell_of_waiting_offer(claim: Claim, desk: Desk) -> None:
+    """A task that was offered to a colleague is due and has no answer: whoever offered it hears so."""
+    work.tell_of_waiting(claim.payload["appeal"])
+
+
 HANDLERS: dict[str, Handler] = {
     "event": tell_listeners,  # {"event": id}
     "remind": remind,  # {}
+    "plan.remind": remind_of_visit,  # {"plan": id, "starts": seconds since 1970}
     "messages.release": release_held,  # {"member": id}
     "messages.plan": plan_held_anew,  # {}
     "ladders.plan": follow_through.plan_ladders,  # {"after": id of a reminder}
     "brief": briefs.send,  # {"round", "day", "after": id of a member}
+    "report.remind": reports.send,  # {"kind": "day" | "week", "day", "after": id of a member}
     "silence": follow_through.tell_silence,  # {"after": id of a member}
-    "send.result": aftercare.look_up,  # {"notification": id, "number": n}
     "card.update": aftercare.update_card,  # {"notification": id}
     "member.check": aftercare.check_member,  # {"userid": host's userid, "renamed_to"?: the new one}
     "members.check": rechecking.check_members,  # {}
@@ -108,11 +133,15 @@ HANDLERS: dict[str, Handler] = {
     "fields.index": fielding.index,  # {"field": id, "after": id of a record; None: at last}
     "recycle": recycling.recycle,  # {}
     "share.escalate": pass_share_request_on,  # {"request": id}
+    "comments.tell": tell_of_comments,  # {"obj": "follow_up" | "visit", "record": id}
+    "coworkers.end": end_coworkers,  # {}
+    "offer.wait": tell_of_waiting_offer,  # {"appeal": id}
     **periodic.HANDLERS,
 }
 
 BATCHES: dict[str, BatchHandler] = {
     "send": delivery.send,  # {"notification": id}
+    "send.result": aftercare.look_up,  # {"notification": id, "number": n}
 }
 
 UNDERTAKERS: dict[str, Undertaker] = {  # what else is to be written when a row is given up

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.bots.drafts import forget_drafts
+from wsapp.crm.appeals.help import end_coworkers
 from wsapp.crm.customers.filing import KEYED, file_some
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.unmerge import forget_losers
@@ -27,7 +28,7 @@ from wsapp.crm.visits.plans import close_missed
 from wsapp.db import corp_scope, db, every_corp, gather_statistics, rows
 from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
-from wsapp.jobs import allowances, audits, bins, briefs, directory, follow_through, rechecking, recycling
+from wsapp.jobs import allowances, audits, bins, briefs, directory, follow_through, rechecking, recycling, reports
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
@@ -64,6 +65,7 @@ PERIODIC = (
     Periodic("sweep.reminders"),
     Periodic("check.allowances"),
     Periodic("sweep.briefs"),
+    Periodic("sweep.reports"),
     Periodic("sweep.members"),
     Periodic("file.customers"),
     Periodic("close.visits", at=time(0, 5)),
@@ -110,12 +112,13 @@ def sweep_reminders(claim: Claim, desk: Desk) -> None:
 
 
 def close_visits(claim: Claim, desk: Desk) -> None:
-    """Close the visits that nobody checked out of, and the plans to which nobody went, corp by corp."""
+    """Close the visits that nobody checked out of, the plans to which nobody went, and co-work whose day is over."""
     for _corp_id in _corps():
         while close_forgotten():
             db.session.flush()
         while close_missed():
             db.session.flush()
+        end_coworkers()
 
 
 def file_customers(claim: Claim, desk: Desk) -> None:
@@ -159,7 +162,10 @@ def prune(claim: Claim, desk: Desk) -> None:
     with every_corp():
         for statement in (
             sa.delete(SeenCallback).where(SeenCallback.seen_at < now - KEEP_DIGESTS),
-            sa.delete(Idempotency).where(Idempotency.created_at < now - KEEP_ANSWERS),
+            sa.delete(Idempotency).where(
+                Idempotency.created_at < now - KEEP_ANSWERS,
+                sa.or_(Idempotency.keep_until.is_(None), Idempotency.keep_until < now),
+            ),
             sa.delete(LoginSession).where(LoginSession.ends_at < now),
         ):
             db.session.execute(statement.execution_options(synchronize_session=False))
@@ -188,6 +194,7 @@ HANDLERS: dict[str, Handler] = {
     "sweep.reminders": sweep_reminders,
     "check.allowances": allowances.check,
     "sweep.briefs": briefs.sweep,
+    "sweep.reports": reports.sweep,
     "sweep.members": rechecking.sweep_members,
     "file.customers": file_customers,
     "close.visits": close_visits,

@@ -21,7 +21,7 @@ from wsapp.crm.pools.clocks import Clock, leaving, sees_clocks, today
 from wsapp.crm.pools.terms import rulebook
 from wsapp.crm.tasks.models import DONE, Task
 from wsapp.crm.tasks.queries import are_open, are_overdue, start_of_today
-from wsapp.crm.visits.models import PLANNED, Visit, VisitParticipant, VisitPlan
+from wsapp.crm.visits.models import AHEAD, Visit, VisitParticipant, VisitPlan
 from wsapp.db import db
 
 LEAVING_DAYS = 3
@@ -166,7 +166,7 @@ def _tasks_by_tonight(member_ids: Collection[str]) -> Sequence[Any]:
 
 def _planned_today(member_ids: Collection[str]) -> Sequence[Any]:
     begins = start_of_today()
-    on_it = (VisitPlan.state == PLANNED, VisitPlan.starts_at >= begins, VisitPlan.starts_at < begins + ONE_DAY)
+    on_it = (VisitPlan.state.in_(AHEAD), VisitPlan.starts_at >= begins, VisitPlan.starts_at < begins + ONE_DAY)
     people = sorted(member_ids)
     own = db.session.execute(_OWN.where(*on_it, VisitPlan.member_id.in_(people))).all()
     along = db.session.execute(_ALONG.where(*on_it, VisitParticipant.member_id.in_(people))).all()

@@ -45,7 +45,12 @@ TOPICS = (
         lazy("在您选定的时刻提醒，不受免打扰时段影响"),
         ("task.due", "task.snooze", "task.bundle"),
     ),
-    Topic("assigned", lazy("有人把待办交给我，或从我这里转走"), lazy("新的待办、待办转交"), ("task.assigned",)),
+    Topic(
+        "assigned",
+        lazy("有人把待办交给我，或从我这里转走"),
+        lazy("新的待办、待办转交"),
+        ("task.assigned", "task.handed_over"),
+    ),
     Topic(
         "overdue",
         lazy("我的待办逾期"),
@@ -96,6 +101,20 @@ TOPICS = (
         ("team.overdue", "team.bundle"),
         audience=LEADERS,
     ),
+    Topic("mentions", lazy("有人提到我"), lazy("同事在跟进、拜访或评论里 @ 我"), ("mention.named",)),
+    Topic("comments", lazy("跟进和拜访的评论"), lazy("我写的，或我评论过的，几分钟内的合成一条"), ("comment.added",)),
+    Topic(
+        "help",
+        lazy("请求协助和待办转交"),
+        lazy("同事请我协作客户、接手待办，以及我的请求得到答复"),
+        ("help.asked", "help.answered", "offer.asked", "offer.answered", "offer.waiting"),
+    ),
+    Topic(
+        "approvals",
+        lazy("待办延期和客户位置的审批"),
+        lazy("发给主管审批，答复发给申请人"),
+        ("delay.asked", "delay.answered", "move.asked", "move.answered"),
+    ),
     Topic("shared", lazy("有人邀请我协作客户"), lazy("被加为协作人时提醒"), ("customer.shared",)),
     Topic("lead", lazy("线索超时未响应"), lazy("发给负责人"), ("lead.unanswered",)),
     Topic("watched", lazy("我关注的客户和待办的动态"), lazy("同事修改、跟进、拜访、完成时提醒"), ("watched.changed",)),
@@ -145,8 +164,16 @@ TOPICS = (
     Topic(
         "plans",
         lazy("拜访计划"),
-        lazy("同事邀请我同行或取消，以及我的计划过了一天没有签到"),
-        ("visit.planned", "visit.cancelled", "visit.missed"),
+        lazy("同事邀请我同行、改期、出发或取消，以及我的计划过了一天没有签到"),
+        ("visit.planned", "visit.replanned", "visit.set_out", "visit.cancelled", "visit.missed"),
+    ),
+    Topic("visit_soon", lazy("拜访前提醒"), lazy("计划的拜访开始前，卡片上可以出发、签到"), ("visit.soon",)),
+    Topic("reports", lazy("工作汇报"), lazy("同事提交或抄送给我的日报、周报"), ("report.sent",)),
+    Topic(
+        "report_due",
+        lazy("提醒我提交工作汇报"),
+        lazy("管理员设了时间才会提醒；休假时不提醒"),
+        ("report.due",),
     ),
     Topic(
         "export",
@@ -160,7 +187,7 @@ TOPIC_OF = {kind: topic for topic in TOPICS for kind in topic.kinds}
 
 
 # Sent for the sake of the calendar alone: never on a free day.
-ON_WORKDAYS = frozenset({"task.overdue", "team.overdue", "team.bundle", "customer.silent"})
+ON_WORKDAYS = frozenset({"task.overdue", "team.overdue", "team.bundle", "customer.silent", "report.due"})
 
 
 # They are a summary themselves: never put off to a later one, nor merged into it.

@@ -11,6 +11,7 @@ from wsapp.crm.customers.rules import response_time
 from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.actions import tell
 from wsapp.crm.notifications.book_cards import lead_card, shared_card
+from wsapp.crm.notifications.comment_cards import tell_named
 from wsapp.crm.notifications.ladder_cards import asked_card
 from wsapp.crm.notifications.messages import (
     customer_card,
@@ -24,7 +25,7 @@ from wsapp.crm.notifications.messages import (
     visit_card,
 )
 from wsapp.crm.notifications.reminders import refresh_task_cards
-from wsapp.crm.notifications.visit_cards import tell_of_plan
+from wsapp.crm.notifications.visit_cards import tell_of_arrival, tell_of_plan
 from wsapp.crm.notifications.watchers import tell_watchers
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import administrators, manager_of, member
@@ -38,7 +39,8 @@ def on_event(event: Event) -> None:
     match event.kind:
         case "visit.checked_in":
             _tell_manager_of_visit(event)
-        case "visit.planned" | "visit.cancelled" | "visit.missed":
+            tell_of_arrival(event)
+        case "visit.planned" | "visit.replanned" | "visit.set_out" | "visit.cancelled" | "visit.missed":
             tell_of_plan(event)
         case "task.assigned" if not event.data.get("together"):
             _tell_both_of_assignment(event)
@@ -66,6 +68,8 @@ def on_event(event: Event) -> None:
             _tell_of_unusual(event)
         case "directory.failed" if event.data.get("cause") not in WAITED_FOR:
             _tell_administrators(event)
+    if event.data.get("named"):
+        tell_named(event)
     tell_watchers(event)
 
 
@@ -96,7 +100,7 @@ def _task(event: Event) -> Task:
 def _tell_manager_of_visit(event: Event) -> None:
     author = member(event.actor_id)
     manager = author and manager_of(author)
-    if not author or not manager:
+    if not author or not manager or manager.id in event.data.get("named", ()):
         return
     with in_language_of(manager):
         card = visit_card(
@@ -121,7 +125,7 @@ def _tell_both_of_assignment(event: Event) -> None:
     if former and taker and giver and former.id not in (giver.id, taker.id):
         with in_language_of(former):
             card = handed_over_card(task, giver=giver.name, taker=taker.name, reader=former)
-        tell(former, event.kind, card, key=f"event:{event.id}:former", subject_id=task.id)
+        tell(former, "task.handed_over", card, key=f"event:{event.id}:former", subject_id=task.id)
 
 
 def _tell_both_of_customer(event: Event) -> None:

@@ -16,6 +16,8 @@ from wsapp.crm.events.actions import record
 from wsapp.crm.fields.carriers import custom_of_new
 from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.followups.actions import plan_next
+from wsapp.crm.followups.recorded import recorded_at
+from wsapp.crm.mentions import actions as mentions
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import demand
 from wsapp.crm.org.rules import rule
@@ -25,7 +27,7 @@ from wsapp.crm.visits.places import learn_place, take_first_place, times_repeate
 from wsapp.crm.visits.plans import end_plan, start_plan
 from wsapp.crm.visits.rules import limits
 from wsapp.crm.visits.trust import VERIFIED, Fix, trust_after, trust_of
-from wsapp.db import db, new_id, rows
+from wsapp.db import db, first, new_id, rows
 from wsapp.files import attach
 from wsapp.geo import metres_between, to_gcj02
 from wsapp.house import local
@@ -37,10 +39,10 @@ CLOCK_SLACK = timedelta(minutes=5)
 FIELDS = ("note", "location", "no_fix_reason", "set_place", "next_at", "next_action", "photos", "place_name", "plan")
 
 
-def read_fix(location: Mapping[str, Any] | None) -> Fix | None:
+def read_fix(location: Mapping[str, Any] | None, at: datetime | None = None) -> Fix | None:
     """Read a device's position {lat, lng, accuracy?, fixed_at?, coordinate?}; None when there is none.
 
-    WGS-84 positions (`coordinate` "wgs84") are moved to the GCJ-02 grid. Raises Invalid.
+    It was sent at `at`, or now. WGS-84 positions (`coordinate` "wgs84") are moved to the GCJ-02 grid. Raises Invalid.
     """
     if not location:
         return None
@@ -52,7 +54,7 @@ def read_fix(location: Mapping[str, Any] | None) -> Fix | None:
     sane = isfinite(lat) and isfinite(lng) and -90 <= lat <= 90 and -180 <= lng <= 180 and (lat, lng) != (0, 0)
     if not sane or (accuracy is not None and not 0 <= accuracy <= MAX_ACCURACY):
         raise Invalid({"location": _("位置不正确，请重新定位")})
-    now = clock.now()
+    now = at or clock.now()
     fixed_at = location.get("fixed_at") or now
     if not isinstance(fixed_at, datetime) or fixed_at > now + CLOCK_SLACK:
         raise Invalid({"location": _("定位时间不正确，请检查手机时间")})
@@ -65,10 +67,14 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
     """Record that the actor is with the customer (拜访签到), where, and how far that can be trusted.
 
     The first visit to a customer without a place stores it when the actor says so (`set_place`); `plan` is the id of
-    the planned visit that this is. Of who does not consent no position is kept, whatever was sent. Raises Invalid.
+    the planned visit that this is. Of who does not consent no position is kept, whatever was sent. `recorded_at` says
+    when a phone without network took it down: the check-in was then, and the age of its position is counted to then.
+    Raises Invalid.
     """
     demand(actor, "create", actor.id, obj="visit")
-    fix, allowed = read_fix(values.get("location")), consents(actor)
+    recorded, now = recorded_at(values), clock.now()
+    at = recorded or now
+    fix, allowed = read_fix(values.get("location"), at), consents(actor)
     if not allowed:
         fix, values = None, {**values, "custom": without_positions(values.get("custom"))}
     note, next_action = clean_text(str(values.get("note") or "")), clean_line(str(values.get("next_action") or ""))
@@ -81,15 +87,16 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         errors["note"] = _("最多 %(most)d 个字", most=rule("log.text"))
     if len(next_action) > 120:
         errors["next_action"] = _("最多 %(most)d 个字", most=120)
-    if next_at is not None and next_at < clock.now() - CLOCK_SLACK:
+    if next_at is not None and next_at < at - CLOCK_SLACK:
         errors["next_at"] = _("下次跟进时间应在将来")
     if errors:
         raise Invalid(errors)
     custom = custom_of_new("visit", values, {}, actor=actor, parent=customer.custom)
+    named = mentions.named(note, values, customer=customer, obj="visit", actor=actor)
     plan = start_plan(values.get("plan"), customer, actor=actor)
     if fix and values.get("set_place"):
         take_first_place(customer, fix)
-    now, by = clock.now(), limits()
+    by = limits()
     distance = metres_between((fix.lat, fix.lng), customer.place) if fix and customer.place else None
     visit = Visit(
         id=new_id(),
@@ -98,7 +105,8 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         plan_id=plan.id if plan else None,
         state=IN,
         note=note,
-        checked_in_at=now,
+        checked_in_at=at,
+        recorded_at=recorded,
         lat=fix.lat if fix else None,
         lng=fix.lng if fix else None,
         accuracy=fix.accuracy if fix else None,
@@ -108,7 +116,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         trust=trust_of(
             fix,
             distance=distance,
-            now=now,
+            now=at,
             limits=by,
             repeated=times_repeated(fix, actor) if fix and by.repeats else 0,
             photos=len(photos),
@@ -125,7 +133,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
     attach(photos, to=visit, owner_id=actor.id, most=rule("log.photos"))
     if visit.trust == VERIFIED:
         learn_place(customer)
-    note_contact(customer, at=now, visited=True)
+    note_contact(customer, at=at, visited=True)
     if customer.stage == "new":
         move_stage(customer, "contacted", actor=actor)
     record(
@@ -137,14 +145,21 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         trust=visit.trust,
         distance=None if distance is None else round(distance),
         photos=len(photos),
+        plan=visit.plan_id,
+        **({"named": mentions.keep(visit, named)} if named else {}),
     )
     if next_at:
         plan_next(customer, next_at, next_action, actor=actor, source="visit", source_id=visit.id)
     return visit
 
 
-def check_out(visit: Visit, *, actor: Member, result: str = "", note: str = "") -> bool:
-    """End a visit (签退); says whether this call did it. Only whoever checked in."""
+def check_out(
+    visit: Visit, *, actor: Member, result: str = "", note: str = "", values: Mapping[str, Any] | None = None
+) -> bool:
+    """End a visit (签退); says whether this call did it. Only whoever checked in.
+
+    `values` may hold `mentions` and `unseen`, see `mentions.named`: whom the note names newly hears of it.
+    """
     if visit.member_id != actor.id:
         raise Forbidden(_("只有签到的人可以签退"))
     result, note = clean_line(result), clean_text(note)
@@ -154,6 +169,7 @@ def check_out(visit: Visit, *, actor: Member, result: str = "", note: str = "") 
         raise Invalid({"note": _("最多 %(most)d 个字", most=rule("log.text"))})
     if visit.state != IN:
         return False
+    named = _named_at_the_end(visit, note, values or {}, actor)
     visit.state, visit.checked_out_at, visit.result = DONE, clock.now(), result
     if note:
         visit.note = f"{visit.note}\n{note}".strip()
@@ -162,8 +178,16 @@ def check_out(visit: Visit, *, actor: Member, result: str = "", note: str = "") 
     visit.version += 1
     end_plan(visit)
     minutes = round(stay.total_seconds() / 60)
-    record("visit.checked_out", visit, actor=actor, customer_id=visit.customer_id, minutes=minutes, result=result)
+    facts = {"minutes": minutes, "result": result, **({"named": named} if named else {})}
+    record("visit.checked_out", visit, actor=actor, customer_id=visit.customer_id, **facts)
     return True
+
+
+def _named_at_the_end(visit: Visit, note: str, values: Mapping[str, Any], actor: Member) -> list[str]:
+    if values.get("mentions") is None:
+        return []
+    customer = first(sa.select(Customer).where(Customer.id == visit.customer_id))
+    return mentions.keep(visit, mentions.named(note, values, customer=customer, obj="visit", actor=actor))
 
 
 def close_forgotten(limit: int = 500) -> int:

@@ -1,6 +1,7 @@
 """Consent to the use of one's position (位置授权): asked separately, its purpose shown, taken back at any time.
 
-Without it no door stores a position: `log_visit` drops what a device sent.
+It is given on the page that shows the purpose, and nowhere else: what a program sends is no decision. Without it no
+door stores a position: `log_visit` drops what a device sent.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ def consents(member: Member) -> bool:
     return kept is not None and kept.withdrawn_at is None
 
 
-def give_consent(*, actor: Member, way: str = "page") -> bool:
+def give_consent(*, actor: Member) -> bool:
     """Let one's position be used at check-ins (同意使用位置); says whether it was not so before."""
     kept = consent_of(actor)
     if kept is not None and kept.withdrawn_at is None:
@@ -37,9 +38,9 @@ def give_consent(*, actor: Member, way: str = "page") -> bool:
     if kept is None:
         kept = LocationConsent(id=actor.id)
         db.session.add(kept)
-    kept.given_at, kept.withdrawn_at, kept.way = clock.now(), None, way
+    kept.given_at, kept.withdrawn_at = clock.now(), None
     db.session.flush()
-    record("consent.given", kept, actor=actor, way=way)
+    record("consent.given", kept, actor=actor)
     return True
 
 

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from wsapp.db import Base, CorpScoped, Json, Moment, corp_key
 
 IN, DONE = "in", "done"
-PLANNED, CANCELLED, MISSED = "planned", "cancelled", "missed"
-STATES = (PLANNED, IN, DONE, CANCELLED, MISSED)
+PLANNED, ON_WAY, CANCELLED, MISSED = "planned", "on_way", "cancelled", "missed"
+STATES = (PLANNED, ON_WAY, IN, DONE, CANCELLED, MISSED)
+AHEAD = (PLANNED, ON_WAY)  # of plans: nobody is there yet
 
 
 class Visit(CorpScoped, Base):
@@ -50,6 +51,7 @@ class Visit(CorpScoped, Base):
     no_fix_reason: Mapped[str] = mapped_column(sa.String(100), default="")
     next_at: Mapped[datetime | None] = mapped_column(Moment)
     custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    recorded_at: Mapped[datetime | None] = mapped_column(Moment)  # on a phone without network; came at `created_at`
     created_at: Mapped[datetime] = mapped_column(Moment)
     version: Mapped[int] = mapped_column(default=1)
 
@@ -78,7 +80,9 @@ class VisitPlan(CorpScoped, Base):
     checklist: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list)
     state: Mapped[str] = mapped_column(sa.String(10), default=PLANNED)
     reason: Mapped[str] = mapped_column(sa.String(100), default="")  # why it was cancelled
+    left_at: Mapped[datetime | None] = mapped_column(Moment)  # when the first of them set out
     created_at: Mapped[datetime] = mapped_column(Moment)
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class VisitParticipant(CorpScoped, Base):
@@ -104,4 +108,3 @@ class LocationConsent(CorpScoped, Base):
 
     given_at: Mapped[datetime | None] = mapped_column(Moment)
     withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)  # set: refused, or taken back
-    way: Mapped[str] = mapped_column(sa.String(10), default="page")  # by what door it was given: "page", "api"

@@ -1,4 +1,4 @@
-"""Planned visits: making, cancelling, starting and missing them, and who goes along."""
+"""Planned visits: making, moving, cancelling, starting and missing them, and who goes along."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,24 +15,28 @@ from wsapp.crm.org.models import ACTIVE, LoginSession, Member
 from wsapp.crm.org.queries import assignable_members, manager_of, within_team
 from wsapp.crm.org.rights import demand, sight
 from wsapp.crm.visits.models import (
+    AHEAD,
     CANCELLED,
     DONE,
     IN,
     MISSED,
+    ON_WAY,
     PLANNED,
     Visit,
     VisitParticipant,
     VisitPlan,
 )
+from wsapp.crm.visits.plan_reminders import plan_reminder
 from wsapp.crm.visits.rules import visit_types
 from wsapp.db import db, first, new_id, rows
 from wsapp.house import local
-from wsapp.problems import Forbidden, Invalid, NotFound
+from wsapp.problems import Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
 
 MOST_ALONG = 20
 LONGEST = timedelta(hours=12)
 FARTHEST = timedelta(days=366)
+WAY = timedelta(hours=12)  # so long before its time somebody may set out
 PURPOSE, REASON = 200, 100
 
 
@@ -105,7 +109,7 @@ def overlapping(plan: VisitPlan) -> Sequence[tuple[VisitPlan, Sequence[str]]]:
     along = sa.select(VisitParticipant.plan_id).where(VisitParticipant.member_id.in_(people))
     same_time = sa.select(VisitPlan).where(
         VisitPlan.id != plan.id,
-        VisitPlan.state.in_((PLANNED, IN)),
+        VisitPlan.state.in_((*AHEAD, IN)),
         VisitPlan.starts_at < plan.ends_at,
         VisitPlan.ends_at > plan.starts_at,
         sa.or_(VisitPlan.member_id.in_(people), VisitPlan.id.in_(along)),
@@ -126,37 +130,108 @@ def plan_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member) 
     A plan that overlaps another one is made all the same, and its page says so. Raises Invalid.
     """
     demand(actor, "create", actor.id, obj="visit")
-    errors: dict[str, str] = {}
-    starts_at, ends_at = _window(values, errors)
-    kinds, kind = visit_types(), str(values.get("kind") or "")
-    if kind not in kinds:
-        errors["kind"] = _("请从列表中选择")
-    purpose = clean_line(str(values.get("purpose") or ""))
-    if len(purpose) > PURPOSE:
-        errors["purpose"] = _("最多 %(most)d 个字", most=PURPOSE)
-    along = list(dict.fromkeys(values.get("participants") or ()))
-    if len(along) > MOST_ALONG or not {*along} <= {one.id for one in joinable(customer, actor)}:
-        errors["participants"] = _("请从列表中选择")
-    if errors:
-        raise Invalid(errors)
+    clean, along = _cleaned(customer, values, None, actor)
     plan = VisitPlan(
         id=new_id(),
         customer_id=customer.id,
         member_id=actor.id,
-        kind=kind,
-        purpose=purpose,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        checklist=[{"text": one, "done": False} for one in kinds[kind]],
+        **clean,
+        checklist=_checklist(clean["kind"]),
         state=PLANNED,
         created_at=clock.now(),
+        version=1,
     )
     db.session.add(plan)
     db.session.flush()
     db.session.add_all(VisitParticipant(id=new_id(), plan_id=plan.id, member_id=one) for one in along)
     db.session.flush()
-    record("visit.planned", plan, actor=actor, customer_id=customer.id, at=starts_at.isoformat(), along=along)
+    plan_reminder(plan)
+    record("visit.planned", plan, actor=actor, customer_id=customer.id, at=plan.starts_at.isoformat(), along=along)
     return plan
+
+
+def _cleaned(
+    customer: Customer, values: Mapping[str, Any], plan: VisitPlan | None, actor: Member
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the columns and the ids of those who go along. What `plan` has may stay, whatever the rules say now."""
+    errors: dict[str, str] = {}
+    starts_at, ends_at = _window(values, errors)
+    kind = str(values.get("kind") or "")
+    if kind not in visit_types() and not (plan and kind == plan.kind):
+        errors["kind"] = _("请从列表中选择")
+    purpose = clean_line(str(values.get("purpose") or ""))
+    if len(purpose) > PURPOSE:
+        errors["purpose"] = _("最多 %(most)d 个字", most=PURPOSE)
+    along = list(dict.fromkeys(values.get("participants") or ()))
+    known = {one.id for one in joinable(customer, actor)} | {*(participants_of(plan.id) if plan else ())}
+    if len(along) > MOST_ALONG or not {*along} <= known:
+        errors["participants"] = _("请从列表中选择")
+    if errors:
+        raise Invalid(errors)
+    return {"kind": kind, "purpose": purpose, "starts_at": starts_at, "ends_at": ends_at}, along
+
+
+def _checklist(kind: str) -> list[dict[str, Any]]:
+    return [{"text": one, "done": False} for one in visit_types().get(kind, ())]
+
+
+def change_plan(
+    plan: VisitPlan, customer: Customer, values: Mapping[str, Any], *, actor: Member, version: int | None = None
+) -> bool:
+    """Change the given values of a planned visit to `customer`: see `plan_visit`. Only whoever planned it, before
+    anybody is there; says whether anything changed.
+
+    Another time begins anew: who had set out has not, and the reminder moves along. Raises Stale, Invalid, Forbidden.
+    """
+    if plan.member_id != actor.id:
+        raise Forbidden(_("只有安排拜访的人可以修改"))
+    if plan.state not in AHEAD:
+        raise Invalid({"": _("拜访已经开始或结束，不能再改")})
+    before = list(participants_of(plan.id))
+    now = {name: getattr(plan, name) for name in ("kind", "purpose", "starts_at", "ends_at")}
+    clean, along = _cleaned(customer, {**now, "participants": before, **values}, plan, actor)
+    changes = {name: (now[name], value) for name, value in clean.items() if now[name] != value}
+    if version is not None and version != plan.version:
+        raise Stale(_("该计划刚被修改，请核对后再保存"), record=plan, changes=changes)
+    if not changes and {*along} == {*before}:
+        return False
+    for name, (_before, after) in changes.items():
+        setattr(plan, name, after)
+    if "kind" in changes:
+        plan.checklist = _checklist(plan.kind)
+    if "starts_at" in changes:
+        plan.state, plan.left_at = PLANNED, None
+        plan_reminder(plan)
+    plan.version += 1
+    _invite(plan, before, along)
+    record(
+        "visit.replanned",
+        plan,
+        actor=actor,
+        customer_id=plan.customer_id,
+        changes={name: [_told(one) for one in pair] for name, pair in changes.items()},
+        at=plan.starts_at.isoformat(),
+        along=along,
+        new=[one for one in along if one not in before],
+        gone=[one for one in before if one not in along],
+        moved="starts_at" in changes or "ends_at" in changes,
+    )
+    return True
+
+
+def _told(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _invite(plan: VisitPlan, before: Sequence[str], along: Sequence[str]) -> None:
+    gone = [one for one in before if one not in along]
+    if gone:
+        db.session.execute(
+            sa.delete(VisitParticipant).where(VisitParticipant.plan_id == plan.id, VisitParticipant.member_id.in_(gone))
+        )
+    new = (one for one in along if one not in before)
+    db.session.add_all(VisitParticipant(id=new_id(), plan_id=plan.id, member_id=one) for one in new)
+    db.session.flush()
 
 
 def _window(values: Mapping[str, Any], errors: dict[str, str]) -> tuple[datetime, datetime]:
@@ -179,11 +254,31 @@ def cancel_plan(plan: VisitPlan, *, actor: Member, reason: str) -> bool:
     reason = clean_line(reason)
     if not reason or len(reason) > REASON:
         raise Invalid({"reason": _("请说明原因，最多 %(most)d 个字", most=REASON)})
-    if plan.state != PLANNED:
+    if plan.state not in AHEAD:
         return False
     plan.state, plan.reason = CANCELLED, reason
+    plan.version += 1
     along = list(participants_of(plan.id))
     record("visit.cancelled", plan, actor=actor, customer_id=plan.customer_id, reason=reason, along=along)
+    return True
+
+
+def set_out(plan: VisitPlan, *, actor: Member) -> bool:
+    """Say that the actor is on the way (出发); says whether this call did it. Only those who go.
+
+    The others who go hear of it. It ends with the check-in. Where the actor is, nobody asks.
+    """
+    if not is_going(plan, actor):
+        raise Forbidden(_("只有参加拜访的人可以出发"))
+    if plan.state != PLANNED:
+        return False
+    now = clock.now()
+    if now < plan.starts_at - WAY:
+        raise Invalid({"": _("还没有到拜访的时间")})
+    plan.state, plan.left_at = ON_WAY, now
+    plan.version += 1
+    others = [one for one in (plan.member_id, *participants_of(plan.id)) if one != actor.id]
+    record("visit.set_out", plan, actor=actor, customer_id=plan.customer_id, along=others)
     return True
 
 
@@ -194,6 +289,7 @@ def tick(plan: VisitPlan, done: Sequence[int], *, actor: Member) -> None:
     if plan.state in (CANCELLED, MISSED):
         raise Invalid({"": _("这次拜访没有进行")})
     plan.checklist = [{**one, "done": at in done} for at, one in enumerate(plan.checklist)]
+    plan.version += 1
 
 
 def is_going(plan: VisitPlan, actor: Member) -> bool:
@@ -214,6 +310,7 @@ def start_plan(plan_id: Any, customer: Customer, *, actor: Member) -> VisitPlan 
     if plan.state == CANCELLED:
         raise Invalid({"plan": _("这次拜访已经取消")})
     plan.state = IN
+    plan.version += 1
     return plan
 
 
@@ -226,14 +323,16 @@ def end_plan(visit: Visit) -> None:
     plan: VisitPlan | None = first(sa.select(VisitPlan).where(VisitPlan.id == visit.plan_id))
     if plan is not None and first(there.limit(1)) is None:
         plan.state = DONE
+        plan.version += 1
 
 
 def close_missed(limit: int = 500) -> int:
     """Mark the plans of earlier days to which nobody went (未到访); returns how many."""
     today = local(clock.now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    missed = rows(sa.select(VisitPlan).where(VisitPlan.state == PLANNED, VisitPlan.ends_at < today).limit(limit))
+    missed = rows(sa.select(VisitPlan).where(VisitPlan.state.in_(AHEAD), VisitPlan.ends_at < today).limit(limit))
     for plan in missed:
         absent = list(unopened(plan))
         plan.state = MISSED
+        plan.version += 1
         record("visit.missed", plan, actor=None, customer_id=plan.customer_id, unopened=absent)
     return len(missed)

@@ -31,6 +31,15 @@ declare(
         unit=lazy("次"),
         hint=lazy("真实定位几乎不会每次完全相同；0 为不检查"),
     ),
+    Rule(
+        "visit.remind",
+        "number",
+        30,
+        lazy("拜访开始前多少分钟提醒"),
+        most=720,
+        unit=lazy("分钟"),
+        hint=lazy("0 为不提醒；修改后对新的和改期的计划生效"),
+    ),
     Rule("visit.photo", "switch", False, lazy("“已验证”需要照片")),
     Rule(
         "visit.types",
