@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import field_pages
 from playwright.sync_api import Page
 
 SELLER, MANAGER, ADMIN = "seller", "manager", "admin"
@@ -79,6 +80,7 @@ PAGES = (
     ("import", SELLER, "{import}"),
     ("exports", SELLER, "/h5/exports"),
     ("export", SELLER, "{export}"),
+    *field_pages.PAGES,
 )
 
 # Pages of the console: name, address.

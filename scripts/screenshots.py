@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import book_pages  # noqa: E402
+import field_pages  # noqa: E402
 
 from tests.browser.conftest import CHROMIUM, Phones  # noqa: E402
 from tests.browser.stack import SAMPLES, Sample, Stack, running  # noqa: E402
@@ -97,6 +98,7 @@ def open_book(stack: Stack, seller: Page, manager: Page, admin: Page) -> book_pa
     shelf = book_pages.Shelf(stack.url)
     shelf.look(seller, book_pages.SELLER)
     book_pages.do_as_seller(seller, shelf)
+    field_pages.do_as_seller(seller, shelf)
     shelf.look(manager, book_pages.MANAGER)
     book_pages.do_as_manager(manager, shelf)
     shelf.look(admin, book_pages.ADMIN)

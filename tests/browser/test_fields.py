@@ -92,6 +92,7 @@ def test_a_choice_is_designed_by_keyboard_filled_in_with_a_photo_and_filtered_by
     design(console, stack, "地址（含位置）", "收货地点", "shop_place")
 
     phone = signed_in(stack, phones, DINGTALK.seller.userid)
+    agree_to_positions(phone, stack)
     picture = tmp_path / "实景.png"
     Image.new("RGB", (80, 60), "green").save(picture)
     for name, grade in (("宁波远航纺织品有限公司", "甲等门店"), ("绍兴锦绣印染有限公司", "乙等门店")):
@@ -108,6 +109,14 @@ def test_a_choice_is_designed_by_keyboard_filled_in_with_a_photo_and_filtered_by
     narrow(phone, stack)
     phone.set_viewport_size({"width": 1280, "height": 800})
     narrow(phone, stack)
+
+
+def agree_to_positions(phone: Page, stack: Stack) -> None:
+    phone.goto(f"{stack.url}/h5/me/location")
+    agree = phone.get_by_role("button", name="同意使用位置")
+    if agree.count():
+        agree.click()
+    expect(phone.get_by_text("已同意使用位置")).to_be_visible()
 
 
 def narrow(page: Page, stack: Stack) -> None:

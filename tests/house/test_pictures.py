@@ -42,7 +42,7 @@ def pictures() -> Iterator[Any]:
         yield screenshots
     finally:
         sys.path.remove(str(SCRIPTS))
-        for name in ("screenshots", "book_pages"):
+        for name in ("screenshots", "book_pages", "field_pages"):
             sys.modules.pop(name, None)
 
 
@@ -59,6 +59,8 @@ def addresses(pictures: Any) -> set[str]:
         "deal": "/h5/pool/deal",
         "handover": f"/h5/handovers/{KEY}",
         "extension": f"/h5/extensions/{KEY}",
+        "near": "/h5/nearby",
+        "plan": f"/h5/visits/plans/{KEY}",
     }
     shelf = book.Shelf("", found | done)
     paths = [f"/h5/{name}/{KEY}" for name in ("customers", "visits", "tasks", "team", "me/messages", "drafts")]

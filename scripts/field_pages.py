@@ -1,0 +1,41 @@
+"""The pages of field work and follow-through, for the pictures: which there are, and what has to be done first."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page
+
+SELLER, MANAGER = "seller", "manager"
+
+# Pages on the phone: name, who, address, as in book_pages.
+PAGES = (
+    ("brief-morning", SELLER, "/h5/briefs/morning"),
+    ("brief-evening", SELLER, "/h5/briefs/evening"),
+    ("saying", SELLER, "/h5/follow-ups/new"),
+    ("location", SELLER, "/h5/me/location"),
+    ("nearby", SELLER, "{near}"),
+    ("route", SELLER, "/h5/route"),
+    ("plans", SELLER, "/h5/visits/plans"),
+    ("plan", SELLER, "{plan}"),
+    ("plan-new", SELLER, "{known}/visit-plans/new"),
+    ("board", MANAGER, "/h5/board"),
+    ("board-week", MANAGER, "/h5/board?span=week"),
+    ("board-list", MANAGER, "/h5/board/list?what=visits"),
+    ("board-feed", MANAGER, "/h5/board/feed"),
+)
+
+
+def do_as_seller(page: Page, shelf: Any) -> None:
+    """Look for customers around oneself, and plan to visit two of them; `shelf` as in book_pages."""
+    page.goto(f"{shelf.base}/h5/nearby")
+    page.locator('[data-place][data-state="good"]').wait_for()
+    page.get_by_role("button", name="查找附近客户").click()
+    page.locator("#nearby").wait_for()
+    shelf.found["near"] = page.url.removeprefix(shelf.base)
+    around = page.locator('#nearby input[name="stop"]').evaluate_all("all => all.map((one) => one.value)")
+    for customer, purpose in zip(around[:2], ("确认二期合同的付款方式", "送样品，顺便看陈列"), strict=True):
+        page.goto(f"{shelf.base}/h5/customers/{customer}/visit-plans/new")
+        page.get_by_label("目的").fill(purpose)
+        page.get_by_role("button", name="保存").click()
+        page.wait_for_url(re.compile(r"/h5/visits/plans/\w{20,}$"))
+    shelf.found["plan"] = page.url.removeprefix(shelf.base)
