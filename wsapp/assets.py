@@ -77,7 +77,15 @@ def static_file(name: str) -> Response:
     return response
 
 
+def service_worker() -> Response:
+    """Serve the service worker, of the pages below its own address; browsers look for a new one at each visit."""
+    response = static_file(f"vendor/{_manifest()['sw.js']}")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
 def install(app: Flask) -> None:
     """Serve static files, and let templates name them."""
     app.add_url_rule("/static/<path:name>", "static_file", static_file)
+    app.add_url_rule("/h5/sw.js", "service_worker", service_worker)
     app.jinja_env.globals.update(asset=asset)

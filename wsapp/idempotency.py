@@ -5,7 +5,7 @@ then finds the first one's answer. A write that fails rolls its key back, so the
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,8 +32,8 @@ class Kept:
     answer: dict[str, Any]
 
 
-def begin(member: Member, key: str, request_hash: str) -> Kept | None:
-    """Take a key for this request, or return the answer of the request that took it within the last 24 hours.
+def begin(member: Member, key: str, request_hash: str, *, life: timedelta = LIFE) -> Kept | None:
+    """Take a key for this request, or return the answer of the request that took it within the last 24 hours (`life`).
 
     `request_hash` tells requests apart (SHA-256 of address and body). An empty or over-long key is no key: nothing is
     kept. Raises KeyReused when the key was spent on another request.
@@ -41,15 +41,27 @@ def begin(member: Member, key: str, request_hash: str) -> Kept | None:
     if not _is_key(key):
         return None
     key_id = _key_id(member, key)
-    if _insert(key_id, request_hash):
+    now = clock.now()
+    keep_until = now + life if life > LIFE else None
+    if _insert(key_id, request_hash, keep_until):
         return None
     found: Idempotency = first(sa.select(Idempotency).where(Idempotency.id == key_id))
-    if found.created_at < clock.now() - LIFE:
-        found.request_hash, found.status, found.answer, found.created_at = request_hash, PENDING, {}, clock.now()
+    if (found.keep_until or found.created_at + LIFE) < now:
+        found.request_hash, found.status, found.answer, found.created_at = request_hash, PENDING, {}, now
+        found.keep_until = keep_until
         return None
     if found.request_hash != request_hash:
         raise KeyReused
     return Kept(found.status, found.answer)
+
+
+def spent_on(member: Member, key: str) -> Kept | None:
+    """Return the answer of the request that took a key, whatever it sent; None when none did. The key alone tells: for
+    a sender that holds each of its keys for one deed."""
+    if not _is_key(key):
+        return None
+    found: Idempotency | None = first(sa.select(Idempotency).where(Idempotency.id == _key_id(member, key)))
+    return Kept(found.status, found.answer) if found is not None else None
 
 
 def keep(member: Member, key: str, status: int, answer: dict[str, Any]) -> None:
@@ -72,7 +84,7 @@ def _key_id(member: Member, key: str) -> str:
     return digest(f"{member.id}\0{key}")[:40]
 
 
-def _insert(key_id: str, request_hash: str) -> bool:
+def _insert(key_id: str, request_hash: str, keep_until: datetime | None) -> bool:
     row = {
         "corp_id": current_corp(),
         "id": key_id,
@@ -80,5 +92,6 @@ def _insert(key_id: str, request_hash: str) -> bool:
         "status": PENDING,
         "answer": {},
         "created_at": clock.now(),
+        "keep_until": keep_until,
     }
     return insert_unless_there(Idempotency, row)

@@ -42,6 +42,7 @@ COLUMNS = (
     FollowUp.next_at,
     FollowUp.next_action,
     FollowUp.custom,
+    FollowUp.recorded_at,
     FollowUp.created_at,
 )
 PLAIN = ("id", "version", "author", "kind", "text", "outcome", "next_action")
@@ -63,6 +64,7 @@ def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
         {field: getattr(row, field) for field in PLAIN}
         | {field: text_of(getattr(row, field)) for field in MOMENTS}
         | {"customer": row.customer_id, "contact": row.contact_id}
+        | {"recorded_at": text_of(row.recorded_at or row.created_at), "received_at": text_of(row.created_at)}
         | {**photos}
     )
 

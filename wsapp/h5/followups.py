@@ -11,7 +11,7 @@ from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.drafts.drafting import draft
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.h5 import ownfields, photos, words
-from wsapp.h5.forms import Form, input_value, save, soon
+from wsapp.h5.forms import OFFLINE_LIFE, Form, input_value, save, soon
 from wsapp.h5.pages import arg, per_member, show
 from wsapp.h5.saying import RATE, fill, said_here
 from wsapp.house import local_now
@@ -23,6 +23,7 @@ bp = Blueprint("followups", __name__, url_prefix="/h5/customers/<key:customer_id
 bp.before_request(require_member)
 
 TEXTS = ("kind", "contact", "text", "outcome", "happened_at", "next_at", "next_action")
+LISTS = ("photos",)
 
 
 @bp.get("/new")
@@ -35,7 +36,7 @@ def new(customer_id: str) -> str:
 def draft_in(customer_id: str) -> Any:
     """Put what was said into the form, beside what was typed; nothing is saved."""
     customer = find_customer(customer_id, actor=g.member)
-    form = Form.read(TEXTS, ("photos",))
+    form = Form.read(TEXTS, LISTS)
     ownfields.take(form, "follow_up")
     photos.take(form)
     sentence = said_here()
@@ -48,12 +49,10 @@ def draft_in(customer_id: str) -> Any:
 @bp.post("")
 def create(customer_id: str) -> Any:
     """Save a follow-up; a next date becomes a task."""
-    form = Form.read(TEXTS, ("photos",))
+    form = Form.read(TEXTS, LISTS)
 
     def act() -> str:
-        customer = find_customer(customer_id, actor=g.member)
-        log_follow_up(customer, _values(form), actor=g.member, photos=form.typed["photos"])
-        return url_for("customers.page", customer_id=customer_id)
+        return log(customer_id, form)
 
     def again(problem: Problem | None) -> str:
         return draw(find_customer(customer_id, actor=g.member), form)
@@ -62,7 +61,14 @@ def create(customer_id: str) -> Any:
     ownfields.take(form, "follow_up")
     if not photos.take(form):
         return again(None), 422
-    return save(form, act, again=again, words=_("跟进已保存"))
+    return save(form, act, again=again, words=_("跟进已保存"), life=OFFLINE_LIFE)
+
+
+def log(customer_id: str, form: Form, **more: Any) -> str:
+    """Save what the form holds, and `more` that the form does not say; returns the customer's address."""
+    customer = find_customer(customer_id, actor=g.member)
+    log_follow_up(customer, _values(form) | more, actor=g.member, photos=form.typed["photos"])
+    return url_for("customers.page", customer_id=customer_id)
 
 
 def _values(form: Form) -> dict[str, Any]:

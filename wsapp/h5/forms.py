@@ -19,6 +19,7 @@ from wsapp.refusals import admitted, status_of
 from wsapp.texts import _
 
 MOST_MARKS = 20_000  # characters of `began`
+OFFLINE_LIFE = timedelta(days=31)  # of a key that a phone without network may send again; back-dating goes no further
 NOT_CONTENT = frozenset({"csrf_token", "idempotency_key"})
 
 
@@ -141,14 +142,21 @@ def soon() -> list[tuple[str, str]]:
     return [(words, input_value(moment)) for words, moment in moments]
 
 
-def save(form: Form, act: Callable[[], str], *, again: Callable[[Problem | None], str], words: str) -> Any:
+def save(
+    form: Form,
+    act: Callable[[], str],
+    *,
+    again: Callable[[Problem | None], str],
+    words: str,
+    life: timedelta = idempotency.LIFE,
+) -> Any:
     """Do `act` (which returns where to go next) once for the form's key, commit and go there, showing `words`.
 
     What `act` refuses rolls everything back; `again` is told why and shows the form with all that was typed.
-    Answers 303, 409 or 422.
+    Answers 303, 409 or 422. `life`: how long the key is known.
     """
     try:
-        return go(once(form.key, act), words)
+        return go(once(form.key, act, life=life), words)
     except idempotency.KeyReused:
         db.session.rollback()
         form.key = secrets.token_urlsafe(16)
@@ -163,9 +171,9 @@ def save(form: Form, act: Callable[[], str], *, again: Callable[[Problem | None]
         return again(problem), status
 
 
-def once(key: str, act: Callable[[], str]) -> str:
+def once(key: str, act: Callable[[], str], *, life: timedelta = idempotency.LIFE) -> str:
     """Do `act`, which returns an address, once for the key; commits. A replay returns the first one's address."""
-    kept = idempotency.begin(g.member, key, request_hash())
+    kept = idempotency.begin(g.member, key, request_hash(), life=life)
     if kept is not None:
         db.session.rollback()
         return str(kept.answer["url"])

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from wsapp import clock
 from wsapp.crm.customers.reveals import are_masked, may_reveal
 from wsapp.crm.fields.access import is_ruled, reads, row_shown
+from wsapp.crm.followups.recorded import came_late
 from wsapp.crm.tasks.models import DOING, OPEN
 from wsapp.h5 import words
 from wsapp.house import local, zone
@@ -155,6 +156,16 @@ def moment(value: Any, *, all_day: bool = False) -> str:
     there, now = local(value), local(clock.now())
     day = there.strftime("%m-%d" if there.year == now.year else "%Y-%m-%d")
     return day if all_day else f"{day} {there:%H:%M}"
+
+
+def came(row: Any) -> str:
+    """Say when something was written down and when it reached us, where a phone kept it meanwhile: 10:02 记录，11:40 收到."""
+    if not came_late(row.recorded_at, row.created_at):
+        return ""
+    recorded, received = local(row.recorded_at), local(row.created_at)
+    same_day = recorded.date() == received.date()
+    at, until = (f"{one:%H:%M}" if same_day else moment(one) for one in (recorded, received))
+    return _("%(recorded)s 记录，%(received)s 收到", recorded=at, received=until)
 
 
 def spaced_phone(number: str) -> str:

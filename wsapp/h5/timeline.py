@@ -19,6 +19,7 @@ from wsapp.crm.org.rights import may
 from wsapp.crm.visits.models import Visit
 from wsapp.files import PHOTO, files_of
 from wsapp.h5 import photos
+from wsapp.h5.rows import came
 from wsapp.h5.timeline_words import LOOKS, said
 from wsapp.house import local
 from wsapp.kept import Kept, columns_of, one_of
@@ -104,6 +105,7 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         found = [one for one in pictures.get(event.subject_id, ()) if _reads_file(one, event.subject_type)]
         item["photos"] = photos.links(one for one in found if one.content_type == PHOTO)
         item["files"] = [(photos.link(one)[0], one.name) for one in found if one.content_type != PHOTO]
+        item["came"] = _came(logs.get(event.subject_id) or visits.get(event.subject_id), event)
         item["url"] = _url(event) if with_tasks else ""
         item["remove"] = _removal(logs[event.subject_id]) if with_tasks and event.subject_id in logs else ""
         item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
@@ -125,10 +127,21 @@ def _reads_file(stored: Any, obj: str) -> bool:
     return reads(g.member, stored.part or "photos", obj)
 
 
-_LOG = (FollowUp.id, FollowUp.author_id, FollowUp.text, FollowUp.outcome, FollowUp.kind, FollowUp.custom)
+_LOG = (
+    FollowUp.id,
+    FollowUp.author_id,
+    FollowUp.text,
+    FollowUp.outcome,
+    FollowUp.kind,
+    FollowUp.custom,
+    FollowUp.recorded_at,
+    FollowUp.created_at,
+)
 _LOGS = Kept(sa.select(*_LOG).where(one_of(FollowUp.id, "ids")))
 _VISITS = Kept(
-    sa.select(Visit.id, Visit.note, Visit.trust, Visit.distance, Visit.place_name).where(one_of(Visit.id, "ids"))
+    sa.select(
+        Visit.id, Visit.note, Visit.trust, Visit.distance, Visit.place_name, Visit.recorded_at, Visit.created_at
+    ).where(one_of(Visit.id, "ids"))
 )
 
 
@@ -144,6 +157,11 @@ def _place(visit: Any) -> Item:
     if reads(g.member, "location", "visit"):
         place |= {"trust": visit.trust, "distance": None if visit.distance is None else round(visit.distance)}
     return place
+
+
+def _came(record: Any, event: Any) -> str:
+    is_new = event.kind in ("follow_up.logged", "visit.checked_in")
+    return came(record) if record is not None and is_new else ""
 
 
 def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from wsapp.crm.visits.queries import SORTS, find_visit
 from wsapp.db import db
 from wsapp.files import files_of
 from wsapp.h5 import lists, ownfields, photos, rows, words
-from wsapp.h5.forms import Form, save, soon
+from wsapp.h5.forms import OFFLINE_LIFE, Form, save, soon
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, per_member, show
 from wsapp.h5.saying import RATE, fill, said_here
 from wsapp.house import local_now
@@ -34,6 +34,7 @@ bp.before_request(require_member)
 
 PLACE = ("lat", "lng", "accuracy", "fixed_at", "coordinate")
 TEXTS = ("note", "next_at", "next_action", "no_fix_reason", "set_place", "plan", *PLACE)
+LISTS = ("photos",)
 
 
 @bp.get("/visits")
@@ -79,7 +80,7 @@ def new(customer_id: str) -> str:
 def draft_in(customer_id: str) -> Any:
     """Put what was said into the form, beside what was typed; nothing is saved."""
     customer = find_customer(customer_id, actor=g.member)
-    form = Form.read(TEXTS, ("photos",))
+    form = Form.read(TEXTS, LISTS)
     ownfields.take(form, "visit")
     photos.take(form)
     sentence = said_here()
@@ -93,12 +94,10 @@ def draft_in(customer_id: str) -> Any:
 @bp.post("/customers/<key:customer_id>/visits")
 def create(customer_id: str) -> Any:
     """Check in: where, with what photos, and what comes next."""
-    form = Form.read(TEXTS, ("photos",))
+    form = Form.read(TEXTS, LISTS)
 
     def act() -> str:
-        customer = find_customer(customer_id, actor=g.member)
-        visit = log_visit(customer, _values(form), actor=g.member, photos=form.typed["photos"])
-        return url_for("visits.page", visit_id=visit.id)
+        return log(customer_id, form)
 
     def again(problem: Problem | None) -> str:
         return _show_new(find_customer(customer_id, actor=g.member), form)
@@ -107,7 +106,14 @@ def create(customer_id: str) -> Any:
     ownfields.take(form, "visit")
     if not photos.take(form):
         return again(None), 422
-    return save(form, act, again=again, words=_("已签到"))
+    return save(form, act, again=again, words=_("已签到"), life=OFFLINE_LIFE)
+
+
+def log(customer_id: str, form: Form, **more: Any) -> str:
+    """Check in with what the form holds, and `more` that the form does not say; returns the visit's address."""
+    customer = find_customer(customer_id, actor=g.member)
+    visit = log_visit(customer, _values(form) | more, actor=g.member, photos=form.typed["photos"])
+    return url_for("visits.page", visit_id=visit.id)
 
 
 def _values(form: Form) -> dict[str, Any]:
@@ -208,6 +214,7 @@ def _facts(visit: Visit, places: bool) -> list[tuple[str, str]]:
         out = _("%(at)s（忘记签退，系统自动签退）", at=out)
     return [
         (_("签到"), rows.moment(visit.checked_in_at) if visit.checked_in_at else ""),
+        (_("离线记录"), rows.came(visit)),
         (_("签退"), out),
         (_("地点"), seen["place_name"]),
         (_("定位精度"), _("约 %(n)s 米", n=round(accuracy)) if accuracy is not None else ""),

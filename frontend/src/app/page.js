@@ -5,7 +5,7 @@ const meta = (name) => {
   return element ? element.content : "";
 };
 
-const words = JSON.parse(meta("ui-texts") || "{}");
+const words = Object.assign(JSON.parse(meta("ui-texts") || "{}"), JSON.parse(meta("page-texts") || "{}"));
 
 /* The words for `key`, with {name} places filled from `values`. */
 export function text(key, values = {}) {

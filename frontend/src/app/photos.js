@@ -1,9 +1,10 @@
 /* Photo picker: choose in the host or in the browser, make small, upload one by one, keep the ids in the form. */
-import { shrink } from "./shrink.js";
+import { shrink, shrinkTo } from "./shrink.js";
 import { csrfToken, element, icon, text } from "./page.js";
 import { toast } from "./toast.js";
 
 const NOT_TOLD = ["cancel", "cancelled"];
+const MOST_WAITING = 400 * 1024; // bytes of a photo that waits on the phone
 
 let queue = Promise.resolve();
 
@@ -38,6 +39,7 @@ function tile(field, preview) {
 function finish(made, { id, url }) {
   const value = document.createElement("input");
   Object.assign(value, { type: "hidden", name: "photos", value: id });
+  made.uploadedAt = made.uploadedAt || Date.now();
   if (url) Object.assign(made.querySelector("img"), { src: url, hidden: false });
   made.append(value);
 }
@@ -57,7 +59,7 @@ function send(url, body, progress) {
       if (request.status < 300 && answer.id) resolve(answer);
       else reject(answer);
     };
-    request.onerror = () => reject({ detail: text("offline") });
+    request.onerror = () => reject({ detail: text("offline"), lost: true });
     request.ontimeout = request.onerror;
     request.timeout = 60000;
     request.send(body);
@@ -72,11 +74,30 @@ function parse(body) {
   }
 }
 
-async function bodyOf(source) {
+async function bodyOf(source, made) {
   const body = new FormData();
   if (source.media_id) body.append("media_id", source.media_id);
+  else if (mayWait(made)) body.append("file", (made.blob = made.blob || (await shrinkTo(source.blob, MOST_WAITING))), "photo.jpg");
   else body.append("file", await shrink(source.blob), "photo.jpg");
   return body;
+}
+
+/* In a form that may wait, a photo stays at hand until the form is saved, and waits with it (offline/entries.js). */
+const mayWait = (made) => made.closest("form[data-offline]") !== null;
+
+function wait(field, made, source) {
+  made.mediaId = source.media_id || "";
+  made.classList.add("photos__one_waiting");
+  if (!made.querySelector(".photos__note")) made.append(element("span", "photos__note", text("photoWaits")));
+  field.dispatchEvent(new CustomEvent("photoskept", { bubbles: true }));
+}
+
+/* Put a photo that was kept into a form's field: {id, blob, media_id, at}. */
+export function addKept(field, photo) {
+  const made = tile(field, photo.blob ? URL.createObjectURL(photo.blob) : "");
+  Object.assign(made, { blob: photo.blob, mediaId: photo.media_id || "", uploadedAt: photo.at || 0 });
+  if (photo.id) finish(made, photo);
+  else wait(field, made, photo);
 }
 
 /* Upload `source` into its tile, after those before it; a failure leaves a button that tries again. */
@@ -89,9 +110,12 @@ function upload(field, made, source) {
   made.classList.remove("photos__one_failed");
   queue = queue.then(async () => {
     try {
-      if (made.isConnected) finish(made, await send(field.dataset.photos, await bodyOf(source), bar));
+      const body = await bodyOf(source, made);
+      if (mayWait(made) && (!navigator.onLine || "hold" in made.closest("form").dataset)) wait(field, made, source);
+      else if (made.isConnected) finish(made, await send(field.dataset.photos, body, bar));
     } catch (error) {
-      failed(field, made, source, error);
+      if (error && error.lost && mayWait(made)) wait(field, made, source);
+      else failed(field, made, source, error);
     }
     bar.remove();
     delete made.dataset.uploading;
@@ -133,7 +157,7 @@ document.addEventListener("change", (event) => {
 document.addEventListener("click", async (event) => {
   const input = event.target.matches("[data-photos] input[type=file]") && event.target;
   const host = window.WsHost;
-  if (!input || !host || host.name === "browser" || !host.choosePhotos || input.dataset.plain) return;
+  if (!input || !host || host.name === "browser" || !host.choosePhotos || input.dataset.plain || !navigator.onLine) return;
   event.preventDefault();
   const field = input.closest("[data-photos]");
   try {

@@ -31,7 +31,7 @@ function put(field, values) {
   askReason(field, !values.lat);
 }
 
-function askReason(field, wanted) {
+export function askReason(field, wanted) {
   const reason = field.querySelector("[data-place-reason]");
   reason.hidden = !wanted;
   reason.querySelector("select").disabled = !wanted;
@@ -56,7 +56,8 @@ function locate(field) {
   position().then((fix) => found(field, fix), (error) => missed(field, error));
 }
 
-function start(root) {
+/* Ask for the position of each field that wants one at once. */
+export function start(root) {
   root.querySelectorAll('[data-place="auto"]').forEach((field) => {
     if (!field.dataset.state) locate(field);
   });

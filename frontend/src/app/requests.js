@@ -19,13 +19,18 @@ on("configRequest", (event) => {
 });
 on("beforeRequest", () => busy(1));
 on("afterRequest", () => busy(-1));
-on("sendError", () => toast(text("offline"), true));
-on("timeout", () => toast(text("offline"), true));
+on("sendError", lost);
+on("timeout", lost);
 on("responseError", (event) => {
   const { xhr, elt } = event.detail;
   if (xhr.status === 401) signInAgain(elt.closest("form.form"));
   else toast(detailOf(xhr) || text(WORDS_OF_STATUS[xhr.status] || "failed"), true);
 });
+
+/* No answer came. A form that may wait keeps what it holds (offline/forms.js). */
+function lost({ detail }) {
+  if (detail.elt.dispatchEvent(new CustomEvent("lost", { bubbles: true, cancelable: true }))) toast(text("offline"), true);
+}
 
 /* The reason that the server gave, when it answered problem+json. */
 function detailOf(xhr) {

@@ -28,7 +28,8 @@ export function signInAgain(form) {
   location.reload();
 }
 
-function fill(form, values) {
+/* Put [name, value] back into a form; a box that is not among them is not ticked. */
+export function fill(form, values) {
   const filled = {};
   form.querySelectorAll("[type=radio], [type=checkbox]").forEach((box) => {
     box.checked = values.some(([name, value]) => name === box.name && value === box.value);

@@ -17,6 +17,7 @@ from wsapp.crm.fields.carriers import custom_of_new
 from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.followups import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.followups.models import KINDS, FollowUp
+from wsapp.crm.followups.recorded import recorded_at
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import demand, may
 from wsapp.crm.org.rules import rule
@@ -36,10 +37,12 @@ def log_follow_up(
 ) -> FollowUp:
     """Record what was said to a customer (记录跟进); a next date becomes a task of the actor's.
 
-    `photos` are ids of files that the actor uploaded. Raises Invalid.
+    `photos` are ids of files that the actor uploaded; `recorded_at` says when a phone without network took it down.
+    Raises Invalid.
     """
     demand(actor, "create", actor.id, obj="follow_up")
-    clean = _clean(values)
+    recorded = recorded_at(values)
+    clean = _clean(values, recorded or clock.now())
     counts = resets_clock(customer, clean["text"], actor=actor)
     custom = custom_of_new("follow_up", values, clean, actor=actor, parent=customer.custom)
     follow_up = FollowUp(
@@ -49,6 +52,7 @@ def log_follow_up(
         id=new_id(),
         customer_id=customer.id,
         author_id=actor.id,
+        recorded_at=recorded,
         created_at=clock.now(),
         version=1,
     )
@@ -96,14 +100,15 @@ def plan_next(customer: Customer, at: datetime, action: str, *, actor: Member, s
     create_task(values, actor=actor, source=source, source_id=source_id)
 
 
-def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
+def _clean(values: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """Check what was typed; `at` is when: what lay ahead then may have passed until it came."""
     errors: dict[str, str] = {}
     now = clock.now()
     clean: dict[str, Any] = {
         "kind": values.get("kind") or "phone",
         "text": clean_text(str(values.get("text") or "")),
         "outcome": clean_line(str(values.get("outcome") or "")),
-        "happened_at": values.get("happened_at") or now,
+        "happened_at": values.get("happened_at") or at,
         "next_at": values.get("next_at"),
         "next_action": clean_line(str(values.get("next_action") or "")),
     }
@@ -119,7 +124,7 @@ def _clean(values: Mapping[str, Any]) -> dict[str, Any]:
         errors["happened_at"] = _("发生时间不能在将来")
     elif clean["happened_at"] < now - timedelta(hours=rule("log.back_dating")):
         errors["happened_at"] = _("发生时间不能早于 %(n)s 小时前", n=rule("log.back_dating"))
-    if clean["next_at"] is not None and clean["next_at"] < now - SLACK:
+    if clean["next_at"] is not None and clean["next_at"] < at - SLACK:
         errors["next_at"] = _("下次跟进时间应在将来")
     if errors:
         raise Invalid(errors)

@@ -34,5 +34,6 @@ class FollowUp(CorpScoped, Base):
     next_at: Mapped[datetime | None] = mapped_column(Moment)
     next_action: Mapped[str] = mapped_column(sa.String(120), default="")
     custom: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    recorded_at: Mapped[datetime | None] = mapped_column(Moment)  # on a phone without network; came at `created_at`
     created_at: Mapped[datetime] = mapped_column(Moment)
     version: Mapped[int] = mapped_column(default=1)

@@ -330,3 +330,4 @@ class Idempotency(CorpScoped, Base):
     status: Mapped[int]
     answer: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime] = mapped_column(Moment)
+    keep_until: Mapped[datetime | None] = mapped_column(Moment)  # longer than others: a phone may send again so late
