@@ -1,6 +1,7 @@
 """/customers: who we sell to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,8 @@ from wsapp.api.ownfields import narrowed
 from wsapp.api.schemas_in import CustomerChange, CustomerFields, CustomerList, CustomerNew, CustomerOwner, CustomerPath
 from wsapp.api.schemas_out import Customer as CustomerRecord
 from wsapp.api.schemas_out import CustomerPage, CustomerWritten
-from wsapp.crm.customers.actions import change_customer, create_customer
+from wsapp.crm.appeals.places import change_or_ask
+from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import (
     SORTS,
@@ -204,19 +206,24 @@ def create(body: CustomerNew) -> Answer:
     return _answer(customer.id, 201, warnings=warnings_of(customer, actor=g.member))
 
 
-@bp.patch("/customers/<customer_id>", responses={200: CustomerWritten})
+@bp.patch("/customers/<customer_id>", responses={200: CustomerWritten, 202: CustomerWritten})
 @writes
 def change(path: CustomerPath, body: CustomerChange) -> Answer:
-    """Change the given fields of a customer. With If-Match, only at that version."""
+    """Change the given fields of a customer. With If-Match, only at that version.
+
+    202 where a location more than 500 m from the present one needs a leader's word: the leader was asked, the customer
+    is where it was, and everything else is changed.
+    """
     customer = find_customer(path.customer_id, actor=g.member)
     values = _values(body)
     with current_when_stale(lambda: _answer(customer.id)):
-        change_customer(customer, values, actor=g.member, version=wanted_version())
+        asked = change_or_ask(customer, values, actor=g.member, version=wanted_version())
     warnings = warnings_of(customer, actor=g.member)
     try:
-        return _answer(customer.id, warnings=warnings)
+        found = _answer(customer.id, warnings=warnings)
     except NotFound:  # what let them see it is what they changed
-        return answer_unseen(customer.id, warnings=warnings)
+        found = answer_unseen(customer.id, warnings=warnings)
+    return replace(found, status=202) if asked else found
 
 
 @bp.post("/customers/<customer_id>/assignment", responses={200: CustomerRecord})

@@ -34,6 +34,8 @@ PAGES = (
     "plans",
     "nearby",
     "visits",
+    "comments",
+    "phrases",
     "offline",
     "tasks",
     "taskform",

@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, g, request, url_for
 
+from wsapp.crm.appeals.cards import day_words
 from wsapp.crm.customers.coworkers import MOST, add_coworker, coworkers_of, remove_coworker
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer, may_by_right
@@ -45,6 +46,7 @@ def _show(customer: Customer, form: Form) -> str:
                 "id": one.member_id,
                 "name": one.name,
                 "may_edit": one.may_edit,
+                "until": day_words(one.until) if one.until else "",
                 "removable": may_share or one.member_id == g.member.id,
                 "is_me": one.member_id == g.member.id,
             }

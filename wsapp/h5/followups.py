@@ -10,7 +10,8 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.drafts.drafting import draft
 from wsapp.crm.followups.actions import log_follow_up
-from wsapp.h5 import ownfields, photos, words
+from wsapp.crm.phrases.actions import note_uses
+from wsapp.h5 import mentions, ownfields, photos, phrases, words
 from wsapp.h5.forms import OFFLINE_LIFE, Form, input_value, save, soon
 from wsapp.h5.pages import arg, per_member, show
 from wsapp.h5.saying import RATE, fill, said_here
@@ -22,8 +23,8 @@ from wsapp.web import limiter, require_member
 bp = Blueprint("followups", __name__, url_prefix="/h5/customers/<key:customer_id>/follow-ups")
 bp.before_request(require_member)
 
-TEXTS = ("kind", "contact", "text", "outcome", "happened_at", "next_at", "next_action")
-LISTS = ("photos",)
+TEXTS = ("kind", "contact", "text", "outcome", "happened_at", "next_at", "next_action", *mentions.FIELDS)
+LISTS = ("photos", *mentions.LISTS)
 
 
 @bp.get("/new")
@@ -39,6 +40,8 @@ def draft_in(customer_id: str) -> Any:
     form = Form.read(TEXTS, LISTS)
     ownfields.take(form, "follow_up")
     photos.take(form)
+    if phrases.put(form, "text"):
+        return draw(customer, form)
     sentence = said_here()
     if not sentence:
         form.errors["said"] = _("请先说一句或写一句")
@@ -55,7 +58,7 @@ def create(customer_id: str) -> Any:
         return log(customer_id, form)
 
     def again(problem: Problem | None) -> str:
-        return draw(find_customer(customer_id, actor=g.member), form)
+        return draw(find_customer(customer_id, actor=g.member), form, problem=problem)
 
     find_customer(customer_id, actor=g.member)
     ownfields.take(form, "follow_up")
@@ -68,12 +71,14 @@ def log(customer_id: str, form: Form, **more: Any) -> str:
     """Save what the form holds, and `more` that the form does not say; returns the customer's address."""
     customer = find_customer(customer_id, actor=g.member)
     log_follow_up(customer, _values(form) | more, actor=g.member, photos=form.typed["photos"])
+    note_uses(form.typed["text"], actor=g.member)
     return url_for("customers.page", customer_id=customer_id)
 
 
 def _values(form: Form) -> dict[str, Any]:
     values = {name: form.typed[name] for name in ("kind", "contact", "text", "outcome", "next_action")}
     values |= {"happened_at": form.moment("happened_at"), "next_at": form.moment("next_at"), "custom": form.custom}
+    values |= mentions.values(form)
     form.demand_clean()
     return values
 
@@ -81,12 +86,13 @@ def _values(form: Form) -> dict[str, Any]:
 def begun() -> Form:
     """Return the form as it begins."""
     typed: dict[str, Any] = dict.fromkeys(TEXTS, "")
-    return Form(
-        typed | {"kind": "phone", "contact": arg("contact"), "happened_at": input_value(clock.now()), "photos": []}
-    )
+    typed |= {"kind": "phone", "contact": arg("contact"), "happened_at": input_value(clock.now())}
+    return Form(typed | {"photos": [], "mentions": []})
 
 
-def draw(customer: Customer, form: Form, heard: dict[str, Any] | None = None) -> str:
+def draw(
+    customer: Customer, form: Form, heard: dict[str, Any] | None = None, *, problem: Problem | None = None
+) -> str:
     """Show the form; `heard` is what `saying.fill` returned, where a sentence filled it."""
     return show(
         "followups/new.html",
@@ -96,6 +102,8 @@ def draw(customer: Customer, form: Form, heard: dict[str, Any] | None = None) ->
         kinds=list(words.FOLLOW_UP_KINDS.items()),
         contacts=[(one.id, one.name) for one in contacts_of(customer.id)],
         heard=heard or {},
+        mentions=mentions.drawn(form, problem),
+        phrases=phrases.offered(),
         soon=soon(),
         latest=input_value(clock.now()),
         kept=photos.kept(form.typed["photos"]),

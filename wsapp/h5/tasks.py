@@ -21,7 +21,7 @@ from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import SORTS, find_task
 from wsapp.crm.watches.queries import is_watching
 from wsapp.db import db
-from wsapp.h5 import lists, mirrors, ownfields, repeats, rows, timeline, words
+from wsapp.h5 import appeals, lists, mirrors, ownfields, repeats, rows, timeline, words
 from wsapp.h5.forms import Form, once, save
 from wsapp.h5.pages import PAGE_SIZE, came_from, choice, cursor, go, here_with, is_partial, next_page, part, show
 from wsapp.h5.taskform import assignees
@@ -85,6 +85,7 @@ def _show(task: Task, form: Form) -> str:
         history=timeline.of_task(task.id),
         may_ask=task.is_open and task.assignee_id != g.member.id and may_work_on(task, g.member),
         watching=is_watching(task, g.member),
+        **appeals.of_task(task),
         questions=mirrors.questions(task) if task.is_open and task.assignee_id == g.member.id else [],
     )
 

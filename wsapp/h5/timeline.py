@@ -1,11 +1,12 @@
 """The timeline of a customer or a task (动态): events in words, with what they speak of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from flask import g, url_for
 
+from wsapp.crm.comments.queries import counts_of, may_read
 from wsapp.crm.customers.queries import visible_names
 from wsapp.crm.dashboards.figures import Stretch
 from wsapp.crm.events.models import Event
@@ -84,6 +85,7 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
     visits = _by_id(_VISITS, events, "visit.checked_in")
     pictures = files_of([*logs, *visits], every=True)
     own = _own_facts(logs)
+    talk = counts_of([*logs, *visits])
     known = people_of(
         [
             one
@@ -107,6 +109,7 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         item["files"] = [(photos.link(one)[0], one.name) for one in found if one.content_type != PHOTO]
         item["came"] = _came(logs.get(event.subject_id) or visits.get(event.subject_id), event)
         item["url"] = _url(event) if with_tasks else ""
+        item["talk"] = _talk(event, talk)
         item["remove"] = _removal(logs[event.subject_id]) if with_tasks and event.subject_id in logs else ""
         item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
         items.append(item)
@@ -177,6 +180,19 @@ def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
     if event.kind in WITH_REASON:
         return str(event.data.get("reason") or "")
     return ""
+
+
+def _talk(event: Any, counts: Mapping[str, tuple[int, int]]) -> tuple[str, str] | None:
+    """Where a follow-up or visit is talked about, and in words how much was said."""
+    if event.kind not in ("follow_up.logged", "visit.checked_in") or not may_read(event.subject_type, g.member):
+        return None
+    comments, likes = counts.get(event.subject_id, (0, 0))
+    said = [_("%(n)d 条评论", n=comments) if comments else _("评论"), _("%(n)d 个赞", n=likes) if likes else ""]
+    if event.subject_type == "visit":
+        url = url_for("visits.page", visit_id=event.subject_id)
+    else:
+        url = url_for("comments.page", follow_up_id=event.subject_id)
+    return url, " · ".join(filter(None, said))
 
 
 def _url(event: Any) -> str:

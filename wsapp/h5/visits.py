@@ -3,29 +3,33 @@
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Blueprint, g, redirect, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from wsapp import outbox
+from wsapp.crm.appeals.places import move_to_visit
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import find_customer, names_of
+from wsapp.crm.customers.queries import find_customer, may_do, names_of, visible_customers
 from wsapp.crm.drafts.drafting import draft
-from wsapp.crm.fields.access import reads, shown
+from wsapp.crm.fields.access import reads, shown, writes
 from wsapp.crm.org.queries import leads_others, names
+from wsapp.crm.phrases.actions import note_uses
 from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.consent import consent_of, consents
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.plans import find_plan
 from wsapp.crm.visits.queries import SORTS, find_visit
-from wsapp.db import db
+from wsapp.crm.visits.rules import limits
+from wsapp.db import db, first
 from wsapp.files import files_of
-from wsapp.h5 import lists, ownfields, photos, rows, words
+from wsapp.h5 import comments, lists, mentions, ownfields, photos, phrases, rows, words
 from wsapp.h5.forms import OFFLINE_LIFE, Form, save, soon
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, per_member, show
 from wsapp.h5.saying import RATE, fill, said_here
 from wsapp.house import local_now
 from wsapp.paging import page as page_of
-from wsapp.problems import Invalid, Problem
+from wsapp.problems import Conflict, Forbidden, Invalid, Problem
 from wsapp.texts import _
 from wsapp.web import limiter, require_member
 
@@ -33,8 +37,8 @@ bp = Blueprint("visits", __name__, url_prefix="/h5")
 bp.before_request(require_member)
 
 PLACE = ("lat", "lng", "accuracy", "fixed_at", "coordinate")
-TEXTS = ("note", "next_at", "next_action", "no_fix_reason", "set_place", "plan", *PLACE)
-LISTS = ("photos",)
+TEXTS = ("note", "next_at", "next_action", "no_fix_reason", "set_place", "plan", *PLACE, *mentions.FIELDS)
+LISTS = ("photos", *mentions.LISTS)
 
 
 @bp.get("/visits")
@@ -72,7 +76,7 @@ def new(customer_id: str) -> str:
     customer = find_customer(customer_id, actor=g.member)
     plan_id = arg("plan")
     plan = find_plan(plan_id, actor=g.member) if plan_id else None
-    return _show_new(customer, Form({"photos": [], "set_place": "1", "plan": plan.id if plan else ""}))
+    return _show_new(customer, Form({"photos": [], "mentions": [], "set_place": "1", "plan": plan.id if plan else ""}))
 
 
 @bp.post("/customers/<key:customer_id>/visits/draft")
@@ -83,6 +87,8 @@ def draft_in(customer_id: str) -> Any:
     form = Form.read(TEXTS, LISTS)
     ownfields.take(form, "visit")
     photos.take(form)
+    if phrases.put(form, "note"):
+        return _show_new(customer, form)
     sentence = said_here()
     if not sentence:
         form.errors["said"] = _("请先说一句或写一句")
@@ -100,7 +106,7 @@ def create(customer_id: str) -> Any:
         return log(customer_id, form)
 
     def again(problem: Problem | None) -> str:
-        return _show_new(find_customer(customer_id, actor=g.member), form)
+        return _show_new(find_customer(customer_id, actor=g.member), form, problem=problem)
 
     find_customer(customer_id, actor=g.member)
     ownfields.take(form, "visit")
@@ -113,6 +119,7 @@ def log(customer_id: str, form: Form, **more: Any) -> str:
     """Check in with what the form holds, and `more` that the form does not say; returns the visit's address."""
     customer = find_customer(customer_id, actor=g.member)
     visit = log_visit(customer, _values(form) | more, actor=g.member, photos=form.typed["photos"])
+    note_uses(form.typed["note"], actor=g.member)
     return url_for("visits.page", visit_id=visit.id)
 
 
@@ -130,6 +137,7 @@ def _values(form: Form) -> dict[str, Any]:
         "set_place": bool(typed["set_place"]),
         "plan": typed["plan"],
         "custom": form.custom,
+        **mentions.values(form),
     }
     form.demand_clean()
     return values
@@ -151,7 +159,9 @@ def _location(form: Form) -> dict[str, Any] | None:
     return location
 
 
-def _show_new(customer: Customer, form: Form, heard: dict[str, Any] | None = None) -> str:
+def _show_new(
+    customer: Customer, form: Form, heard: dict[str, Any] | None = None, *, problem: Problem | None = None
+) -> str:
     decided = consent_of(g.member)
     return show(
         "visits/new.html",
@@ -163,6 +173,8 @@ def _show_new(customer: Customer, form: Form, heard: dict[str, Any] | None = Non
         form=form,
         place={name: form.typed.get(name, "") for name in PLACE} if form.typed.get("lat") else None,
         heard=heard or {},
+        mentions=mentions.drawn(form, problem),
+        phrases=phrases.offered(),
         reasons=list(words.NO_FIX_REASONS.items()),
         soon=soon(),
         kept=photos.kept(form.typed["photos"]),
@@ -175,10 +187,12 @@ def _show_new(customer: Customer, form: Form, heard: dict[str, Any] | None = Non
 
 @bp.get("/visits/<key:visit_id>")
 def page(visit_id: str) -> str:
-    return _show(find_visit(visit_id, actor=g.member), Form())
+    return draw(find_visit(visit_id, actor=g.member))
 
 
-def _show(visit: Visit, form: Form) -> str:
+def draw(visit: Visit, form: Form | None = None, *, talk: Form | None = None, problem: Problem | None = None) -> str:
+    """Show a visit; `form` is that of the check-out and `talk` that of a comment, as they were typed."""
+    ending = form or Form({"mentions": [], "unseen": ""})
     pictures = files_of([visit.id])[visit.id] if reads(g.member, "photos", "visit") else []
     places = reads(g.member, "location", "visit")
     return show(
@@ -196,7 +210,10 @@ def _show(visit: Visit, form: Form) -> str:
         waiting=sum(1 for one in pictures if one.state == "waiting"),
         mine=visit.member_id == g.member.id and visit.state == IN,
         state=words.VISIT_STATES[visit.state],
-        form=form,
+        form=ending,
+        mentions=mentions.drawn(ending, problem),
+        may_move_place=_may_move_place(visit),
+        **comments.panel(visit, talk or comments.begun(), problem),
     )
 
 
@@ -241,14 +258,42 @@ def send_photos(visit_id: str) -> Any:
 @bp.post("/visits/<key:visit_id>/check-out")
 def leave(visit_id: str) -> Any:
     """Check out with a result; done twice, it happens once."""
-    form = Form.read(("result", "note"))
+    form = Form.read(("result", "note", *mentions.FIELDS), mentions.LISTS)
 
     def act() -> str:
         visit = find_visit(visit_id, actor=g.member)
-        check_out(visit, actor=g.member, result=form.typed["result"], note=form.typed["note"])
+        said = {"result": form.typed["result"], "note": form.typed["note"]}
+        check_out(visit, actor=g.member, **said, values=mentions.values(form))
         return url_for("visits.page", visit_id=visit_id)
 
     def again(problem: Problem | None) -> str:
-        return _show(find_visit(visit_id, actor=g.member), form)
+        return draw(find_visit(visit_id, actor=g.member), form, problem=problem)
 
     return save(form, act, again=again, words=_("已签退"))
+
+
+# --- its position as the customer's -------------------------------------------------------------------------------
+
+
+def _may_move_place(visit: Visit) -> bool:
+    """Say whether the reader may take the visit's position as its customer's place: it is off the present one."""
+    if visit.lat is None or visit.distance is None or visit.distance <= limits().verified:
+        return False
+    if not (writes(g.member, "location") and reads(g.member, "location", "visit")):
+        return False
+    customer = first(sa.select(Customer).where(Customer.id == visit.customer_id, visible_customers(g.member)))
+    return customer is not None and may_do(customer, "edit", actor=g.member)
+
+
+@bp.post("/visits/<key:visit_id>/customer-place")
+def move_place(visit_id: str) -> Any:
+    """Take the visit's position as the customer's place; far off, a leader is asked first."""
+    visit = find_visit(visit_id, actor=g.member)
+    back = url_for("visits.page", visit_id=visit_id)
+    try:
+        asked = move_to_visit(visit, actor=g.member)
+    except (Invalid, Conflict, Forbidden) as problem:
+        db.session.rollback()
+        return go(back, problem.detail)
+    db.session.commit()
+    return go(back, _("已申请修改客户位置，等待主管同意") if asked else _("客户位置已修改"))

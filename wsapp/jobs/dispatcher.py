@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from wsapp.crm.appeals import listening as appeals
 from wsapp.crm.events.models import Event
 from wsapp.crm.groups import listening as groups
 from wsapp.crm.mirrors import actions as mirrors
@@ -16,6 +17,7 @@ LISTENERS: tuple[Callable[[Event], None], ...] = (
     groups.on_event,
     mirrors.on_event,
     ladder.on_event,
+    appeals.on_event,
 )
 
 

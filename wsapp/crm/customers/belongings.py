@@ -4,7 +4,7 @@ Every table that names a customer stands in MOVED or in LEFT (a test looks). Eac
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from wsapp.db import Base, db, first, new_id, rows
 from wsapp.files import StoredFile
 
 AT_ONCE = 500  # ids in one statement
-MOVED = ("task", "follow_up", "visit", "visit_plan", "contact", "event", "ownership", "deletion", "watch")
+MOVED = ("task", "follow_up", "visit", "visit_plan", "contact", "event", "ownership", "deletion", "watch", "appeal")
 LEFT = (
     *("customer_phone", "customer_key", "coworker", "stage_change", "share_request"),
     *("pool_view", "owner_request", "draw"),
@@ -118,7 +118,14 @@ def join_coworkers(loser_id: str, winner: Customer, former: set[str | None]) -> 
             mine[one.member_id] = one
             kept["moved"].append(one.id)
             continue
-        kept["dropped"].append({"member_id": one.member_id, "may_edit": one.may_edit, "since": one.since.isoformat()})
+        kept["dropped"].append(
+            {
+                "member_id": one.member_id,
+                "may_edit": one.may_edit,
+                "since": one.since.isoformat(),
+                "until": one.until.isoformat() if one.until else None,
+            }
+        )
         db.session.delete(one)
         if there is not None and one.may_edit and not there.may_edit:
             there.may_edit = True
@@ -143,5 +150,6 @@ def part_coworkers(loser_id: str, kept: Mapping[str, Any]) -> None:
         db.session.execute(gone.execution_options(synchronize_session=False))
     for one in kept["dropped"]:
         since = datetime.fromisoformat(one["since"])
-        db.session.add(Coworker(id=new_id(), customer_id=loser_id, **{**one, "since": since}))
+        until = date.fromisoformat(one["until"]) if one.get("until") else None
+        db.session.add(Coworker(id=new_id(), customer_id=loser_id, **{**one, "since": since, "until": until}))
     db.session.flush()

@@ -1,6 +1,7 @@
 """Co-workers (协作人): people besides the owner who see a customer, and edit it where they may."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from wsapp.texts import _
 MOST = 20
 
 _OF_CUSTOMER = Kept(
-    sa.select(Coworker.member_id, Coworker.may_edit, Coworker.since, Member.name, Member.userid)
+    sa.select(Coworker.member_id, Coworker.may_edit, Coworker.since, Coworker.until, Member.name, Member.userid)
     .join(Member, sa.and_(Member.corp_id == Coworker.corp_id, Member.id == Coworker.member_id))
     .where(Coworker.customer_id == sa.bindparam("customer", type_=sa.String))
     .order_by(Coworker.since, Coworker.id)
@@ -27,16 +28,23 @@ _OF_CUSTOMER = Kept(
 
 
 def coworkers_of(customer_id: str) -> Sequence[Any]:
-    """Return (member_id, may_edit, since, name, userid) of a customer's co-workers, the first one first."""
+    """Return (member_id, may_edit, since, until, name, userid) of a customer's co-workers, the first one first."""
     return _OF_CUSTOMER.all(customer=customer_id)
 
 
 def add_coworker(
-    customer: Customer, person: Member, *, may_edit: bool, actor: Member, quietly: bool = False
+    customer: Customer,
+    person: Member,
+    *,
+    may_edit: bool,
+    actor: Member,
+    quietly: bool = False,
+    until: date | None = None,
 ) -> Coworker:
     """Let somebody of the corp work on a customer (添加协作人), or change what a co-worker may.
 
-    `quietly`: they hear of it otherwise, as whoever asked for it does.
+    `quietly`: they hear of it otherwise, as whoever asked for it does. `until` is the last day of somebody new, and
+    counts for no co-worker who is there already; whoever adds them by hand makes them one for good.
     Raises Forbidden unless the actor may edit the customer in their own right and knows its owner, who cannot be added;
     Invalid for the owner, for whoever is not active, and beyond `MOST`.
     """
@@ -50,13 +58,20 @@ def add_coworker(
     there: Coworker | None = first(
         sa.select(Coworker).where(Coworker.customer_id == customer.id, Coworker.member_id == person.id)
     )
+    if there is not None and not quietly:
+        there.until = None
     if there is not None and there.may_edit == may_edit:
         return there
     if there is None:
         if len(coworkers_of(customer.id)) >= MOST:
             raise Invalid({"member": _("最多 %(most)d 位协作人", most=MOST)})
         there = Coworker(
-            id=new_id(), customer_id=customer.id, member_id=person.id, may_edit=may_edit, since=clock.now()
+            id=new_id(),
+            customer_id=customer.id,
+            member_id=person.id,
+            may_edit=may_edit,
+            since=clock.now(),
+            until=until,
         )
         db.session.add(there)
         before = None

@@ -140,12 +140,14 @@ class Coworker(CorpScoped, Base):
         corp_key("member_id", "member", ondelete="CASCADE"),
         sa.UniqueConstraint("corp_id", "customer_id", "member_id"),
         sa.Index("ix_coworker_member", "corp_id", "member_id", "customer_id"),
+        sa.Index("ix_coworker_until", "corp_id", "until"),
     )
 
     customer_id: Mapped[str] = mapped_column(sa.String(40))
     member_id: Mapped[str] = mapped_column(sa.String(40))
     may_edit: Mapped[bool] = mapped_column(default=False)
     since: Mapped[datetime] = mapped_column(Moment)
+    until: Mapped[date | None] = mapped_column(sa.Date)  # the last day; None: for good
 
 
 class Contact(CorpScoped, Base):

@@ -18,6 +18,7 @@ from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.followups import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.followups.models import KINDS, FollowUp
 from wsapp.crm.followups.recorded import recorded_at
+from wsapp.crm.mentions import actions as mentions
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.rights import demand, may
 from wsapp.crm.org.rules import rule
@@ -37,14 +38,15 @@ def log_follow_up(
 ) -> FollowUp:
     """Record what was said to a customer (记录跟进); a next date becomes a task of the actor's.
 
-    `photos` are ids of files that the actor uploaded; `recorded_at` says when a phone without network took it down.
-    Raises Invalid.
+    `photos` are ids of files that the actor uploaded; `recorded_at` says when a phone without network took it down; for
+    `mentions` and `unseen` see `mentions.named`. Raises Invalid.
     """
     demand(actor, "create", actor.id, obj="follow_up")
     recorded = recorded_at(values)
     clean = _clean(values, recorded or clock.now())
     counts = resets_clock(customer, clean["text"], actor=actor)
     custom = custom_of_new("follow_up", values, clean, actor=actor, parent=customer.custom)
+    named = mentions.named(clean["text"], values, customer=customer, obj="follow_up", actor=actor)
     follow_up = FollowUp(
         **clean,
         custom=custom,
@@ -72,6 +74,7 @@ def log_follow_up(
         follow_up_kind=follow_up.kind,
         outcome=follow_up.outcome,
         photos=len(photos),
+        **mentions.facts(follow_up, named),
     )
     if follow_up.next_at:
         plan_next(

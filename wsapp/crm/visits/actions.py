@@ -146,7 +146,7 @@ def log_visit(customer: Customer, values: Mapping[str, Any], *, actor: Member, p
         distance=None if distance is None else round(distance),
         photos=len(photos),
         plan=visit.plan_id,
-        **({"named": mentions.keep(visit, named)} if named else {}),
+        **mentions.facts(visit, named),
     )
     if next_at:
         plan_next(customer, next_at, next_action, actor=actor, source="visit", source_id=visit.id)
@@ -178,16 +178,16 @@ def check_out(
     visit.version += 1
     end_plan(visit)
     minutes = round(stay.total_seconds() / 60)
-    facts = {"minutes": minutes, "result": result, **({"named": named} if named else {})}
+    facts: dict[str, Any] = {"minutes": minutes, "result": result, **named}
     record("visit.checked_out", visit, actor=actor, customer_id=visit.customer_id, **facts)
     return True
 
 
-def _named_at_the_end(visit: Visit, note: str, values: Mapping[str, Any], actor: Member) -> list[str]:
+def _named_at_the_end(visit: Visit, note: str, values: Mapping[str, Any], actor: Member) -> dict[str, Any]:
     if values.get("mentions") is None:
-        return []
+        return {}
     customer = first(sa.select(Customer).where(Customer.id == visit.customer_id))
-    return mentions.keep(visit, mentions.named(note, values, customer=customer, obj="visit", actor=actor))
+    return mentions.facts(visit, mentions.named(note, values, customer=customer, obj="visit", actor=actor))
 
 
 def close_forgotten(limit: int = 500) -> int:
