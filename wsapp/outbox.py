@@ -200,6 +200,26 @@ def _forget_enqueued(session: Session) -> None:
 # --- borrowing ----------------------------------------------------------------------------------------------------
 
 Room = Callable[[int | None], int]
+
+
+class Turns:
+    """Whose turn it is: corps that were not served yet, then those that were served longest ago."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.served: dict[tuple[str, int | None], int] = {}
+
+    def order(self, corps: Sequence[int | None], lane: str) -> list[int | None]:
+        """Return corps in their order; among equals, chance decides."""
+        shuffled = random.sample(corps, len(corps))
+        return sorted(shuffled, key=lambda corp_id: self.served.get((lane, corp_id), 0))
+
+    def take(self, corp_id: int | None, lane: str) -> None:
+        """Note that a corp was served."""
+        self.count += 1
+        self.served[lane, corp_id] = self.count
+
+
 Lot = tuple[str, tuple[int, ...]]  # attempt id, ids of the rows that it borrowed together
 
 
@@ -209,20 +229,25 @@ def claim(
     room: Room | None = None,
     suspects: int = 4,
     repeaters: int = 1,
+    least: int = 1,
+    turns: Turns | None = None,
     lease: timedelta = LEASE,
     crash_pause: timedelta = CRASH_PAUSE,
 ) -> list[Claim]:
     """Borrow up to `limit` rows, in fair shares by corp, and commit. A dead worker's rows come back after their lease.
 
-    `room` says how many rows a corp may have of the lane that talks to hosts (None: as many as there are). Of rows
-    whose lease ran out at most `suspects` are lent: any of them may be what their worker died of. When the worker dies
-    again, they are lent singly (`repeaters`), each after a rest of `crash_pause`, so that a series of kills from
-    outside is not held against them. Whoever gets a row with more than MAX_CRASHES is to park it.
+    Where many corps wait, each that is served gets at least `least` rows, and the others are served next time, in the
+    order of `turns`: rows that are worked on together cost a fraction of single ones. `room` says how many rows a corp
+    may have of the lane that talks to hosts (None: as many as there are).
+
+    Of rows whose lease ran out at most `suspects` are lent: any of them may be what their worker died of. When the
+    worker dies again, they are lent singly (`repeaters`), each after a rest of `crash_pause`, so that a series of kills
+    from outside is not held against them. Whoever gets a row with more than MAX_CRASHES is to park it.
     """
     leased_at = database_now()
     expired = _expired(min(suspects, limit), Outbox.crashes == 0, leased_at)
     expired += _expired(min(repeaters, limit - len(expired)), Outbox.crashes > 0, leased_at - crash_pause)
-    ids = expired + _due(limit - len(expired), room)
+    ids = expired + _due(limit - len(expired), room, max(1, least), turns or Turns())
     claims = _borrow(ids, leased_at + lease) if ids else []
     db.session.commit()
     return claims
@@ -241,27 +266,31 @@ def _expired(limit: int, which: sa.ColumnElement[bool], before: datetime) -> lis
     return _locked(expired.order_by(Outbox.lease_until, Outbox.id).limit(limit))
 
 
-def _due(limit: int, room: Room | None) -> list[int]:
+def _due(limit: int, room: Room | None, least: int, turns: Turns) -> list[int]:
     """Ids of due rows: first what stays at home, then what goes to the hosts, each in equal shares by corp."""
     now = clock.now()
     lanes = _corps_with_due(now)
-    at_home = _shares(lanes[HOME], HOME, limit // 2 if lanes[HOST] else limit, now, room=None)
-    return at_home + _shares(lanes[HOST], HOST, limit - len(at_home), now, room=room)
+
+    def shares(lane: str, most: int, room: Room | None) -> list[int]:
+        found: list[int] = []
+        for index, corp_id in enumerate(turns.order(lanes[lane], lane)):
+            left = most - len(found)
+            share = min(left, max(least, left // (len(lanes[lane]) - index)))
+            if room is not None and share > 0:
+                share = min(share, room(corp_id))
+            if share > 0:
+                turns.take(corp_id, lane)
+                found += _due_of(corp_id, lane, share, now)
+        return found
+
+    at_home = shares(HOME, limit // 2 if lanes[HOST] else limit, None)
+    return at_home + shares(HOST, limit - len(at_home), room)
 
 
-def _shares(corps: list[int | None], lane: str, limit: int, now: datetime, *, room: Room | None) -> list[int]:
-    found: list[int] = []
-    random.shuffle(corps)  # who comes first when there is not enough for all
-    for index, corp_id in enumerate(corps):
-        left = limit - len(found)
-        share = min(left, max(1, left // (len(corps) - index)))
-        if room is not None and share > 0:
-            share = min(share, room(corp_id))
-        if share > 0:
-            mine = Outbox.corp_id.is_(None) if corp_id is None else Outbox.corp_id == corp_id
-            due = sa.select(Outbox.id).where(mine, Outbox.lane == lane, Outbox.state == READY, Outbox.due_at <= now)
-            found += _locked(due.order_by(Outbox.due_at, Outbox.id).limit(share))
-    return found
+def _due_of(corp_id: int | None, lane: str, limit: int, now: datetime) -> list[int]:
+    mine = Outbox.corp_id.is_(None) if corp_id is None else Outbox.corp_id == corp_id
+    due = sa.select(Outbox.id).where(mine, Outbox.lane == lane, Outbox.state == READY, Outbox.due_at <= now)
+    return _locked(due.order_by(Outbox.due_at, Outbox.id).limit(limit))
 
 
 def _corps_with_due(now: datetime) -> dict[str, list[int | None]]:

@@ -358,7 +358,8 @@ class Connector(
         raise Refused("this host keeps no media for us")
 
     def quota(self) -> Mapping[str, int]:
-        """Outgoing limits, for the sender's rate limiter: "person_minute", "person_day", "app_minute" (0: none)."""
+        """Outgoing limits, to be kept to before the host refuses: "person_minute", "person_hour", "person_day" messages,
+        "app_minute" messages, "app_second" calls of one kind (0: none)."""
         return {}
 
 

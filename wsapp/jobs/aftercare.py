@@ -1,5 +1,8 @@
 """What follows a message: asking what became of it, changing its card, fetching what people left with the host."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from wsapp import clock, hosts, logs, metrics, outbox, rechecks
@@ -11,8 +14,8 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.models import CANCELLED, Task
 from wsapp.db import current_corp, db, first
 from wsapp.files import StoredFile, fill_photo, path_of, read_photo
-from wsapp.jobs.delivery import drop, line_of_corp, locked, look_up_result
-from wsapp.jobs.runner import Desk
+from wsapp.jobs.delivery import call_each, drop, line_of_corp, locked, look_up_result, settle
+from wsapp.jobs.runner import Desk, write_end
 from wsapp.outbox import Claim
 from wsapp.problems import Invalid
 from wsapp.texts import _
@@ -23,33 +26,74 @@ UNREAD = (ACCEPTED, DELIVERED)
 SENT_STATES = (ACCEPTED, DELIVERED, READ, ACTED)
 
 
-def look_up(claim: Claim, desk: Desk) -> None:
-    """Ask the host what became of a message, and once more later while it does not say."""
-    message = _message(claim)
-    if message is None or message.state not in (ACCEPTED, DELIVERED):
-        return
-    userid = _userid(message)
+@dataclass
+class Question:
+    """A message of which the host is asked what became of it. `end`: its answer by userid, or why there is none."""
+
+    claim: Claim
+    receipt: Receipt
+    userid: str
+    end: Mapping[str, Delivery] | Exception | None = None
+
+
+def look_up(claims: Sequence[Claim], desk: Desk) -> None:
+    """Ask the host what became of messages, and once more later while it does not say; settles the rows."""
     corp, connector = line_of_corp()
+    questions = _questions(outbox.held(claims))
     db.session.commit()
-    try:
-        with desk.calling(current_corp()):
-            found = connector.results(Receipt(message.host_id, message.handle), (userid,))
-    except Refused as error:
-        metrics.OUTBOX_SENT.labels(corp.host, "no_result").inc()
-        _hold(claim, error.code)
-        return
-    _write_result(claim, found.get(userid) or Delivery("pending"), desk, corp.host)
+    call_each(questions, lambda one: connector.results(one.receipt, (one.userid,)), desk)
+    if questions:
+        settle(lambda: _write_answers(questions, desk, corp.host))
 
 
-def _hold(claim: Claim, code: str) -> None:
+def _questions(claims: Sequence[Claim]) -> list[Question]:
+    """Return what is to be asked; work on messages of which the end is known is finished."""
+    asked = sa.select(
+        Notification.id, Notification.state, Notification.host_id, Notification.handle, Member.userid
+    ).join(Member, sa.and_(Member.corp_id == Notification.corp_id, Member.id == Notification.recipient_id))
+    wanted = [one.payload["notification"] for one in claims]
+    found = {row.id: row for row in db.session.execute(asked.where(Notification.id.in_(wanted)))}
+    messages = [(one, found.get(one.payload["notification"])) for one in claims]
+    if settled := [one for one, row in messages if row is None or row.state not in UNREAD]:
+        outbox.finish(*settled)
+    return [
+        Question(one, Receipt(row.host_id, row.handle), row.userid)
+        for one, row in messages
+        if row is not None and row.state in UNREAD
+    ]
+
+
+def _write_answers(questions: Sequence[Question], desk: Desk, host: str) -> None:
+    held = {claim.id for claim in outbox.held([one.claim for one in questions])}
+    ours = [one for one in questions if one.claim.id in held]
+    messages = locked([one.claim.payload["notification"] for one in ours])
+    done: list[Claim] = []
+    with outbox.together():
+        for one in ours:
+            message = messages[one.claim.payload["notification"]]
+            match one.end:
+                case None:
+                    outbox.give_back(one.claim)
+                case Refused():
+                    metrics.OUTBOX_SENT.labels(host, "no_result").inc()
+                    _hold(message, one.end.code)
+                    done.append(one.claim)
+                case Exception():
+                    write_end(one.claim, one.end, desk)
+                case found:
+                    _write_result(one.claim, message, found.get(one.userid) or Delivery("pending"), desk, host)
+                    done.append(one.claim)
+    if done:
+        outbox.finish(*done)
+
+
+def _hold(message: Notification, code: str) -> None:
     """The host tells nothing more (too late, too many): the message stays accepted, the code says why."""
-    message = locked([claim.payload["notification"]])[claim.payload["notification"]]
     if message.state == ACCEPTED:
         message.host_code = code[:60]
 
 
-def _write_result(claim: Claim, delivery: Delivery, desk: Desk, host: str) -> None:
-    message = locked([claim.payload["notification"]])[claim.payload["notification"]]
+def _write_result(claim: Claim, message: Notification, delivery: Delivery, desk: Desk, host: str) -> None:
     match delivery.state:
         case "dropped":
             drop(message, delivery.code or "dropped", host)

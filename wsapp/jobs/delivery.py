@@ -10,9 +10,10 @@ which the host recognises the repeat.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -64,8 +65,8 @@ def send(claims: Sequence[Claim], desk: Desk) -> None:
     """Deliver a batch of one corp's messages and settle their rows."""
     connector, letters = _prepare(claims, desk)
     if letters:
-        _post(connector, letters, desk)
-        _settle(letters, desk, connector.host)
+        call_each(letters, lambda one: connector.send(one.parcel), desk)
+        settle(lambda: _write_ends(letters, desk, connector.host))
 
 
 # --- prepare ------------------------------------------------------------------------------------------------------
@@ -187,17 +188,27 @@ def _ready(
 # --- post ---------------------------------------------------------------------------------------------------------
 
 
-def _post(connector: Connector, letters: Sequence[Letter], desk: Desk) -> None:
+class Errand(Protocol):
+    """Something that is asked of the host, and how that ended (None: it was not asked)."""
+
+    end: Any
+
+
+One = TypeVar("One", bound=Errand)
+
+
+def call_each(errands: Sequence[One], call: Callable[[One], Any], desk: Desk) -> None:
+    """Call the corp's host for one after the other, until it fails too often, takes too long, or it is time to stop."""
     corp_id = current_corp()
     began = time.monotonic()
-    for number, letter in enumerate(letters):
+    for number, errand in enumerate(errands):
         if number and (desk.is_stopping() or desk.breakers.is_open(corp_id) or _is_slow(began, desk)):
             return
         try:
             with desk.calling(corp_id):
-                letter.end = connector.send(letter.parcel)
-        except Exception as error:  # noqa: BLE001 - every end of a post is written down
-            letter.end = error
+                errand.end = call(errand)
+        except Exception as error:  # noqa: BLE001 - every end is written down
+            errand.end = error
 
 
 def _is_slow(began: float, desk: Desk) -> bool:
@@ -208,11 +219,11 @@ def _is_slow(began: float, desk: Desk) -> bool:
 # --- settle -------------------------------------------------------------------------------------------------------
 
 
-def _settle(letters: Sequence[Letter], desk: Desk, host: str) -> None:
-    """Write the ends down; a deadlock or a busy database is tried again, for the posts cannot be taken back."""
+def settle(write: Callable[[], None]) -> None:
+    """Write ends down and commit; a deadlock or a busy database is tried again, for calls cannot be taken back."""
     for tries_left in reversed(range(SETTLE_TRIES)):
         try:
-            _write_ends(letters, desk, host)
+            write()
             db.session.commit()
             return
         except sa.exc.OperationalError:
@@ -226,24 +237,25 @@ def _write_ends(letters: Sequence[Letter], desk: Desk, host: str) -> None:
     ours = [letter for letter in letters if letter.claim.id in held]
     messages = locked([letter.message_id for letter in ours])
     done: list[Claim] = []
-    for letter in ours:
-        message = messages[letter.message_id]
-        match letter.end:
-            case None:
-                _write_untried(letter, message)
-            case Receipt():
-                _write_accepted(letter, message, desk, host)
-                done.append(letter.claim)
-            case TryLater():
-                _write_later(letter, message, letter.end, desk, host)
-            case BadCredentials():
-                _write_credentials(letter, message, letter.end, desk)
-            case HostError():
-                _write_refused(letter, message, letter.end, host)
-            case _:
-                message.unknown = True  # it may have arrived; the same bytes may go again
-                metrics.OUTBOX_UNKNOWN.labels(host).inc()
-                _write_mistake(letter.claim, message, letter.end, desk)
+    with outbox.together():
+        for letter in ours:
+            message = messages[letter.message_id]
+            match letter.end:
+                case None:
+                    _write_untried(letter, message)
+                case Receipt():
+                    _write_accepted(letter, message, desk, host)
+                    done.append(letter.claim)
+                case TryLater():
+                    _write_later(letter, message, letter.end, desk, host)
+                case BadCredentials():
+                    _write_credentials(letter, message, letter.end, desk)
+                case HostError():
+                    _write_refused(letter, message, letter.end, host)
+                case _:
+                    message.unknown = True  # it may have arrived; the same bytes may go again
+                    metrics.OUTBOX_UNKNOWN.labels(host).inc()
+                    _write_mistake(letter.claim, message, letter.end, desk)
     catch_up([messages[letter.message_id] for letter in ours if isinstance(letter.end, Receipt)])
     if done:
         outbox.finish(*done)

@@ -63,7 +63,7 @@ class Limits:
         windows = [
             (name.partition("_")[0], _Window(name, most, LENGTHS[name.partition("_")[2]]))
             for name, most in quota.items()
-            if most
+            if most and name.partition("_")[2] in LENGTHS
         ]
         self.personal = [(window, self._count_people(window, recipients)) for who, window in windows if who == "person"]
         self.shared = [_Shared(window, *self._count_all(window)) for who, window in windows if who == "app"]

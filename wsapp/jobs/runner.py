@@ -165,45 +165,50 @@ class Runner:
             log.warning("job.lease_lost", outbox=claim.id)
 
     def _write_end(self, claim: Claim, error: Exception) -> None:
-        pace = self.desk.pace
-        match error:
-            case LeaseLost():
-                raise error
-            case Later():
-                after = pace.delay(claim.attempts) if error.after is None else error.after
-                self._again(claim, after, error.reason, "later", counted=error.counted)
-            case TryLater() if claim.attempts + 1 < pace.max_tries:
-                self._again(claim, pace.delay(claim.attempts, pace.wait(error.after)), str(error), "host")
-            case BadCredentials():
-                note_fault(claim.corp_id, error)
-                self._again(claim, pace.credentials_pause, str(error), "credentials", counted=False)
-            case HostError():
-                self._bury(claim, str(error))
-            case _:
-                log.error("job.failed", outbox=claim.id, attempts=claim.attempts + 1, exc_info=error)
-                self._fail(claim, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:200])
-
-    def _fail(self, claim: Claim, reason: str) -> None:
-        if claim.attempts + 1 >= self.desk.pace.max_bugs:
-            self._bury(claim, reason)
-        else:
-            self._again(claim, self.desk.pace.delay(claim.attempts), reason, "error")
-
-    def _again(self, claim: Claim, after: float, reason: str, label: str, *, counted: bool = True) -> None:
-        metrics.OUTBOX_RETRIES.labels(label).inc()
-        outbox.retry(claim, after, logs.redact(reason), counted=counted)
-
-    def _bury(self, claim: Claim, reason: str) -> None:
-        if undertaker := self.undertakers.get(claim.kind):
-            undertaker(claim, reason)
-        outbox.bury(claim, logs.redact(reason))
-        log.error("job.dead", outbox=claim.id, reason=reason)
+        write_end(claim, error, self.desk, self.undertakers.get(claim.kind))
 
     def _park(self, claim: Claim) -> None:
         """A row that took its worker down again and again: out of the way of the others, in sight of the console."""
         with _scope(claim.corp_id):
-            self._bury(claim, DIED_REPEATEDLY)
+            _bury(claim, DIED_REPEATEDLY, self.undertakers.get(claim.kind))
             db.session.commit()
+
+
+def write_end(claim: Claim, error: Exception, desk: Desk, undertaker: Undertaker | None = None) -> None:
+    """Write the end of a row that did not simply end well, in the current transaction. Raises LeaseLost."""
+    pace = desk.pace
+    match error:
+        case LeaseLost():
+            raise error
+        case Later():
+            after = pace.delay(claim.attempts) if error.after is None else error.after
+            _again(claim, after, error.reason, "later", counted=error.counted)
+        case TryLater() if claim.attempts + 1 < pace.max_tries:
+            _again(claim, pace.delay(claim.attempts, pace.wait(error.after)), str(error), "host")
+        case BadCredentials():
+            note_fault(claim.corp_id, error)
+            _again(claim, pace.credentials_pause, str(error), "credentials", counted=False)
+        case HostError():
+            _bury(claim, str(error), undertaker)
+        case _:
+            log.error("job.failed", outbox=claim.id, attempts=claim.attempts + 1, exc_info=error)
+            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:200]
+            if claim.attempts + 1 >= pace.max_bugs:
+                _bury(claim, reason, undertaker)
+            else:
+                _again(claim, pace.delay(claim.attempts), reason, "error")
+
+
+def _again(claim: Claim, after: float, reason: str, label: str, *, counted: bool = True) -> None:
+    metrics.OUTBOX_RETRIES.labels(label).inc()
+    outbox.retry(claim, after, logs.redact(reason), counted=counted)
+
+
+def _bury(claim: Claim, reason: str, undertaker: Undertaker | None) -> None:
+    if undertaker:
+        undertaker(claim, reason)
+    outbox.bury(claim, logs.redact(reason))
+    log.error("job.dead", outbox=claim.id, reason=reason)
 
 
 def _scope(corp_id: int | None) -> Any:

@@ -24,12 +24,14 @@ from wsapp.house import house
 from wsapp.jobs.gates import Gates
 from wsapp.jobs.pace import PACE, Pace
 from wsapp.jobs.queue import Queue
+from wsapp.jobs.rates import Rates
 from wsapp.jobs.runner import Desk, Runner
 from wsapp.jobs.streams import StreamKeeper
-from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot, Outbox
+from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot, Outbox, Turns
 
 THREADS = 8
 BATCH = 32  # rows in a lot, at most: two commits for all of them; a slow lot hands the rest back
+LEAST = 16  # rows that a corp gets in its turn where many wait
 ENDINGS = frozenset({signal.SIGTERM, signal.SIGINT})
 RELAY_PAUSE = 1.0  # seconds after an error of the database or the broker
 
@@ -57,6 +59,8 @@ class Engine:
         # A host that hangs does so for all its corps at once: a quarter of the threads is for the others, and for home.
         self.gates = Gates(max(self.most_per_corp, threads - max(1, threads // 4)))
         self.host_of: dict[int, str] = {}
+        self.turns = Turns()
+        self.rates = Rates()
         self.stopping = threading.Event()
         self.finished = threading.Event()
         self.wake = threading.Event()
@@ -139,15 +143,22 @@ class Engine:
                 db.session.rollback()
             claims = outbox.claim(
                 free * BATCH,
-                room=lambda corp_id: self._slots(corp_id) * BATCH,
+                room=self._room,
                 suspects=suspects,
                 repeaters=repeaters,
+                least=LEAST,
+                turns=self.turns,
                 lease=self.pace.lease_time,
                 crash_pause=self.pace.crash_rest,
             )
         for claims_of_lot in self._lots(claims, free):
             self._hand_over(claims_of_lot)
         return bool(claims)
+
+    def _room(self, corp_id: int | None) -> int:
+        """How many rows of a corp may go to its host now: for its threads, and below what the host takes."""
+        rows = self._slots(corp_id) * BATCH
+        return min(rows, self.rates.room(corp_id)) if rows and corp_id is not None else rows
 
     def _slots(self, corp_id: int | None) -> int:
         """How many more threads a corp's host may keep busy: half of all are for the others; one for a probe.
@@ -162,8 +173,10 @@ class Engine:
 
     def _lots(self, claims: Sequence[Claim], free: int) -> Iterator[list[Claim]]:
         """Cut claims into lots, spread over the threads that they may use. Suspects go alone."""
-        for is_suspect, corp_id, lane, rows in _groups(claims):
-            slots = max(1, self._slots(corp_id) if lane == HOST else free)
+        groups = list(_groups(claims))
+        share = max(1, free // max(1, len(groups)))
+        for is_suspect, corp_id, lane, rows in groups:
+            slots = max(1, min(share, self._slots(corp_id)) if lane == HOST else share)
             size = 1 if is_suspect else min(BATCH, -(-len(rows) // slots))
             for at in range(0, len(rows), size):
                 yield rows[at : at + size]

@@ -332,5 +332,5 @@ class DingTalkConnector(DingTalkGroupRobots, DingTalkAllowances, DingTalkDirecto
         await stream.listen(self.account, self.calls, port)
 
     def quota(self) -> Mapping[str, int]:
-        """Below the host's 5,000 recipients a minute; 500 messages a day for one person."""
-        return {"app_minute": 4500, "person_day": 500}
+        """Below the host's 5,000 recipients a minute; 500 messages a day for one person; calls by the edition."""
+        return {"app_second": self.calls_a_second(), "app_minute": 4500, "person_day": 500}

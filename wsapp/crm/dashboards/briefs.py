@@ -8,7 +8,14 @@ import sqlalchemy as sa
 from wsapp.crm.dashboards.cards import evening_card, morning_card
 from wsapp.crm.dashboards.rounds import EVENING, MORNING
 from wsapp.crm.dashboards.worklists import call_first, due_by_tonight, evenings, mornings
-from wsapp.crm.notifications.actions import mark_acted, notification_with_card, refresh_card, set_shown, tell
+from wsapp.crm.notifications.actions import (
+    Telling,
+    mark_acted,
+    notification_with_card,
+    refresh_card,
+    set_shown,
+    tell_all,
+)
 from wsapp.crm.notifications.hours import after
 from wsapp.crm.notifications.messages import in_language_of
 from wsapp.crm.notifications.models import Notification
@@ -55,6 +62,7 @@ def there_now(people: Sequence[Member]) -> list[Member]:
 
 def _send_mornings(people: Sequence[Member]) -> None:
     found = mornings([one.id for one in people])
+    told = []
     for reader in people:
         mine = found.get(reader.id)
         if not mine:
@@ -65,11 +73,13 @@ def _send_mornings(people: Sequence[Member]) -> None:
         with in_language_of(reader):
             card = morning_card(mine, call_first(reader, mine), clocks=clocks)
         tasks = [row.id for row in (*mine.overdue, *mine.visits, *mine.due)]
-        tell(reader, KINDS[MORNING], card, key=key_of(MORNING, reader), task_ids=tasks[:MOST_MOVED])
+        told.append(Telling(reader, KINDS[MORNING], card, key_of(MORNING, reader), task_ids=tasks[:MOST_MOVED]))
+    tell_all(told)
 
 
 def _send_evenings(people: Sequence[Member]) -> None:
     found = evenings([one.id for one in people])
+    told = []
     for reader in people:
         mine = found.get(reader.id)
         if not mine:
@@ -77,7 +87,8 @@ def _send_evenings(people: Sequence[Member]) -> None:
         with in_language_of(reader):
             card = evening_card(mine)
         tasks = [row.id for row in mine.left]
-        tell(reader, KINDS[EVENING], card, key=key_of(EVENING, reader), task_ids=tasks[:MOST_MOVED])
+        told.append(Telling(reader, KINDS[EVENING], card, key_of(EVENING, reader), task_ids=tasks[:MOST_MOVED]))
+    tell_all(told)
 
 
 def key_of(one: str, reader: Member) -> str:

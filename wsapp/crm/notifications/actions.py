@@ -1,7 +1,10 @@
 """Telling people: ledger rows with frozen content, in the same transaction as what they speak of."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import cached_property, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +35,19 @@ from wsapp.texts import _
 MORNING, EVENING = time(8, 30), time(18)  # when the digests of a full day go out
 
 
+@dataclass(frozen=True)
+class Telling:
+    """One message to one person, as `tell` takes it."""
+
+    reader: Member
+    kind: str
+    card: Card
+    key: str
+    subject_id: str | None = None
+    task_ids: Sequence[str] = ()
+    chosen: bool = False
+
+
 def tell(
     reader: Member,
     kind: str,
@@ -48,43 +64,64 @@ def tell(
     waits and goes together with others (see `holding`), unless the person chose the minute (`chosen`). What the person
     switched off stands in the ledger and is not sent.
     """
-    wishes = wishes_of([reader.id])[reader.id]
-    reason = why_never(reader, kind, wishes)
+    return tell_all([Telling(reader, kind, card, key, subject_id, task_ids, chosen)]) == 1
+
+
+def tell_all(messages: Sequence[Telling]) -> int:
+    """Tell several people, each as `tell` does; returns how many messages are new. As many statements as for one."""
+    if not messages:
+        return 0
+    readers = {one.reader.id for one in messages}
+    wishes, told = wishes_of(readers), _ToldToday(readers)
+    rows = [_row_of(one, wishes[one.reader.id], told) for one in messages]
+    fresh = _write_all(rows)
+    new = [row for row in rows if row["id"] in fresh]
+    for row in new:
+        if row["held"]:
+            enqueue_release(row["recipient_id"], row["due_at"])
+    with outbox.together():
+        for row in new:
+            if row["state"] == PLANNED and not row["held"]:
+                enqueue_send(row["id"], row["due_at"])
+    return len(new)
+
+
+def _row_of(one: Telling, wishes: Wishes, told: "_ToldToday") -> dict[str, Any]:
+    """Return the ledger row of a message, planned for when it may go."""
+    reason = why_never(one.reader, one.kind, wishes)
     due_at, held = clock.now(), ""
-    if not reason and not chosen:
-        due_at, held = hold_until(reader.id, wishes, kind)
-    notification_id = write(
-        reader,
-        kind,
-        card,
-        key=key,
-        subject_id=subject_id,
-        task_ids=list(task_ids),
-        chosen=chosen,
+    if not reason and not one.chosen:
+        due_at, held = hold_until(one.reader.id, wishes, one.kind, told)
+        if not held and one.kind != DIGEST:
+            told.add(one.reader.id)
+    return _row(
+        one.reader,
+        one.kind,
+        one.card,
+        key=one.key,
+        subject_id=one.subject_id,
+        task_ids=list(one.task_ids),
+        chosen=one.chosen,
         due_at=due_at,
         held=held,
         reason=reason or held_reason(held),
         state=SUPPRESSED if reason else PLANNED,
     )
-    if notification_id is None:
-        return False
-    if held:
-        enqueue_release(reader.id, due_at)
-    elif not reason:
-        enqueue_send(notification_id, due_at)
-    return True
 
 
-def write(reader: Member, kind: str, card: Card, *, key: str, due_at: datetime, **more: Any) -> str | None:
-    """Write a ledger row and return its id, None when the occurrence stands there already. `more`: further columns."""
-    now = clock.now()
+def write(reader: Member, kind: str, card: Card, *, key: str, due_at: datetime) -> str | None:
+    """Write a ledger row and return its id, None when the occurrence stands there already."""
+    return next(iter(_write_all([_row(reader, kind, card, key=key, due_at=due_at)])), None)
+
+
+def _row(reader: Member, kind: str, card: Card, **more: Any) -> dict[str, Any]:
     notification_id = new_id()
-    values = {
+    return {
         "corp_id": current_corp(),
         "id": notification_id,
         "kind": kind,
-        "key": key,
         "recipient_id": reader.id,
+        "subject_id": None,
         "task_ids": [],
         "card": f"n{notification_id}",
         "message": card,
@@ -99,13 +136,21 @@ def write(reader: Member, kind: str, card: Card, *, key: str, due_at: datetime, 
         "shown": "",
         "chosen": False,
         "held": "",
-        "due_at": due_at,
-        "created_at": now,
+        "created_at": clock.now(),
         **more,
     }
-    statement = dialect_insert(Notification).values(**values).on_conflict_do_nothing(index_elements=["corp_id", "key"])
-    done = db.session.execute(statement, execution_options={"stamped": True})
-    return notification_id if done.rowcount == 1 else None  # type: ignore[attr-defined]
+
+
+def _write_all(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Write ledger rows, each naming the same columns; returns the ids of those whose occurrence is new."""
+    return set(db.session.execute(_insert(db.engine.dialect.name), list(rows)).scalars())
+
+
+@lru_cache
+def _insert(dialect: str) -> Any:
+    table = sa.inspect(Notification).local_table
+    statement = dialect_insert(table).on_conflict_do_nothing(index_elements=["corp_id", "key"])
+    return statement.returning(table.c.id)
 
 
 def enqueue_send(notification_id: str, due_at: datetime) -> None:
@@ -134,10 +179,10 @@ def send_test(reader: Member) -> str:
     now = clock.now()
     with in_language_of(reader):
         card = test_card(now)
-    notification_id = write(reader, "test", card, key=f"test:{new_id()}", due_at=now, chosen=True)
-    assert notification_id is not None  # the key is new
-    enqueue_send(notification_id, now)
-    return notification_id
+    row = _row(reader, "test", card, key=f"test:{new_id()}", due_at=now, chosen=True)
+    _write_all([row])
+    enqueue_send(row["id"], now)
+    return str(row["id"])
 
 
 # --- whether, and when --------------------------------------------------------------------------------------------
@@ -155,13 +200,17 @@ def held_reason(held: str) -> str:
     return {QUIET: _("免打扰时段，结束后发送"), DIGEST: _("今天的消息较多，稍后合并发送")}.get(held, "")
 
 
-def hold_until(reader_id: str, wishes: Wishes, kind: str) -> tuple[datetime, str]:
-    """Return when a message may go whose minute nobody chose, and what it waits for (QUIET, DIGEST, "": nothing)."""
+def hold_until(reader_id: str, wishes: Wishes, kind: str, told: "_ToldToday | None" = None) -> tuple[datetime, str]:
+    """Return when a message may go whose minute nobody chose, and what it waits for (QUIET, DIGEST, "": nothing).
+
+    `told` counts for many readers at once.
+    """
     now = clock.now()
     until, held = after(wishes.quiet, now), QUIET
     if until == now:
         held = ""
-        if kind not in SUMMARIES and wishes.digest_after and _told_today(reader_id) >= wishes.digest_after:
+        told = told or _ToldToday([reader_id])
+        if kind not in SUMMARIES and wishes.digest_after and told.of(reader_id) >= wishes.digest_after:
             until, held = after(wishes.quiet, _next_digest()), DIGEST
     if kind not in ON_WORKDAYS:
         return until, held
@@ -176,18 +225,35 @@ def on_workday(moment: datetime, quiet: Hours | None) -> datetime:
     return moment if day == there.date() else after(quiet, datetime.combine(day, MORNING, there.tzinfo))
 
 
-def _told_today(reader_id: str) -> int:
-    """How many messages whose minute nobody chose went to a person since midnight, digests left aside."""
-    today = local_now().replace(hour=0, minute=0, second=0, microsecond=0)
-    told = sa.select(sa.func.count()).where(
-        Notification.recipient_id == reader_id,
-        Notification.due_at >= today,
-        Notification.due_at <= clock.now(),
-        Notification.chosen.is_(False),
-        Notification.kind != DIGEST,
-        Notification.state != SUPPRESSED,
-    )
-    return db.session.scalar(told) or 0
+class _ToldToday:
+    """How many messages whose minute nobody chose went to people since midnight, digests left aside.
+
+    Counted when first asked for, for all of them.
+    """
+
+    def __init__(self, reader_ids: Collection[str]) -> None:
+        self.reader_ids = reader_ids
+        self.more: Counter[str] = Counter()
+
+    def of(self, reader_id: str) -> int:
+        return self._in_ledger.get(reader_id, 0) + self.more[reader_id]
+
+    def add(self, reader_id: str) -> None:
+        """Count a message that is about to be written."""
+        self.more[reader_id] += 1
+
+    @cached_property
+    def _in_ledger(self) -> dict[str, int]:
+        today = local_now().replace(hour=0, minute=0, second=0, microsecond=0)
+        told = sa.select(Notification.recipient_id, sa.func.count()).where(
+            Notification.recipient_id.in_(sorted(self.reader_ids)),
+            Notification.due_at >= today,
+            Notification.due_at <= clock.now(),
+            Notification.chosen.is_(False),
+            Notification.kind != DIGEST,
+            Notification.state != SUPPRESSED,
+        )
+        return dict(db.session.execute(told.group_by(Notification.recipient_id)).all())
 
 
 def _next_digest() -> datetime:

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from wsapp import clock
 from wsapp.crm.customers.queries import names_of
 from wsapp.crm.fields.access import read_by_all, shown
 from wsapp.crm.org.models import Corp, Member
+from wsapp.crm.org.standing import standing
 from wsapp.crm.tasks.models import CANCELLED, DONE, Task
 from wsapp.db import current_corp, first
 from wsapp.house import house, local, local_now
@@ -24,11 +27,13 @@ BUNDLE_SHOWN = 6
 
 def link(path: str) -> str:
     """Return the address that opens a page of ours in the right corp, signed in on the way."""
-    import sqlalchemy as sa
-
-    host_corp_id = first(sa.select(Corp.host_corp_id).where(Corp.id == current_corp()))
+    host_corp_id = standing("host_corp_id", _host_corp_id)
     mark = "&" if "?" in path else "?"
     return f"{house().settings.server.public_url}{path}{mark}corp={host_corp_id}"
+
+
+def _host_corp_id() -> Any:
+    return first(sa.select(Corp.host_corp_id).where(Corp.id == current_corp()))
 
 
 def when(moment: datetime, *, all_day: bool = False) -> str:
@@ -44,12 +49,14 @@ def when(moment: datetime, *, all_day: bool = False) -> str:
     return day if all_day else f"{day} {there:%H:%M}"
 
 
-def task_card(task: Task, *, kind: str, reader: Member | None) -> Card:
+def task_card(task: Task, *, kind: str, reader: Member | None, customers: Mapping[str, str] | None = None) -> Card:
     """Return the card that reminds of a task, or that shows its end. `kind` is the reminder's: due, snooze, overdue.
 
     `reader` sees the task's fields as their role says; None for a group, where nobody knows who reads along.
+    `customers`: their names by id, where they were asked for already.
     """
-    customer = names_of([task.customer_id]).get(task.customer_id or "")
+    named = names_of([task.customer_id]) if customers is None else customers
+    customer = named.get(task.customer_id or "")
     lines = [[_("到期"), when(task.due_at, all_day=task.all_day)]]
     if customer:
         lines.insert(0, [_("客户"), customer])

@@ -8,19 +8,22 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from wsapp import clock
+from wsapp.crm.customers.queries import names_of
 from wsapp.crm.notifications.actions import (
+    Telling,
     mark_acted,
     notification_with_card,
     refresh_card,
     set_shown,
     suppress_planned,
     tell,
+    tell_all,
 )
 from wsapp.crm.notifications.ladder import Late, bundle_of_team, climb
 from wsapp.crm.notifications.messages import bundle_card, in_language_of, task_card, task_state
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
-from wsapp.crm.org.queries import hold_corp, member, member_by_userid, names
+from wsapp.crm.org.queries import hold_corp, member, member_by_userid, members, names
 from wsapp.crm.tasks.actions import complete_task, snooze_moment, snooze_task
 from wsapp.crm.tasks.models import FIRED, PLANNED, Reminder, Task
 from wsapp.crm.tasks.reminders import rings_at
@@ -46,6 +49,7 @@ def fire_due(limit: int = BATCH) -> int:
     due += _late_siblings(due)
     tasks = {task.id: task for task in _tasks([reminder.task_id for reminder in due])}
     late: Late = defaultdict(list)
+    ringing: list[tuple[Task, Reminder]] = []
     now = clock.now()
     for reminder in due:
         task = tasks[reminder.task_id]
@@ -60,7 +64,8 @@ def fire_due(limit: int = BATCH) -> int:
             missed = late[task.assignee_id, False]
             missed += [task] if task not in missed else []
         else:
-            _remind(task, reminder)
+            ringing.append((task, reminder))
+    _remind(ringing)
     for (reader_id, is_team), missed in late.items():
         _bundle(reader_id, missed, is_team=is_team)
     return len(due)
@@ -178,21 +183,20 @@ def _tasks(task_ids: list[str]) -> list[Task]:
     return list(rows(sa.select(Task).where(Task.id.in_(sorted(set(task_ids)))))) if task_ids else []
 
 
-def _remind(task: Task, reminder: Reminder) -> None:
-    reader = member(task.assignee_id)
-    if reader is None:
-        return
-    with in_language_of(reader):
-        card = task_card(task, kind=reminder.kind, reader=reader)
-    tell(
-        reader,
-        f"task.{reminder.kind}",
-        card,
-        key=f"reminder:{reminder.id}",
-        subject_id=task.id,
-        task_ids=[task.id],
-        chosen=True,
-    )
+def _remind(ringing: Sequence[tuple[Task, Reminder]]) -> None:
+    """Tell people of their tasks, all with as few statements as one."""
+    readers = members(task.assignee_id for task, _reminder in ringing)
+    customers = names_of([task.customer_id for task, _reminder in ringing])
+    told = []
+    for task, reminder in ringing:
+        reader = readers.get(task.assignee_id)
+        if reader is None:
+            continue
+        with in_language_of(reader):
+            card = task_card(task, kind=reminder.kind, reader=reader, customers=customers)
+        key = f"reminder:{reminder.id}"
+        told.append(Telling(reader, f"task.{reminder.kind}", card, key, task.id, [task.id], chosen=True))
+    tell_all(told)
 
 
 def _bundle(reader_id: str, tasks: list[Task], *, is_team: bool) -> None:
