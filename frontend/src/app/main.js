@@ -11,6 +11,7 @@ import "./place.js";
 import "./pane.js";
 import "./phone.js";
 import "./devices.js";
+import "./mentions.js";
 import "./signin.js";
 import { showWaitingToasts } from "./toast.js";
 import { restoreKept } from "./session.js";
