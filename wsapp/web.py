@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, abort, g, make_response, redirect, render_template, request, session, url_for
 from flask.templating import Environment
@@ -50,6 +50,7 @@ RECHECK_AFTER = timedelta(minutes=15)
 GZIP_FROM = 900  # bytes
 FRESH = timedelta(minutes=5)  # since the host said who it is: so long what asks for it is done without asking again
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UNKEPT = frozenset({"lat", "lng", "accuracy", "fixed_at"})  # of an address: where somebody is
 
 KEPT_AT_SIGN_IN = ("connected",)  # of the cookie: in which set-ups this browser connected a corp
 
@@ -231,9 +232,20 @@ def current_corp_row() -> Corp:
     return corp
 
 
+def _come_back_to() -> str:
+    """Return this page's own path, to come back to after signing in. Where somebody is does not go along: the way there
+    is kept for a while, and whoever it is has not been asked."""
+    if request.method != "GET":
+        return "/h5/"
+    if not UNKEPT & request.args.keys():
+        return safe_path(request.full_path.rstrip("?"))
+    kept = [pair for pair in request.args.items(multi=True) if pair[0] not in UNKEPT]
+    return safe_path(f"{request.path}?{urlencode(kept)}" if kept else request.path)
+
+
 def sign_in_address(wanted: str = "") -> str:
     """Return where this client signs in: silently in its host's web view, else a page with the hosts' web sign-in."""
-    next_path = safe_path(request.full_path.rstrip("?") if request.method == "GET" else "/h5/")
+    next_path = _come_back_to()
     host = g.client.host
     found = [corp for corp in hosts.enabled_corps() if corp.host == host]
     if wanted:

@@ -19,6 +19,9 @@ from tests.api.test_transfers import work
 from tests.cast import Cast
 from tests.crm.transfer.conftest import csv_bytes
 from wsapp import clock
+from wsapp.crm.appeals.answers import answer as answer_appeal
+from wsapp.crm.appeals.work import offer_task
+from wsapp.crm.comments.actions import add_comment, change_comment, remove_comment
 from wsapp.crm.customers.actions import assign_customer, change_customer, create_customer
 from wsapp.crm.customers.contacts import add_contact, change_contact
 from wsapp.crm.customers.coworkers import add_coworker, remove_coworker
@@ -47,6 +50,8 @@ from wsapp.crm.pools.queries import make_first_pool
 from wsapp.crm.pools.recycling import begin_run, go_on
 from wsapp.crm.pools.releases import release_or_ask
 from wsapp.crm.pools.settings import change_pool, find_pool_row, make_pool
+from wsapp.crm.reports.actions import change_report, hand_in
+from wsapp.crm.reports.queries import current
 from wsapp.crm.sharing.actions import answer, ask_to_share
 from wsapp.crm.tasks.actions import (
     ask_about,
@@ -59,7 +64,7 @@ from wsapp.crm.tasks.actions import (
 )
 from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.consent import give_consent, withdraw_consent
-from wsapp.crm.visits.plans import cancel_plan, plan_visit
+from wsapp.crm.visits.plans import cancel_plan, change_plan, plan_visit, set_out
 from wsapp.db import corp_scope, db, rows
 from wsapp.h5.timeline_words import LOOKS, said
 from wsapp.problems import Duplicate
@@ -172,7 +177,14 @@ def _records_of(customer: Customer, me: Member, boss: Member) -> Iterator[tuple[
     check_out(visit, actor=me, result="有意向")
     hours = {"starts_at": clock.now() + timedelta(hours=1), "ends_at": clock.now() + timedelta(hours=2)}
     plan = plan_visit(customer, {"kind": "巡店", **hours}, actor=me)
+    change_plan(plan, customer, {"purpose": "看样"}, actor=me)
+    set_out(plan, actor=me)
     cancel_plan(plan, actor=me, reason="客户出差")
+    report = hand_in({"kind": "day", "day": current("day"), "summary": "谈了价格"}, actor=me)
+    change_report(report, {"summary": "谈成了"}, actor=me)
+    comment = add_comment(visit, "辛苦了", actor=boss)
+    change_comment(comment, visit, "辛苦了！", actor=boss)
+    remove_comment(comment, visit, actor=boss)
     yield "visit", visit
     withdraw_consent(actor=me)
     give_consent(actor=me)
@@ -185,6 +197,7 @@ def _records_of(customer: Customer, me: Member, boss: Member) -> Iterator[tuple[
     snooze_task(task, clock.now() + timedelta(minutes=30), actor=me)
     complete_task(task, note="好", actor=me)
     cancel_task(create_task(due, actor=me), reason="不用了", actor=me)
+    assert answer_appeal(offer_task(create_task(due, actor=me).id, boss.id, actor=me), "appeal_refuse", actor=boss)
     yield "task", task
 
 

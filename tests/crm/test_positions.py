@@ -197,7 +197,8 @@ def test_pages_ask_first_and_store_by_the_answer(
         (100, 200.1, 10, 0, 0, Limits(), "near"),
         (100, 35, 120.1, 0, 0, Limits(), "stale"),
         (900, 800, 10, 0, 0, Limits(), "near"),
-        (1001, 0, 10, 0, 0, Limits(), "far"),
+        (1000, 0, 10, 0, 0, Limits(), "near"),
+        (1000.1, 0, 10, 0, 0, Limits(), "far"),
         (1800, 800, 10, 0, 0, Limits(), "near"),
         (1801, 800, 10, 0, 0, Limits(), "far"),
         (2000, None, 10, 0, 0, Limits(), "near"),
@@ -228,6 +229,40 @@ def test_trust_table(
     fix = Fix(22.5, 114.0, accuracy, NOW - timedelta(seconds=age))
     got = trust_of(fix, distance=distance, now=NOW, limits=limits, repeated=repeated, photos=photos)
     assert got == expected
+
+
+METRE = 1 / 111_195  # degrees of latitude
+
+
+def test_the_table_through_the_door(here: Flask, ali: Member) -> None:
+    """Metres from the customer's place, accuracy, seconds since the fix, and how the check-in is marked."""
+    actor = own(ali)
+    placed = create_customer({"name": "华星科技", "location": {"lat": 22.5431, "lng": 114.0579}}, actor=actor)
+    unplaced = create_customer({"name": "顺德恒昌木业"}, actor=actor)
+    table = [
+        (placed, 0, 35, 0, "verified"),
+        (placed, 299, 200, 120, "verified"),
+        (placed, 301, 200, 120, "near"),
+        (placed, 299, 201, 0, "near"),
+        (placed, 299, None, 0, "near"),
+        (placed, 999, 1, 0, "near"),
+        (placed, 1002, 1, 0, "far"),
+        (placed, 1790, 800, 0, "near"),
+        (placed, 1810, 800, 0, "far"),
+        (placed, 5000, 9000, 0, "far"),
+        (placed, 0, 35, 121, "stale"),
+        (placed, 5000, 35, 3600, "stale"),
+        (unplaced, 0, 35, 0, "near"),
+        (unplaced, 0, 35, 121, "stale"),
+        (placed, None, None, 0, "no_fix"),
+        (unplaced, None, None, 0, "no_fix"),
+    ]
+    with time_machine.travel(NOW, tick=False):
+        for customer, metres, accuracy, age, expected in table:
+            fix = {"lat": 22.5431 + (metres or 0) * METRE, "lng": 114.0579, "fixed_at": NOW - timedelta(seconds=age)}
+            location = None if metres is None else fix | {"accuracy": accuracy}
+            visit = log_visit(customer, {"location": location}, actor=actor)
+            assert visit.trust == expected, (metres, accuracy, age)
 
 
 @pytest.mark.parametrize(

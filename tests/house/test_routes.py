@@ -22,7 +22,9 @@ from tests.cast import CORP, WECOM_AGENT, Cast
 from wsapp import clock, outbox
 from wsapp.bots.models import BotDraft
 from wsapp.connecting import Draft
+from wsapp.crm.appeals.work import offer_task
 from wsapp.crm.bulk.actions import begin_bulk
+from wsapp.crm.comments.actions import add_comment
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.coworkers import add_coworker
@@ -43,7 +45,10 @@ from wsapp.crm.org.models import Corp, CorpDay, Department, LoginSession, Member
 from wsapp.crm.org.role_actions import copy_role
 from wsapp.crm.org.setups import begin_set_up
 from wsapp.crm.org.standing import changed
+from wsapp.crm.phrases.actions import add_phrase
 from wsapp.crm.pools.models import Handover, OwnerRequest, Pool
+from wsapp.crm.reports.actions import hand_in
+from wsapp.crm.reports.queries import current
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.actions import create_task
@@ -95,6 +100,7 @@ PLAN_FORM = {
     "ends_at": "2030-01-01T10:00",
     "participants": "{member}",
 }
+PLAN_BODY = {"kind": "巡店", "starts_at": DUE, "ends_at": "2030-01-01T10:00:00+08:00"}
 VISIT_FORM = {"note": "路过", "no_fix_reason": "indoor", "photos": "{file}", "customer": "{customer}"}
 
 ROUTES: dict[str, Route] = {
@@ -139,6 +145,32 @@ ROUTES: dict[str, Route] = {
     "GET /h5/customers/<key:customer_id>/coworkers": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/coworkers": Route(MEMBER, form={"member": "{member}", "access": "edit"}),
     "POST /h5/customers/<key:customer_id>/coworkers/removal": Route(MEMBER, form={"member": "{member}"}),
+    "GET /h5/customers/<key:customer_id>/help": Route(MEMBER),
+    "POST /h5/customers/<key:customer_id>/help": Route(MEMBER, form={"people": "{member}", "note": "打探"}),
+    "GET /h5/appeals": Route(MEMBER),
+    "GET /h5/appeals/<key:appeal_id>": Route(MEMBER),
+    "POST /h5/appeals/<key:appeal_id>/answer": Route(MEMBER, form={"answer": "appeal_grant"}),
+    "POST /h5/appeals/<key:appeal_id>/withdrawal": Route(MEMBER),
+    "GET /h5/tasks/<key:task_id>/offer": Route(MEMBER),
+    "POST /h5/tasks/<key:task_id>/offer": Route(MEMBER, form={"person": "{member}", "anyway": "1"}),
+    "GET /h5/tasks/<key:task_id>/delay": Route(MEMBER),
+    "POST /h5/tasks/<key:task_id>/delay": Route(MEMBER, form={"due_at": "2030-01-01T09:00", "note": "打探"}),
+    "GET /h5/colleagues": Route(MEMBER, query={"q": "老"}),  # of one's own corp everybody
+    "GET /h5/follow-ups/<key:follow_up_id>": Route(MEMBER),
+    "POST /h5/follow-ups/<key:record_id>/comments": Route(
+        MEMBER, form={"comment": "打探"}, ids={"record": "{follow_up}"}
+    ),
+    "POST /h5/follow-ups/<key:record_id>/like": Route(MEMBER, form={"on": "1"}, ids={"record": "{follow_up}"}),
+    "POST /h5/visits/<key:record_id>/comments": Route(MEMBER, form={"comment": "打探"}, ids={"record": "{visit}"}),
+    "POST /h5/visits/<key:record_id>/like": Route(MEMBER, form={"on": "1"}, ids={"record": "{visit}"}),
+    "POST /h5/visits/<key:visit_id>/customer-place": Route(MEMBER),
+    "GET /h5/comments/<key:comment_id>": Route(MEMBER),
+    "POST /h5/comments/<key:comment_id>": Route(MEMBER, form={"comment": "打探"}),
+    "POST /h5/comments/<key:comment_id>/removal": Route(MEMBER),
+    "GET /h5/me/phrases": Route(MEMBER),
+    "POST /h5/me/phrases": Route(MEMBER, form={"text": "打探"}),
+    "POST /h5/me/phrases/<key:phrase_id>/move": Route(MEMBER, form={"up": "1"}),
+    "POST /h5/me/phrases/<key:phrase_id>/removal": Route(MEMBER),
     "GET /h5/customers/<key:customer_id>/group": Route(MEMBER),
     "POST /h5/customers/<key:customer_id>/group": Route(MEMBER, form={"parent": "", "version": "1"}),
     "GET /h5/customers/<key:customer_id>/stages": Route(MEMBER),
@@ -146,6 +178,16 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/<key:customer_id>/visit-plans": Route(MEMBER, form=PLAN_FORM),
     "GET /h5/visits/plans": Route(MEMBER),
     "GET /h5/visits/plans/<key:plan_id>": Route(MEMBER),
+    "GET /h5/visits/plans/<key:plan_id>/edit": Route(MEMBER, alone=True),
+    "POST /h5/visits/plans/<key:plan_id>": Route(MEMBER, form=PLAN_FORM),
+    "POST /h5/visits/plans/<key:plan_id>/departure": Route(MEMBER),
+    "GET /h5/reports": Route(MEMBER, query={"whose": "to-me"}),
+    "GET /h5/reports/new": Route(MEMBER, query={"kind": "week", "day": "2026-01-01"}),
+    "POST /h5/reports": Route(MEMBER, form={"kind": "day", "summary": "打探"}),
+    "GET /h5/reports/team": Route(MEMBER, query={"kind": "week"}),
+    "GET /h5/reports/<key:report_id>": Route(MEMBER),
+    "GET /h5/reports/<key:report_id>/edit": Route(MEMBER, alone=True),
+    "POST /h5/reports/<key:report_id>": Route(MEMBER, form={"summary": "打探"}),
     "POST /h5/visits/plans/<key:plan_id>/checklist": Route(MEMBER, form={"done": "0"}),
     "POST /h5/visits/plans/<key:plan_id>/cancellation": Route(MEMBER, form={"reason": "打探"}),
     "GET /h5/nearby": Route(MEMBER, query={"lat": "22.54", "lng": "114.05", "km": "10"}),
@@ -404,6 +446,13 @@ ROUTES: dict[str, Route] = {
     "GET /api/v1/pools": Route(TOKEN, query={"q": "机密"}),
     "GET /api/v1/pools/<pool_id>": Route(TOKEN),
     "GET /api/v1/pools/<pool_id>/customers": Route(TOKEN, query={"q": "华星"}),
+    "GET /api/v1/follow-ups/<follow_up_id>/comments": Route(TOKEN),
+    "POST /api/v1/follow-ups/<follow_up_id>/comments": Route(TOKEN, body={"text": "探"}),
+    "POST /api/v1/follow-ups/<follow_up_id>/like": Route(TOKEN, body={}),
+    "GET /api/v1/visits/<visit_id>/comments": Route(TOKEN),
+    "POST /api/v1/visits/<visit_id>/comments": Route(TOKEN, body={"text": "探"}),
+    "POST /api/v1/visits/<visit_id>/like": Route(TOKEN, body={}),
+    "DELETE /api/v1/comments/<comment_id>": Route(TOKEN),
     "GET /api/v1/customers/<customer_id>/follow-ups": Route(TOKEN),
     "POST /api/v1/customers/<customer_id>/follow-ups": Route(TOKEN, body={"text": "探"}),
     "GET /api/v1/customers/<customer_id>/visits": Route(TOKEN),
@@ -411,6 +460,16 @@ ROUTES: dict[str, Route] = {
     "GET /api/v1/follow-ups": Route(TOKEN, query={"customer": "{customer}", "author": "ali"}),
     "POST /api/v1/follow-ups": Route(TOKEN, body={"customer": "{customer}", "text": "探", "photos": ["{file}"]}),
     "GET /api/v1/follow-ups/<follow_up_id>": Route(TOKEN),
+    "GET /api/v1/plans": Route(TOKEN, query={"customer": "{customer}", "member": "ali"}),
+    "POST /api/v1/plans": Route(TOKEN, body={"customer": "{customer}", **PLAN_BODY}),
+    "GET /api/v1/plans/<plan_id>": Route(TOKEN),
+    "PATCH /api/v1/plans/<plan_id>": Route(TOKEN, body={"purpose": "探"}),
+    "POST /api/v1/plans/<plan_id>/departure": Route(TOKEN, body={}),
+    "POST /api/v1/plans/<plan_id>/cancellation": Route(TOKEN, body={"reason": "探"}),
+    "GET /api/v1/customers/<customer_id>/plans": Route(TOKEN),
+    "POST /api/v1/customers/<customer_id>/plans": Route(TOKEN, body=PLAN_BODY),
+    "GET /api/v1/reports": Route(TOKEN, query={"author": "ali"}),
+    "GET /api/v1/reports/<report_id>": Route(TOKEN),
     "GET /api/v1/visits": Route(TOKEN, query={"customer": "{customer}", "member": "ali"}),
     "POST /api/v1/visits": Route(TOKEN, body={"customer": "{customer}", "photos": ["{file}"]}),
     "GET /api/v1/visits/<visit_id>": Route(TOKEN),
@@ -572,6 +631,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     window = {"starts_at": now + timedelta(hours=1), "ends_at": now + timedelta(hours=2)}
     plan = plan_visit(customer, {"kind": "巡店", "purpose": "老板下月换供应商", **window}, actor=owner)
     follow_up = log_follow_up(customer, {"text": "报价打八五折"}, actor=owner)
+    report = hand_in({"kind": "day", "day": current("day"), "summary": "老板下月换供应商"}, actor=owner)
     task = create_task(
         {"title": "把报价单送过去", "due_at": now + timedelta(days=1), "customer": customer.id}, actor=boss
     )
@@ -609,6 +669,9 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     db.session.add(kept)
     db.session.add(CorpDay(id="2030-05-04", works=False, note="老板生日厂休", updated_at=now))
     db.session.add(Watch(customer_id=customer.id, member_id=owner.id, since=now))
+    comment = add_comment(follow_up, "老板下月换供应商", actor=owner, named=[boss.id])
+    appeal = offer_task(task.id, boss.id, actor=owner, note="老板下月换供应商")
+    phrase = add_phrase("老板下月换供应商", actor=owner)
     db.session.flush()
     work = db.session.execute(sa.select(Outbox).where(Outbox.kind == "card.update")).scalar_one()
     work.state, work.error = outbox.DEAD, "宿主返回 81013"
@@ -625,10 +688,14 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "tag": db.session.scalars(sa.select(Tag.id)).one(),
         "visit": visit.id,
         "plan": plan.id,
+        "report": report.id,
         "follow_up": follow_up.id,
         "task": task.id,
         "mirror": mirror.id,
         "draft": dictated.id,
+        "comment": comment.id,
+        "appeal": appeal.id,
+        "phrase": phrase.id,
         "bulk": begin_bulk([customer.id], "level", "A", actor=owner).id,
         "view": save_view("阿丽的视图", {"source": "展会"}, shared=False, actor=owner).id,
         "robot": robot.id,

@@ -7,12 +7,15 @@ a function with `@surface(kind, *routes)`; the test of the route map fails until
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.rights.worlds import COMMON, HERE, Built, World, phone_of
+from wsapp import clock
 from wsapp.bots import answers
 from wsapp.bots.sight import customers_called, customers_named_in
 from wsapp.crm.bulk.actions import begin_bulk, go_on
@@ -20,6 +23,8 @@ from wsapp.crm.drafts.drafting import draft
 from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
+from wsapp.crm.reports.content import SECTIONS
+from wsapp.crm.reports.models import WorkReport
 from wsapp.crm.transfer.exports import may_export
 from wsapp.crm.transfer.lists import count_rows, rows_of, table
 from wsapp.crm.visits.nearby import customers_near
@@ -288,6 +293,37 @@ def page_today(reader: Reader) -> Seen:
     return at(reader.built.tasks, linked(reader.page("/h5/"), "tasks"))
 
 
+@surface("follow_up", "GET /h5/follow-ups/<key:follow_up_id>", few=FEW)
+def page_follow_up(reader: Reader) -> Seen:
+    return {n for n, one in enumerate(reader.built.follow_ups[:FEW]) if reader.opens(f"/h5/follow-ups/{one}")}
+
+
+@surface("follow_up", "GET /h5/comments/<key:comment_id>", part=True, few=FEW)
+def page_comment(reader: Reader) -> Seen:
+    """Only whoever wrote a comment changes it, and only while they see the record."""
+    found: Seen = set()
+    for n, one in enumerate(reader.built.comments[:FEW]):
+        status = reader.client.get(f"/h5/comments/{one}").status_code
+        assert status in (200, 403, 404), status  # 403: sees it, and is not its author
+        found |= {n} if status != 404 else set()
+    return found
+
+
+@surface("follow_up", "GET /api/v1/follow-ups/<follow_up_id>/comments", few=FEW)
+def rest_comments(reader: Reader) -> Seen:
+    found: Seen = set()
+    for one in reader.built.follow_ups[:FEW]:
+        said = reader.rest(f"/follow-ups/{one}/comments")
+        found |= at(reader.built.comments, (row["id"] for row in said["items"])) if said is not None else set()
+    return found
+
+
+@surface("visit", "GET /api/v1/visits/<visit_id>/comments", few=FEW)
+def rest_comments_on_visits(reader: Reader) -> Seen:
+    ids = reader.built.visits[:FEW]
+    return {n for n, one in enumerate(ids) if reader.rest(f"/visits/{one}/comments") is not None}
+
+
 @surface("visit", "GET /h5/team", "GET /h5/team/<key:member_id>", part=True)
 def page_team(reader: Reader) -> Seen:
     found: Seen = set()
@@ -551,3 +587,41 @@ def robot_today(reader: Reader) -> Seen:
 
 
 NOT_ASKED: Seen = {-1}  # the reader may create no customer and so asks nothing
+
+
+@surface("visit", "GET /api/v1/plans", "GET /api/v1/plans/<plan_id>", "GET /api/v1/customers/<customer_id>/plans")
+def rest_plans(reader: Reader) -> Seen:
+    return at(reader.built.plans, (one["id"] for one in reader.items("/plans?limit=200")))
+
+
+# --- work reports -------------------------------------------------------------------------------------------------
+
+
+def told_in_a_report(reader: Reader, section: str, ids: list[str], folder: str) -> Seen:
+    """Write a report of the reader's own that holds all records of the world, and return those that its page names."""
+    built, report_id = reader.built, "wr" + section[:3] + reader.built.members[reader.world.actor][-15:]
+    with reader.app.app_context(), corp_scope(built.corp_id):
+        now = clock.now()
+        day = date(2020, 1, 1 + SECTIONS.index(section))
+        me = reader.me().id
+        known = sa.delete(WorkReport).where(WorkReport.member_id == me, WorkReport.day == day)
+        db.session.execute(known)
+        values = {"figures": {section: len(ids)}, "items": {section: ids}, "sent_at": now, "updated_at": now}
+        db.session.add(WorkReport(id=report_id, member_id=me, kind="day", day=day, summary="忙", **values))
+        db.session.commit()
+    return at(ids, linked(reader.page(f"/h5/reports/{report_id}"), folder))
+
+
+@surface("visit", "GET /h5/reports/<key:report_id>")
+def page_report_visits(reader: Reader) -> Seen:
+    return told_in_a_report(reader, "visits", reader.built.visits, "visits")
+
+
+@surface("task", "GET /h5/reports/<key:report_id>")
+def page_report_tasks(reader: Reader) -> Seen:
+    return told_in_a_report(reader, "tasks", reader.built.tasks, "tasks")
+
+
+@surface("customer", "GET /h5/reports/<key:report_id>")
+def page_report_customers(reader: Reader) -> Seen:
+    return told_in_a_report(reader, "customers", reader.built.customers, "customers")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.absences import is_away
 from wsapp.crm.org.models import ACTIVE, Member, Membership
-from wsapp.crm.org.queries import assignable_members, manager_of, within_team
+from wsapp.crm.org.queries import administrators, assignable_members, manager_of, within_team
 from wsapp.crm.org.rights import sight
 from wsapp.crm.org.workdays import is_workday
 from wsapp.crm.reports.models import DAY, ReportReader, WorkReport
@@ -58,8 +58,8 @@ def readers_of(report_ids: Sequence[str]) -> dict[str, list[ReportReader]]:
 
 
 def copyable(actor: Member) -> Sequence[Member]:
-    """Return who may get a copy, by name: the actor's team, whoever leads them, and those of their departments."""
-    found = {one.id: one for one in assignable_members(actor)}
+    """Return who may get a copy, by name: the actor's team, those above them, of their departments, administrators."""
+    found = {one.id: one for one in (*assignable_members(actor), *administrators())}
     above, seen = manager_of(actor), {actor.id}
     while above is not None and above.id not in seen:
         found[above.id] = above
