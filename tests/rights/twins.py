@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from wsapp.crm.comments.models import Comment
 from wsapp.crm.customers.clean import name_key
 from wsapp.crm.customers.models import Contact, Customer, CustomerPhone
 from wsapp.crm.deletions.models import Deletion, DeletionRun
@@ -238,7 +239,9 @@ def _around(values: Values, now: datetime) -> None:
     window = {"starts_at": now, "ends_at": now + timedelta(hours=1), "created_at": now}
     about = {"customer_id": visit.customer_id, "member_id": seller, "kind": "上门拜访"}
     plan = VisitPlan(id=_id("w", 0), purpose="验货", state="planned", **about, **window)
-    db.session.add_all([contact, follow_up, visit, plan])
+    said = values["follow_up"]["text"][:500]  # a comment may quote what it speaks of
+    comment = Comment(id=_id("o", 0), follow_up_id=follow_up.id, author_id=_id("m", 0), text=said, created_at=now)
+    db.session.add_all([contact, follow_up, visit, plan, comment])
     for at, ended in ((0, None), (1, now)):
         db.session.add(
             Task(
@@ -331,6 +334,7 @@ IDS: Mapping[str, str] = {
     "obj": "customer",
     "contact_id": _id("k", 0),
     "follow_up_id": _id("f", 0),
+    "comment_id": _id("o", 0),
     "visit_id": _id("v", 0),
     "plan_id": _id("w", 0),
     "task_id": _id("t", 0),
@@ -345,6 +349,6 @@ IDS: Mapping[str, str] = {
     "name": "customer.xlsx",
     # Of one's own, and with nothing in them but what a page above has shown; their doors: tests/house/test_routes.py.
     **dict.fromkeys(
-        ("import_id", "export_id", "bulk_id", "draft_id", "request_id", "handover_id", "notification_id"), _id("z", 0)
+        ("import_id", "export_id", "bulk_id", "draft_id", "request_id", "appeal_id", "handover_id", "notification_id"), _id("z", 0)
     ),
 }

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from wsapp import clock
+from wsapp.crm.comments.models import Comment
 from wsapp.crm.customers.clean import name_key
 from wsapp.crm.customers.models import Contact, Coworker, Customer, CustomerPhone
 from wsapp.crm.deletions.models import Deletion
@@ -101,6 +102,7 @@ class Built:
     members: list[str] = field(default_factory=list)
     customers: list[str] = field(default_factory=list)
     follow_ups: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
     visits: list[str] = field(default_factory=list)
     plans: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
@@ -335,6 +337,10 @@ def _around(book: Book, at: int, customer: Customer, built: Built, now: Any) -> 
         _event(kind, subject, actor, customer.id, now)
     built.customers.append(customer.id)
     built.follow_ups.append(follow_up.id)
+    comment = Comment(id=_id("o", at), follow_up_id=follow_up.id, author_id=members[book.creator], text=f"评论{at}")
+    comment.created_at = now
+    db.session.add(comment)
+    built.comments.append(comment.id)
     built.visits.append(visit.id)
     built.plans.append(plan.id)
     built.tasks.append(task.id)

@@ -20,6 +20,7 @@ REST = (
     "pools",
     "followups",
     "visits",
+    "comments",
     "plans",
     "reports",
     "tasks",

@@ -26,6 +26,7 @@ def _answer(customer: Customer, status: int = 200) -> Answer:
             "name": row.name,
             "access": "edit" if row.may_edit else "read",
             "since": row.since.isoformat(),
+            "until": row.until.isoformat() if row.until else None,
         }
         for row in coworkers_of(customer.id)
     ]

@@ -19,6 +19,7 @@ from wsapp.api.schemas_in import (
 )
 from wsapp.api.schemas_out import FollowUp as FollowUpRecord
 from wsapp.api.schemas_out import FollowUpPage
+from wsapp.api.talk import talk_of, with_mentions
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
@@ -54,8 +55,8 @@ def _select(author: Named) -> Select:
 
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
-    photos = photos_of([row.id for row in found])
-    records = [shown(g.member, _record_of(row, photos[row.id]), "follow_up") for row in found]
+    photos, talk = photos_of([row.id for row in found]), talk_of("follow_up", [row.id for row in found])
+    records = [shown(g.member, _record_of(row, photos[row.id]) | talk[row.id], "follow_up") for row in found]
     return with_custom("follow_up", records, found)
 
 
@@ -126,7 +127,7 @@ def create(body: FollowUpNew) -> Answer:
 
 def _log(customer: Customer, values: dict[str, Any]) -> Answer:
     photos = values.pop("photos", [])
-    return _answer(log_follow_up(customer, values, actor=g.member, photos=photos).id, 201)
+    return _answer(log_follow_up(customer, with_mentions(values), actor=g.member, photos=photos).id, 201)
 
 
 def customer_named(customer_id: str) -> Customer:

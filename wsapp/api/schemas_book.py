@@ -140,6 +140,7 @@ class Coworker(Record):
     name: str
     access: Literal["read", "edit"]
     since: Time
+    until: str | None = Field(description="The last day (2026-12-01); null: for good")
 
 
 class StageStep(Record):

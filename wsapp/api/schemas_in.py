@@ -186,6 +186,9 @@ class CustomerList(CustomList):
 # --- follow-ups and visits ----------------------------------------------------------------------------------------
 
 
+Unseen = Literal["skip", "invite"]
+
+
 class FollowUpFields(Body):
     """A new follow-up; `photos` are ids of the user's own uploads. A next date becomes a task."""
 
@@ -198,6 +201,8 @@ class FollowUpFields(Body):
     contact: Id | None = Field(None, description="Whom of the customer's contacts it was with")
     custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
     photos: list[Id] = Field([], max_length=20)
+    mentions: list[Id] | None = Field(None, max_length=50, description="Userids of colleagues who are named and told")
+    unseen: Unseen | None = Field(None, description="What becomes of named colleagues who do not see the customer")
 
 
 class FollowUpNew(FollowUpFields):
@@ -240,6 +245,8 @@ class VisitFields(Body):
     next_action: str = Field("", max_length=500)
     custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
     photos: list[Id] = Field([], max_length=20)
+    mentions: list[Id] | None = Field(None, max_length=50, description="Userids of colleagues who are named and told")
+    unseen: Unseen | None = Field(None, description="What becomes of named colleagues who do not see the customer")
 
 
 class VisitNew(VisitFields):

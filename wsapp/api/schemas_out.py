@@ -157,6 +157,9 @@ class FollowUp(Record):
     custom: dict[str, Any]
     photos: list[str]
     photo_links: list[PhotoLink]
+    mentions: list[str] = Field(description="Userids of colleagues who are named")
+    comments: int
+    likes: int
     recorded_at: Time
     received_at: Time
     created_at: Time
@@ -192,6 +195,9 @@ class Visit(Record):
     next_at: Time | None
     photos: list[str]
     photo_links: list[PhotoLink]
+    mentions: list[str] = Field(description="Userids of colleagues who are named")
+    comments: int
+    likes: int
     recorded_at: Time
     received_at: Time
     created_at: Time

@@ -21,6 +21,7 @@ from wsapp.api.schemas_in import (
 )
 from wsapp.api.schemas_out import Visit as VisitRecord
 from wsapp.api.schemas_out import VisitPage, VisitWritten
+from wsapp.api.talk import talk_of, with_mentions
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
@@ -63,8 +64,9 @@ def _select(member: Named) -> Select:
 
 
 def _show(found: Sequence[Any]) -> list[dict[str, Any]]:
-    photos = photos_of([row.id for row in found])
-    return with_custom("visit", [shown(g.member, _record_of(row, photos[row.id]), "visit") for row in found], found)
+    photos, talk = photos_of([row.id for row in found]), talk_of("visit", [row.id for row in found])
+    records = [shown(g.member, _record_of(row, photos[row.id]) | talk[row.id], "visit") for row in found]
+    return with_custom("visit", records, found)
 
 
 def _record_of(row: Any, photos: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,7 +149,8 @@ def create(body: VisitNew) -> Answer:
 
 def _log(customer: Customer, values: dict[str, Any]) -> Answer:
     photos = values.pop("photos", [])
-    return _answer(log_visit(customer, values, actor=g.member, photos=photos).id, 201, warnings=_dropped(values))
+    visit = log_visit(customer, with_mentions(values), actor=g.member, photos=photos)
+    return _answer(visit.id, 201, warnings=_dropped(values))
 
 
 def _dropped(values: Mapping[str, Any]) -> list[dict[str, str]]:
