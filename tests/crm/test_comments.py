@@ -129,10 +129,11 @@ def test_who_may_not_read_the_text_reads_no_comments(log: FollowUp, ali: Member,
         add_comment(log, "？", actor=reader)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "长" * 501])
-def test_a_comment_has_1_to_500_characters(log: FollowUp, ali: Member, text: str) -> None:
-    with pytest.raises(Invalid):
-        add_comment(log, text, actor=own(ali))
+def test_a_comment_has_1_to_500_characters(log: FollowUp, ali: Member) -> None:
+    for text in ("", "   ", "长" * 501):
+        with pytest.raises(Invalid):
+            add_comment(log, text, actor=own(ali))
+    assert add_comment(log, "长" * 500, actor=own(ali)).text == "长" * 500
 
 
 def test_changing_and_removing(log: FollowUp, ali: Member, bob: Member, cha: Member) -> None:
@@ -197,22 +198,20 @@ def test_who_is_named_hears_once_by_a_card_with_the_beginning(huaxing: Customer,
     assert named_in([log.id])[log.id] == [(bob.id, "老鲍", "bob")]
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("@老鲍 看看", ["bob"]),
-        ("请＠老鲍看看，@管姐。", ["bob", "guan"]),
-        ("@老鲍@管姐", ["bob", "guan"]),
-        ("发到 sales@老鲍 信箱", []),
-        ("@阿丽 自己", []),
-        ("@没有这个人", []),
-    ],
-)
-def test_names_behind_an_at_are_found(
-    huaxing: Customer, ali: Member, bob: Member, guan: Member, text: str, found: list[str]
-) -> None:
-    log = log_follow_up(huaxing, {"text": text, "mentions": []}, actor=own(ali))
-    assert sorted(one[2] for one in named_in([log.id]).get(log.id, [])) == found
+NAMED_BY = {
+    "@老鲍 看看": ["bob"],
+    "请＠老鲍看看，@管姐。": ["bob", "guan"],
+    "@老鲍@管姐": ["bob", "guan"],
+    "发到 sales@老鲍 信箱": [],
+    "@阿丽 自己": [],
+    "@没有这个人": [],
+}
+
+
+def test_names_behind_an_at_are_found(huaxing: Customer, ali: Member, bob: Member, guan: Member) -> None:
+    for text, found in NAMED_BY.items():
+        log = log_follow_up(huaxing, {"text": text, "mentions": []}, actor=own(ali))
+        assert sorted(one[2] for one in named_in([log.id]).get(log.id, [])) == found, text
 
 
 def test_a_text_from_elsewhere_names_nobody(huaxing: Customer, ali: Member, bob: Member) -> None:

@@ -9,7 +9,13 @@ import sqlalchemy as sa
 
 from wsapp import clock
 from wsapp.bots.models import BotDraft
+from wsapp.crm.appeals.answers import answer
+from wsapp.crm.appeals.cards import REFUSE
+from wsapp.crm.appeals.help import ask_for_help
+from wsapp.crm.appeals.places import change_or_ask
+from wsapp.crm.appeals.work import ask_for_time, offer_task
 from wsapp.crm.bulk.actions import begin_bulk
+from wsapp.crm.comments.actions import add_comment, like
 from wsapp.crm.customers.actions import change_customer, create_customer
 from wsapp.crm.customers.contacts import add_contact
 from wsapp.crm.customers.coworkers import add_coworker
@@ -29,6 +35,7 @@ from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import CorpDay, DirectoryRun, Member, OwnershipFile
 from wsapp.crm.org.role_actions import copy_role, give_roles, name_deputy
 from wsapp.crm.org.rules import set_rules
+from wsapp.crm.phrases.actions import add_phrase
 from wsapp.crm.pools.actions import release_customer
 from wsapp.crm.pools.draws import sign_up
 from wsapp.crm.pools.extensions import ask_for_extension
@@ -87,6 +94,7 @@ def write_shelf(
     ids |= _leaving(owner)
     ids |= _pools(owner, administrator)
     ids |= _requests(customer, owner, boss, other)
+    ids |= _together(customer, owner, boss, other)
     ids |= _thrown_away(customer, owner, administrator)
     ids |= _transfers(owner, ids["lead"])
     ids |= _at_work(customer, owner, boss, administrator, ids["lead"])
@@ -226,6 +234,28 @@ def _requests(customer: Customer, owner: Member, boss: Member, other: Member) ->
     save_view("乙", {"q": "甲"}, shared=True, actor=boss)
     db.session.flush()
     return {"share": share.id}
+
+
+def _together(customer: Customer, owner: Member, boss: Member, other: Member) -> dict[str, str]:
+    """What colleagues ask each other for and say."""
+    now = clock.now()
+    due = {"title": "甲", "customer": customer.id, "due_at": now - timedelta(days=2)}
+    late = create_task(due, actor=owner)
+    until = local_now().date() + timedelta(days=9)
+    (asked,) = ask_for_help(customer.id, [other.id], actor=owner, note="甲", until=until)
+    refused = offer_task(late.id, boss.id, actor=owner, note="甲")
+    answer(refused, REFUSE, actor=boss, reason="甲")
+    offer_task(late.id, boss.id, actor=owner, note="甲")
+    delay = ask_for_time(late.id, now + timedelta(days=1), actor=owner, note="甲")
+    move = change_or_ask(customer, {"location": {"lat": 23.1, "lng": 113.2}}, actor=owner)
+    assert move is not None
+    talk = log_follow_up(customer, {"text": "甲", "next_action": "甲", "mentions": [boss.id]}, actor=owner)
+    comment = add_comment(talk, "甲", actor=owner, named=[boss.id])
+    add_comment(talk, "甲", actor=boss)
+    like(talk, on=True, actor=boss)
+    add_phrase("甲", actor=owner)
+    ids = {"late": late.id, "help": asked.id, "offer": refused.id, "delay": delay.id, "move": move.id}
+    return {**ids, "talk": talk.id, "comment": comment.id}
 
 
 def _thrown_away(customer: Customer, owner: Member, administrator: Member) -> dict[str, str]:
