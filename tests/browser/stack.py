@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import requests
 
 READY = re.compile(r"The demo is ready: (http://[^/\s]+)/demo")
-START_WITHIN = 60
+START_WITHIN = 180  # seconds: a busy machine takes its time to fill two firms
 STOP_WITHIN = 35
 ARRIVES_WITHIN = 20
 
@@ -98,14 +98,22 @@ class Stack:
         found: list[dict[str, Any]] = answer.json()["items"]
         return found
 
-    def card(self, host: str, user: str, words: str, *, but: Callable[[dict[str, Any]], bool] | None = None) -> Any:
+    def card(
+        self,
+        host: str,
+        user: str,
+        words: str,
+        *,
+        but: Callable[[dict[str, Any]], bool] | None = None,
+        within: float = ARRIVES_WITHIN,
+    ) -> Any:
         """Wait for a person's message whose title contains `words` (and for which `but` does not hold)."""
 
         def look() -> Any:
             found = [one for one in self.chats(host, user) if words in one["title"] and not (but and but(one))]
             return found[-1] if found else None
 
-        return eventually(look, f"no message {words!r} for {user} in {self.chats(host, user)}")
+        return eventually(look, f"no message {words!r} for {user} in {self.chats(host, user)}", within=within)
 
     def tell_host(self, host: str, path: str, body: dict[str, Any]) -> None:
         requests.post(f"{self.emulator(host)}{path}", json=body, timeout=10).raise_for_status()

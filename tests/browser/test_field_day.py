@@ -17,6 +17,7 @@ from tests.browser.test_saying import say
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
+A_ROUND = 90  # seconds: the clock looks for rounds once a minute
 HERE = ZoneInfo("Asia/Shanghai")
 STOPS = ("苏州工业园区恒通精密仪器有限公司", "昆山市瑞丰达电子材料股份有限公司")
 NUMBERS = {"wecom": ("13711110001", "13711110002"), "dingtalk": ("13722220001", "13722220002")}
@@ -89,7 +90,7 @@ def live_the_day(stack: Stack, phones: Phones, sample: Sample, customers: list[s
 
 def begin_the_morning(stack: Stack, phones: Phones, sample: Sample, picture: Picture) -> Page:
     """The card lies in the chat at half past eight and opens the worklist, signed in on the way."""
-    message = stack.card(sample.host, sample.seller.userid, "今天：")
+    message = stack.card(sample.host, sample.seller.userid, "今天：", within=A_ROUND)
     phone = phones.phone(sample, sample.seller.userid)
     phone.locator("#talk").click()
     card = phone.locator("article.card", has_text=message["title"])
