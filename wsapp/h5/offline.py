@@ -7,7 +7,6 @@ and to take what it recorded (`take`). What it keeps and when it sends: `fronten
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, abort, g, jsonify, request
@@ -89,9 +88,9 @@ def session() -> ResponseReturnValue:
 def take() -> ResponseReturnValue:
     """Take a visit or follow-up that was recorded without network; sent again, it is written once.
 
-    The fields are those of its form, with `record` (a key of `DOORS`), `customer` and `idempotency_key`; `recorded_at` and `sent_at` are
-    milliseconds of the phone's own clock, `fix_age` how old the position was when it was recorded. Answers 201 with
-    {"url"}, or with {"refused": true, "detail", "errors"} what cannot be taken as it is.
+    The fields are those of its form, with `record` (a key of `DOORS`), `customer` and `idempotency_key`; `recorded_at`
+    and `sent_at` are milliseconds of the phone's own clock, `fix_age` how old the position was when it was recorded.
+    Answers 201 with {"url"}, or {"refused": true, "detail", "errors"} where it cannot be taken as it is.
     """
     kind, key = request.form.get("record", ""), request.form.get("idempotency_key", "")
     if request.form.get("who") != who():
@@ -105,8 +104,10 @@ def take() -> ResponseReturnValue:
 
 
 def _written_before(key: str) -> str:
-    """Return what the key was spent on, "" for nothing yet. It may have been the form's own post, whose answer got lost:
-    a key is one press of 保存, whatever else was sent with it."""
+    """Return what the key was spent on, "" for nothing yet.
+
+    It may have been the form's own post, whose answer got lost: a key is one press of 保存, whatever else came with it.
+    """
     spent = idempotency.spent_on(g.member, key)
     return str(spent.answer.get("url", "")) if spent is not None else ""
 

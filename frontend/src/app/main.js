@@ -4,6 +4,7 @@ import "./offline/forms.js";
 import "./offline/page.js";
 import "./requests.js";
 import "./forms.js";
+import "./better.js";
 import "./popups.js";
 import "./times.js";
 import "./photos.js";

@@ -3,11 +3,11 @@
    Listens before forms.js, which marks a form as sent. */
 import { element, metaValue, text } from "../page.js";
 import { toast } from "../toast.js";
-import { changedIn, entryOf, holdsPhotos, newKey, photosOf, putBack } from "./entries.js";
+import { changedIn, entryOf, holdsPhotos, photosOf, putBack } from "./entries.js";
 import * as store from "./store.js";
 import { sendNow } from "./waiting.js";
 
-const AFTER_MS = 400;
+const AFTER_MS = 250;
 const DRAFT_MS = 3 * 86400000;
 const who = metaValue("who");
 
@@ -104,9 +104,13 @@ function later(event) {
 
 for (const name of ["input", "change", "photoskept"]) document.addEventListener(name, later);
 
-window.addEventListener("pagehide", () => {
+/* The page may be gone in a moment: no time to wait for the next letter. */
+function atOnce() {
   for (const form of document.querySelectorAll("form[data-offline]")) if (timers.has(form)) keepDraft(form);
-});
+}
+
+window.addEventListener("pagehide", atOnce);
+document.addEventListener("visibilitychange", () => document.hidden && atOnce());
 
 /* A form that was saved, or left by 取消, leaves nothing behind. */
 document.addEventListener("htmx:afterRequest", (event) => {
@@ -132,5 +136,3 @@ export async function restore(form) {
 document.querySelectorAll("form[data-offline]").forEach((form) => {
   if (form.matches("[data-customer]")) restore(form).catch(() => {});
 });
-
-export { newKey };

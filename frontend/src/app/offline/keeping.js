@@ -25,17 +25,26 @@ function filesOf(html) {
   return [...new Set(named)].filter(isOurs);
 }
 
-/* Ask for the page anew: at most every half hour, or after the app's own files changed. */
+/* Whether this page says otherwise than the kept one that positions may be asked for. */
+function differs(kept) {
+  if (location.pathname.startsWith("/h5/me/location")) return true;
+  const form = document.querySelector('form[data-offline="visit"]');
+  return form !== null && kept.places !== (form.querySelector("[data-place]") !== null);
+}
+
+/* Ask for the page anew: at most every half hour, or after the app's own files or the consent changed. */
 async function keepPage() {
   if (!("serviceWorker" in navigator) || typeof caches === "undefined") return;
   const build = [...document.scripts].map((one) => one.getAttribute("src")).join();
   const kept = await store.fact("kept");
-  const isFresh = kept && kept.who === who && kept.build === build && Date.now() - kept.at < FRESH_MS;
+  const isFresh = kept && kept.who === who && kept.build === build && Date.now() - kept.at < FRESH_MS && !differs(kept);
   if (!isFresh || !(await shell.kept(shell.PAGE))) {
     const answer = await fetch(shell.PAGE, { credentials: "same-origin" });
     if (!answer.ok || answer.redirected) return;
-    await shell.keep(answer.clone(), filesOf(await answer.text()));
-    await store.setFact("kept", { who, build, at: Date.now() });
+    const copy = answer.clone();
+    const html = await answer.text();
+    await shell.keep(copy, filesOf(html));
+    await store.setFact("kept", { who, build, at: Date.now(), places: html.includes("data-place=") });
   }
   await navigator.serviceWorker.register("/h5/sw.js", { scope: "/h5/" });
   await navigator.serviceWorker.ready;

@@ -3,8 +3,8 @@
 import { element, text } from "../page.js";
 import { askReason, start as startPlaces } from "../place.js";
 import { focusFirstError } from "../forms.js";
-import { putBack } from "./entries.js";
-import { forget, newKey, restore } from "./forms.js";
+import { newKey, putBack } from "./entries.js";
+import { forget, restore } from "./forms.js";
 import * as shell from "./shell.js";
 import * as store from "./store.js";
 import { changed, mine, sendNow } from "./waiting.js";

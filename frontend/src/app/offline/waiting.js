@@ -52,10 +52,12 @@ async function ask() {
 
 // --- the line -----------------------------------------------------------------------------------------------------
 
+const region = element("div", "");
 const line = element("a", "waiting");
+region.setAttribute("role", "status");
 line.href = "/h5/offline";
 line.hidden = true;
-line.setAttribute("role", "status");
+region.append(line);
 
 function wordsOf(entries, progress) {
   const refused = entries.filter((entry) => entry.state === "refused").length;
@@ -76,7 +78,7 @@ async function draw(event) {
 export function start() {
   const main = document.getElementById("main");
   if (!who || !main) return;
-  main.prepend(line);
+  main.prepend(region);
   document.addEventListener("waiting", draw);
   window.addEventListener("online", sendNow);
   window.addEventListener("offline", () => announce());
