@@ -13,6 +13,7 @@ PAGES = (
     ("brief-evening", SELLER, "/h5/briefs/evening"),
     ("saying", SELLER, "/h5/follow-ups/new"),
     ("location", SELLER, "/h5/me/location"),
+    ("offline", SELLER, "/h5/offline"),
     ("nearby", SELLER, "{near}"),
     ("route", SELLER, "/h5/route"),
     ("plans", SELLER, "/h5/visits/plans"),

@@ -42,6 +42,7 @@ COMMON = (
     "/h5/route",
     "/h5/me",
     "/h5/me/location",
+    "/h5/offline",
     "/h5/me/messages",
 )
 

@@ -32,6 +32,7 @@ from wsapp.crm.customers.leads import start_lead
 from wsapp.crm.customers.models import Tag
 from wsapp.crm.deletions.actions import delete
 from wsapp.crm.deletions.runs import begin_run
+from wsapp.crm.drafts.models import DraftAsk
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.definitions import add_field
 from wsapp.crm.fields.roles import rule_field
@@ -178,6 +179,7 @@ ROUTES: dict[str, Route] = {
     "POST /h5/customers/<key:customer_id>/visit-plans": Route(MEMBER, form=PLAN_FORM),
     "GET /h5/visits/plans": Route(MEMBER),
     "GET /h5/visits/plans/<key:plan_id>": Route(MEMBER),
+    "GET /h5/follow-ups/drafts/<key:ask_id>": Route(MEMBER, alone=True),
     "GET /h5/visits/plans/<key:plan_id>/edit": Route(MEMBER, alone=True),
     "POST /h5/visits/plans/<key:plan_id>": Route(MEMBER, form=PLAN_FORM),
     "POST /h5/visits/plans/<key:plan_id>/departure": Route(MEMBER),
@@ -193,6 +195,21 @@ ROUTES: dict[str, Route] = {
     "GET /h5/nearby": Route(MEMBER, query={"lat": "22.54", "lng": "114.05", "km": "10"}),
     "GET /h5/route": Route(MEMBER, query={"stop": "{customer}"}),
     "GET /h5/me/location": Route(MEMBER),
+    "GET /h5/sw.js": Route(PUBLIC),
+    "GET /h5/offline": Route(MEMBER, query={"form": "visit", "customer": "{customer}"}),
+    "GET /h5/offline/session": Route(MEMBER),
+    "POST /h5/offline/entries": Route(
+        MEMBER,
+        form={
+            **VISIT_FORM,
+            "record": "visit",
+            "idempotency_key": "打探的那一次保存",
+            "recorded_at": "1",
+            "sent_at": "1",
+            "fix_age": "0",
+        },
+        refused=(401,),  # what does not say who recorded it
+    ),
     "POST /h5/me/location/consent": Route(MEMBER, form={"next": "/h5/customers/{customer}"}),
     "POST /h5/me/location/withdrawal": Route(MEMBER, form={"erase": "1"}),
     "GET /h5/leads": Route(MEMBER, query={"state": "working", "scope": "team"}),
@@ -631,6 +648,8 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
     window = {"starts_at": now + timedelta(hours=1), "ends_at": now + timedelta(hours=2)}
     plan = plan_visit(customer, {"kind": "巡店", "purpose": "老板下月换供应商", **window}, actor=owner)
     follow_up = log_follow_up(customer, {"text": "报价打八五折"}, actor=owner)
+    ask = DraftAsk(member_id=owner.id, customer_id=customer.id, object="visit", sentence="换供应商", created_at=now)
+    db.session.add(ask)
     report = hand_in({"kind": "day", "day": current("day"), "summary": "老板下月换供应商"}, actor=owner)
     task = create_task(
         {"title": "把报价单送过去", "due_at": now + timedelta(days=1), "customer": customer.id}, actor=boss
@@ -689,6 +708,7 @@ def _write(owner: Member, boss: Member, photo: str) -> dict[str, str]:
         "visit": visit.id,
         "plan": plan.id,
         "report": report.id,
+        "ask": ask.id,
         "follow_up": follow_up.id,
         "task": task.id,
         "mirror": mirror.id,

@@ -512,6 +512,11 @@ def bulk_change(reader: Reader) -> Seen:
 # --- around a place -----------------------------------------------------------------------------------------------
 
 
+@surface("customer", "GET /h5/offline", part=True)
+def page_kept_offline(reader: Reader) -> Seen:
+    return at(reader.built.customers, re.findall(r'<option value="(c0[0-9]{18})"', reader.page("/h5/offline")))
+
+
 @surface("customer", "GET /h5/nearby", part=True)
 def near_me(reader: Reader) -> Seen:
     with reader.app.app_context(), corp_scope(reader.built.corp_id):

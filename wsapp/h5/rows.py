@@ -159,7 +159,7 @@ def moment(value: Any, *, all_day: bool = False) -> str:
 
 
 def came(row: Any) -> str:
-    """Say when something was written down and when it reached us, where a phone kept it meanwhile: 10:02 记录，11:40 收到."""
+    """Say when something was written down and when it reached us, where a phone kept it: 10:02 记录，11:40 收到."""
     if not came_late(row.recorded_at, row.created_at):
         return ""
     recorded, received = local(row.recorded_at), local(row.created_at)
