@@ -47,6 +47,7 @@ MODELS = (
     "wsapp.crm.deletions.models",
     "wsapp.crm.audit.models",
     "wsapp.crm.reports.models",
+    "wsapp.crm.drafts.models",
     "wsapp.bots.models",
 )
 CLOCK_FILE = "clock-offset"

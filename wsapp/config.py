@@ -20,6 +20,7 @@ from wsapp.config_file import Document, KeyPath, SettingsError, nearest, overrid
 __all__ = [
     "CorpSettings",
     "Database",
+    "Drafts",
     "Notifications",
     "Queue",
     "Server",
@@ -76,6 +77,15 @@ class Webhooks:
 
 
 @dataclass(frozen=True)
+class Drafts:
+    """A service that speaks OpenAI's chat completions, and may fill drafts; empty `base_url`: none."""
+
+    base_url: str
+    model: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class CorpSettings:
     """A corp of `[[corps]]`: `values` holds its host's credential values by key, all as text."""
 
@@ -92,6 +102,7 @@ class Settings:
     queue: Queue
     notifications: Notifications
     webhooks: Webhooks
+    drafts: Drafts
     hosts: Mapping[str, Mapping[str, str]]  # host → base URL by key, only those that differ from the host's default
     corps: tuple[CorpSettings, ...]
     path: Path | None
@@ -153,6 +164,7 @@ SECTIONS: dict[str, dict[str, tuple[Any, read_as.Parser]]] = {
         "timezone": ("Asia/Shanghai", read_as.timezone),
     },
     "webhooks": {"allow_hosts": ([], read_as.strings)},
+    "drafts": {"base_url": ("", read_as.public_url), "model": ("", read_as.text), "key": ("", read_as.text)},
 }
 CORP_KEYS = ("name", "host", "corp_id")
 
@@ -185,10 +197,15 @@ def load(path: Path | None, environ: Mapping[str, str], hosts: Mapping[str, Host
         queue=Queue(**values["queue"]),
         notifications=Notifications(**values["notifications"]),
         webhooks=Webhooks(**values["webhooks"]),
+        drafts=Drafts(**values["drafts"]),
         hosts={host: _bases(document, host, shape) for host, shape in _known_hosts(document, hosts).items()},
         corps=corps,
         path=path,
-        secrets=(*corp_secrets, *(secret for url in urls for secret in read_as.passwords(url))),
+        secrets=(
+            *corp_secrets,
+            *filter(None, [values["drafts"]["key"]]),
+            *(secret for url in urls for secret in read_as.passwords(url)),
+        ),
     )
 
 

@@ -31,6 +31,7 @@ from wsapp.db import (
     dialect_insert,
     insert_unless_there,
     is_postgresql,
+    reading,
 )
 
 LEASE = timedelta(seconds=60)
@@ -57,8 +58,9 @@ HOST_KINDS = frozenset(
         "mirror",
         "mirror.look",
         "mirror.forget",
+        "draft.ask",
     }
-)  # these talk to a host
+)  # these talk to a host, or to another service
 
 _corps = sa.table("corp", sa.column("id", sa.Integer))
 
@@ -361,6 +363,14 @@ def start(ids: Sequence[int], attempt_id: str, *, lease: timedelta = LEASE) -> l
     claims = _claims(db.session.execute(statement).all())
     db.session.commit()
     return claims
+
+
+def ours(ids: Sequence[int], attempt_id: str) -> list[Claim]:
+    """Return which of the borrowed rows are still ours, where somebody keeps their leases alive: a look, no write."""
+    with reading():
+        found = _claims(db.session.execute(sa.select(*_CLAIMED).where(_ours(ids, attempt_id))).all())
+        db.session.rollback()
+    return found
 
 
 def renew(lots: Iterable[Lot], *, lease: timedelta = LEASE) -> int:

@@ -15,6 +15,7 @@ def upgrade() -> None:
     _follow_through_up()
     _visits_up()
     _reports_up()
+    _drafts_up()
     _offline_up()
     _together_up()
 
@@ -22,6 +23,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     _together_down()
     _offline_down()
+    _drafts_down()
     _reports_down()
     _visits_down()
     _follow_through_down()
@@ -321,6 +323,30 @@ def _reports_up() -> None:
 def _reports_down() -> None:
     op.drop_table("report_reader")
     op.drop_table("work_report")
+
+
+# --- drafts -------------------------------------------------------------------------------------------------------
+
+
+def _drafts_up() -> None:
+    _table(
+        "draft_ask",
+        sa.Column("member_id", sa.String(40), nullable=False),
+        sa.Column("customer_id", sa.String(40), nullable=False),
+        sa.Column("object", sa.String(10), nullable=False),
+        sa.Column("with_text", sa.Boolean(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(8), nullable=False),
+        sa.Column("answer", JSON, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        _key("draft_ask", "member_id", "member"),
+        _key("draft_ask", "customer_id", "customer"),
+    )
+    op.create_index("ix_draft_ask_created", "draft_ask", ["corp_id", "created_at"])
+
+
+def _drafts_down() -> None:
+    op.drop_table("draft_ask")
 
 
 def _table(name: str, *parts: sa.schema.SchemaItem) -> None:

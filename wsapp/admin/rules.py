@@ -28,6 +28,7 @@ GROUPS = {
     "task": lazy("待办与提醒"),
     "brief": lazy("清单与日报"),
     "report": lazy("工作汇报"),
+    "drafts": lazy("智能草稿"),
     "log": lazy("跟进与拜访记录"),
     "visit": lazy("拜访签到"),
     "customer": lazy("客户"),

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, g, request
+from flask import Blueprint, g, request, url_for
 
 from wsapp.crm.customers.clean import clean_line, clean_text
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
+from wsapp.crm.drafts import modelled
 from wsapp.crm.drafts.drafting import Draft, draft
+from wsapp.crm.drafts.models import DONE, WAITING
 from wsapp.crm.drafts.sentences import LONGEST
 from wsapp.crm.fields.forms import writable
 from wsapp.crm.org.queries import names
+from wsapp.db import writing
 from wsapp.h5.forms import Form, input_value
 from wsapp.h5.pages import per_member, show
 from wsapp.house import local, local_now
@@ -78,7 +81,9 @@ def fill(form: Form, made: Draft, *, obj: str = "follow_up") -> dict[str, Any]:
     "quick": [(words, field value)] of moments that may be meant}. What has to be looked at stands below its field.
     """
     money = _money_field(obj) if made.said.amount is not None else ""
-    found = _values(made, form.typed, FIELDS[obj])
+    names_here = FIELDS[obj]
+    with_text = not (form.typed.get(names_here["text"]) or "").strip()
+    found = _values(made, form.typed, names_here)
     form.typed |= found | ({money: f"{made.said.amount:f}"} if money else {})
     if money and "amount" in made.questions:
         form.errors[money] = made.questions["amount"]
@@ -91,7 +96,29 @@ def fill(form: Form, made: Draft, *, obj: str = "follow_up") -> dict[str, Any]:
             made.questions[name] for name in ("customer", *(() if money else ("amount",))) if name in made.questions
         ],
         "quick": [(_moment_words(one), input_value(one)) for one in made.alternatives],
+        "better": _ask_model(made, obj, with_text),
     }
+
+
+def _ask_model(made: Draft, obj: str, with_text: bool) -> str:
+    """Have a model asked about the sentence, where one is; returns the address of what comes of it, else ""."""
+    if not modelled.is_on():
+        return ""
+    with writing():
+        ask_id = modelled.begin_ask(said_here(), made, obj=obj, with_text=with_text, actor=g.member)
+    return url_for("saying.better", ask_id=ask_id)
+
+
+@bp.get("/follow-ups/drafts/<key:ask_id>")
+def better(ask_id: str) -> str:
+    """A part of the form: what a model made of the sentence. Until it has answered the part asks again by itself."""
+    ask = modelled.find_ask(ask_id, actor=g.member)
+    if ask.state == WAITING and not modelled.is_too_late(ask):
+        return show("followups/better.html", counted=False, again=url_for("saying.better", ask_id=ask_id))
+    found = modelled.better(ask, actor=g.member) if ask.state == DONE else modelled.Better()
+    names_here = FIELDS[ask.object]
+    values = {names_here[name]: value for name, value in found.values.items() if name in names_here}
+    return show("followups/better.html", counted=False, again="", values=values, asks=found.asks)
 
 
 def _values(made: Draft, typed: Mapping[str, Any], names_here: Mapping[str, str]) -> dict[str, str]:

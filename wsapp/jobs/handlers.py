@@ -23,6 +23,7 @@ from wsapp.jobs import (
     follow_through,
     groups,
     mirror,
+    modelled,
     periodic,
     rechecking,
     recycling,
@@ -100,6 +101,7 @@ HANDLERS: dict[str, Handler] = {
     "messages.plan": plan_held_anew,  # {}
     "ladders.plan": follow_through.plan_ladders,  # {"after": id of a reminder}
     "brief": briefs.send,  # {"round", "day", "after": id of a member}
+    "draft.ask": modelled.ask,  # {"ask": id}
     "report.remind": reports.send,  # {"kind": "day" | "week", "day", "after": id of a member}
     "silence": follow_through.tell_silence,  # {"after": id of a member}
     "card.update": aftercare.update_card,  # {"notification": id}

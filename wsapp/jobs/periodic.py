@@ -13,6 +13,7 @@ from wsapp.crm.appeals.help import end_coworkers
 from wsapp.crm.customers.filing import KEYED, file_some
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.unmerge import forget_losers
+from wsapp.crm.drafts.modelled import forget_asks
 from wsapp.crm.groups.actions import forget_posts
 from wsapp.crm.mirrors.actions import look_at_everybody
 from wsapp.crm.notifications.birthdays import remind_of_birthdays
@@ -32,6 +33,7 @@ from wsapp.jobs import allowances, audits, bins, briefs, directory, follow_throu
 from wsapp.jobs.runner import Desk, Handler
 from wsapp.outbox import Claim
 
+KEEP_ASKS = timedelta(hours=1)
 KEEP_DONE = timedelta(days=90)  # finished rows of the outbox
 KEEP_TICKS = timedelta(days=2)  # of them, those that come every minute
 KEEP_DIGESTS = timedelta(days=7)  # of callbacks: no replay of theirs is accepted for longer than minutes
@@ -62,6 +64,7 @@ class Periodic:
 
 
 PERIODIC = (
+    Periodic("forget.asks", hourly=True),
     Periodic("sweep.reminders"),
     Periodic("check.allowances"),
     Periodic("sweep.briefs"),
@@ -146,6 +149,12 @@ def birthdays(claim: Claim, desk: Desk) -> None:
         remind_of_birthdays(local_now().date())
 
 
+def forget_asks_of_all(claim: Claim, desk: Desk) -> None:
+    """Delete the sentences that a model was asked about: their forms are long filled in."""
+    for _corp_id in _corps():
+        forget_asks(clock.now() - KEEP_ASKS)
+
+
 def statistics(claim: Claim, desk: Desk) -> None:
     """Have the database look at what it holds, so that it finds its quickest ways."""
     gather_statistics()
@@ -191,6 +200,7 @@ def _corps() -> Iterator[int]:
 
 
 HANDLERS: dict[str, Handler] = {
+    "forget.asks": forget_asks_of_all,
     "sweep.reminders": sweep_reminders,
     "check.allowances": allowances.check,
     "sweep.briefs": briefs.sweep,
