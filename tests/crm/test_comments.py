@@ -306,19 +306,20 @@ def test_at_most_20_are_named(huaxing: Customer, ali: Member, monkeypatch: pytes
 
 def test_phrases_are_the_corps_and_ones_own_the_most_used_first(here: Flask, ali: Member, bob: Member) -> None:
     me = own(ali)
-    assert phrases_for(me) == list(USUAL)
+    usual = list(USUAL)
+    assert phrases_for(me) == usual
     mine = [add_phrase(text, actor=me) for text in ("等总部批复", "改天再约")]
-    assert phrases_for(me) == ["等总部批复", "改天再约", *USUAL]
-    note_uses(f"今天{USUAL[2]}。", actor=me)
-    note_uses(f"{USUAL[2]}，改天再约", actor=me)
+    assert phrases_for(me) == ["等总部批复", "改天再约", *usual]
+    note_uses(f"今天{usual[2]}。", actor=me)
+    note_uses(f"{usual[2]}，改天再约", actor=me)
     db.session.commit()
     db.session.expire_all()
-    assert phrases_for(me)[:3] == [USUAL[2], "改天再约", "等总部批复"]
-    assert phrases_for(own(bob)) == list(USUAL)
+    assert phrases_for(me)[:3] == [usual[2], "改天再约", "等总部批复"]
+    assert phrases_for(own(bob)) == usual
     move_phrase(mine[0].id, up=True, actor=me)
     db.session.commit()
     assert [one.text for one in own_phrases(me)] == ["等总部批复", "改天再约"]
-    assert phrases_for(me)[:3] == ["等总部批复", "改天再约", USUAL[2]]
+    assert phrases_for(me)[:3] == ["等总部批复", "改天再约", usual[2]]
     remove_phrase(mine[0].id, actor=me)
     db.session.commit()
     assert "等总部批复" not in phrases_for(me)

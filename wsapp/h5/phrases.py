@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint, g, request, url_for
 
-from wsapp.crm.org.rules import rule
 from wsapp.crm.phrases.actions import LONGEST, MOST, add_phrase, move_phrase, own_phrases, phrases_for, remove_phrase
+from wsapp.crm.phrases.rules import corps_phrases
 from wsapp.db import db
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import go, show
@@ -29,7 +29,7 @@ def _show(form: Form) -> str:
         counted=False,
         form=form,
         phrases=[{"id": one.id, "text": one.text, "used": one.used} for one in mine],
-        corps=rule("log.phrases"),
+        corps=corps_phrases(),
         may_add=len(mine) < MOST,
         most=MOST,
         longest=LONGEST,

@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import hold_corp
-from wsapp.crm.org.rules import rule
-from wsapp.crm.phrases import rules  # noqa: F401 - declares what is asked for here
 from wsapp.crm.phrases.models import Phrase
+from wsapp.crm.phrases.rules import corps_phrases
 from wsapp.db import current_corp, db, first, insert_unless_there, new_id, rows
 from wsapp.problems import Conflict, Invalid, NotFound
 from wsapp.texts import _
@@ -23,7 +22,7 @@ FAR = 1_000_000
 def phrases_for(actor: Member) -> list[str]:
     """Return what a form offers: what one put in order first, then the most used, one's own before the corp's."""
     kept = {one.text: one for one in _of(actor)}
-    corps = [one for one in rule("log.phrases") if len(one) <= LONGEST]
+    corps = [one for one in corps_phrases() if len(one) <= LONGEST]
     texts = [*(text for text, one in kept.items() if one.is_own), *corps]
     order = {text: place for place, text in reversed(list(enumerate(texts)))}
 
