@@ -26,6 +26,7 @@ import field_pages  # noqa: E402
 
 from tests.browser.conftest import CHROMIUM, Phones  # noqa: E402
 from tests.browser.stack import SAMPLES, Sample, Stack, running  # noqa: E402
+from tests.browser.test_field_day import spend_a_day  # noqa: E402
 from tests.browser.test_main_job import add_customer, add_task, log_visit, press_done  # noqa: E402
 from tests.browser.test_robot import say  # noqa: E402
 from wsapp.connectors.phone import holder_cookie  # noqa: E402
@@ -282,6 +283,14 @@ class Camera:
             self._shoot(page, f"api-docs-{scheme}")
             context.close()
 
+    def field_day(self, sample: Sample, folder: Path) -> None:
+        """A day in the field, step by step; last, for it moves the clock on."""
+        phones = Phones(self.browser, self.stack, folder)
+        app = phones.app(sample, sample.seller.userid)
+        app.goto(f"{self.stack.url}/h5/")
+        spend_a_day(self.stack, phones, sample, app, lambda page, name: self._shoot(page, f"{sample.host}-day-{name}"))
+        phones.close(failed=False)
+
     def _phone(self, sample: Sample, user: str, scheme: str) -> BrowserContext:
         context = self.browser.new_context(
             viewport=PHONE,
@@ -337,6 +346,8 @@ def main() -> None:
         camera.console(SAMPLES[1], stories[SAMPLES[1].host])
         camera.console_on_a_phone(SAMPLES[0], stories[SAMPLES[0].host])
         camera.front()
+        for sample in SAMPLES:
+            camera.field_day(sample, Path(folder))
         browser.close()
     size = sum(one.stat().st_size for one in TARGET.iterdir())
     print(f"{camera.taken} pictures, {size / 1e6:.1f} MB, in {TARGET.relative_to(ROOT)}")

@@ -29,14 +29,18 @@ def test_a_day_in_the_field(stack: Stack, phones: Phones, sample: Sample, open_a
     def fits(page: Page, name: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
 
-    app = open_app(sample.seller.userid)
+    spend_a_day(stack, phones, sample, open_app(sample.seller.userid), fits)
+
+
+def spend_a_day(stack: Stack, phones: Phones, sample: Sample, app: Page, picture: Picture) -> None:
+    """Two visits are planned for the next working day, which then is lived through; `picture` is shown each step."""
     customers = [add_known(app, stack, name, NUMBERS[sample.host][at]) for at, name in enumerate(STOPS)]
     day = next_workday(stack)
     for customer, hour in zip(customers, (10, 14), strict=True):
         plan(app, customer, day, hour)
     while now(stack).date() < day:
         stack.move_clock("tomorrow")
-    live_the_day(stack, phones, sample, customers, fits)
+    live_the_day(stack, phones, sample, customers, picture)
 
 
 def now(stack: Stack) -> datetime:
@@ -77,7 +81,7 @@ def plan(app: Page, customer: str, day: date, hour: int) -> None:
 
 
 def live_the_day(stack: Stack, phones: Phones, sample: Sample, customers: list[str], picture: Picture) -> None:
-    """From the morning's card to the list behind a figure of the board; `picture` is shown each step."""
+    """From the morning's card to the list behind a figure of the board."""
     first = STOPS[0]
     app = begin_the_morning(stack, phones, sample, picture)
     follow_the_route(app, stack, picture)
