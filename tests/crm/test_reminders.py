@@ -6,10 +6,12 @@ import sqlalchemy as sa
 from flask import Flask
 
 from wsapp import clock
+from wsapp.crm.events.models import Event
 from wsapp.crm.notifications.models import Notification
-from wsapp.crm.notifications.reminders import fire_due, press
+from wsapp.crm.notifications.recipients import on_event
+from wsapp.crm.notifications.reminders import fire_due, press, unwanted
 from wsapp.crm.org.models import Member
-from wsapp.crm.tasks.actions import complete_task, create_task
+from wsapp.crm.tasks.actions import assign_task, complete_task, create_task
 from wsapp.crm.tasks.models import Reminder, Task
 from wsapp.db import db
 
@@ -93,3 +95,13 @@ def test_only_the_assignees_press_counts_and_only_once(here: Flask, ali: Member,
     assert task.state == "done"
     assert told.shown.startswith("已完成 · 阿丽")
     assert press("nothing-of-ours", "ali", "done", fold=True) is None
+
+
+def test_who_had_a_task_hears_where_it_went(here: Flask, ali: Member, bob: Member, guan: Member) -> None:
+    """And the message is still wanted when it goes out, though the task is somebody else's by then."""
+    task = _task(ali, due_in=timedelta(hours=1))
+    assign_task(task, bob.id, actor=db.session.merge(guan))
+    on_event(db.session.scalars(sa.select(Event).where(Event.kind == "task.assigned")).one())
+    told = db.session.scalars(sa.select(Notification).where(Notification.subject_id == task.id)).all()
+    assert {one.recipient_id: one.kind for one in told} == {bob.id: "task.assigned", ali.id: "task.handed_over"}
+    assert unwanted(told) == {}

@@ -102,6 +102,16 @@ def test_leave_stops_the_clock(
     assert live(traveller, 20) == [date(2026, 3, 16)]  # five days later is a Saturday
 
 
+def test_leave_that_begins_on_the_morrow_puts_nothing_off(
+    here: Flask, ali: Member, bob: Member, guan: Member, traveller: time_machine.Traveller
+) -> None:
+    me = db.session.merge(ali)
+    customers(me, 华星五金="A")
+    spell = {"starts_at": at(date(2026, 3, 10), time()), "ends_at": at(date(2026, 3, 20), time())}
+    name_deputy(me, db.session.merge(bob), **spell, actor=db.session.merge(guan))
+    assert live(traveller, 20) == [date(2026, 3, 9)]
+
+
 def test_a_warning_of_the_pool_on_the_same_day_is_the_one_message(
     here: Flask, ali: Member, traveller: time_machine.Traveller
 ) -> None:

@@ -11,6 +11,7 @@ from flask import Flask
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.followups.actions import log_follow_up
+from wsapp.crm.notifications.reminders import fire_due
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import (
     assign_task,
@@ -93,6 +94,27 @@ def test_a_snoozed_task_rings_once_at_its_new_time(here: Flask, ali: Member) -> 
         snooze_task(task, NOON - timedelta(minutes=1), actor=own(ali))
     cancel_task(task, actor=own(ali))
     assert not snooze_task(task, until, actor=own(ali))
+
+
+@time_machine.travel(NOON, tick=False)
+def test_an_edit_of_a_snoozed_task_leaves_it_its_hour(here: Flask, ali: Member, bob: Member) -> None:
+    task, until = make(ali, reminders=[0, 60]), NOON + timedelta(hours=1)
+    snooze_task(task, until, actor=own(ali))
+    change_task(task, {"note": "带上样品"}, actor=own(ali))
+    assign_task(task, bob.id, actor=own(ali))
+    assert [one for one in planned(task) if one[0] != "overdue"] == [("snooze", until)]
+    change_task(task, {"due_at": NOON + timedelta(hours=5)}, actor=own(bob))
+    assert [kind for kind, _at in planned(task)] == ["due", "due", "overdue"]
+
+
+def test_what_rang_does_not_ring_again_after_an_edit(here: Flask, ali: Member) -> None:
+    with time_machine.travel(NOON, tick=False) as traveller:
+        task = make(ali, reminders=[0, 15])
+        traveller.move_to(NOON + timedelta(hours=3))
+        assert fire_due() == 2
+        traveller.shift(30)
+        change_task(task, {"note": "带上样品"}, actor=own(ali))
+        assert [kind for kind, _at in planned(task)] == ["overdue"]
 
 
 @time_machine.travel(NOON, tick=False)

@@ -52,6 +52,29 @@ def test_places_are_taken_within_a_batch(here: Flask, ali: Member, bob: Member) 
     assert limits.take(_waiting(bob.id, "d")) == (0, "")
 
 
+def test_a_message_counts_from_when_the_host_took_it(here: Flask, ali: Member) -> None:
+    """A batch is marked as tried before it is posted: by the host's clock its last one is seconds younger."""
+    _sent(ali.id, 63, 62)
+    now = clock.now()
+    db.session.execute(sa.update(Notification).values(sent_at=now - timedelta(seconds=55)))
+    seconds, limit = Limits({"person_minute": 2}, [ali.id]).take(_waiting(ali.id))
+    assert limit == "person_minute"
+    assert 4 <= seconds <= 5
+
+
+def test_who_is_next_waits_no_longer_than_for_the_window(here: Flask, ali: Member) -> None:
+    """Those of the same batch that have their place do not wait before it."""
+    limits = Limits({"person_minute": 2}, [ali.id])
+    first, second, third = (_waiting(ali.id, key) for key in "abc")
+    for number, one in enumerate((first, second, third)):
+        one.due_at = clock.now() + timedelta(milliseconds=number)
+    for one in (first, second):
+        assert limits.take(one) == (0, "")
+        one.state, one.tried_at = "sending", clock.now()
+    seconds, _limit = limits.take(third)
+    assert 55 < seconds <= 60
+
+
 def test_who_is_further_back_waits_longer(here: Flask, ali: Member) -> None:
     _sent(ali.id, *[1.0] * 2)
     first = _waiting(ali.id, "first")
@@ -103,7 +126,9 @@ def test_nothing_is_dropped_for_being_too_fast(firm: Firm) -> None:
         assert 30 < (due_at - clock.now()).total_seconds() <= 120
     two_minutes_ago = clock.now() - timedelta(minutes=2)
     db.session.execute(
-        sa.update(Notification).where(Notification.tried_at.is_not(None)).values(tried_at=two_minutes_ago)
+        sa.update(Notification)
+        .where(Notification.tried_at.is_not(None))
+        .values(tried_at=two_minutes_ago, sent_at=two_minutes_ago)
     )
     db.session.execute(sa.update(Outbox).where(put_off).values(due_at=clock.now()))
     db.session.commit()

@@ -20,6 +20,7 @@ from wsapp.house import local_now
 LOCK = 0x77730001  # of PostgreSQL's advisory locks: "we count in this corp"
 MOST_WAIT = 3600.0
 DAY = timedelta(days=1)
+ON_THE_WAY = timedelta(minutes=5)  # so long at most from the mark that a message is tried to its answer
 
 
 @dataclass
@@ -69,9 +70,14 @@ class Limits:
         self.shared = [_Shared(window, *self._count_all(window)) for who, window in windows if who == "app"]
 
     def _count_people(self, window: _Window, recipients: Sequence[str]) -> dict[str, tuple[int, datetime]]:
+        since = window.since(self.now)
+        # A batch is marked as tried before the first of it is posted; the host counts from when the last has arrived.
+        at = sa.func.coalesce(Notification.sent_at, Notification.tried_at)
         rows = db.session.execute(
-            sa.select(Notification.recipient_id, sa.func.count(), sa.func.min(Notification.tried_at))
-            .where(Notification.recipient_id.in_(set(recipients)), Notification.tried_at > window.since(self.now))
+            sa.select(Notification.recipient_id, sa.func.count(), sa.func.min(at))
+            .where(
+                Notification.recipient_id.in_(set(recipients)), Notification.tried_at > since - ON_THE_WAY, at > since
+            )
             .group_by(Notification.recipient_id)
         ).all()
         return {recipient: (count, oldest or self.now) for recipient, count, oldest in rows}
@@ -101,12 +107,16 @@ class Limits:
         return 0, ""
 
     def _wait(self, window: _Window, oldest: datetime, message: Notification) -> float:
-        """When there is room again, and further back by how many wait for the same person before this one."""
+        """When there is room again, and further back by how many wait for the same person before this one.
+
+        What has its place in the window, those of this very batch among it, waits no more.
+        """
         before = db.session.scalar(
             sa.select(sa.func.count()).where(
                 Notification.recipient_id == message.recipient_id,
                 Notification.state.in_((PLANNED, SENDING)),
                 Notification.due_at < message.due_at,
+                sa.or_(Notification.tried_at.is_(None), Notification.tried_at <= window.since(self.now)),
             )
         )
         rounds = (before or 0) // window.most

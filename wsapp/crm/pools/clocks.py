@@ -84,12 +84,13 @@ def clock_of(row: Any, rules: Terms, absences: Absences, *, now: datetime | None
 
 
 def silence_of(row: Any, rules: Terms, absences: Absences) -> Clock | None:
-    """Return when a customer of a row of `COLUMNS` counts as silent: `leaves_on` is the day after so many `days`.
+    """Return since when a customer of a row of `COLUMNS` counts as silent: `leaves_on` is the last of so many `days`.
 
     `rules` are those of silence: nothing but `follow`. None where the level has no limit.
     """
     days = rules.follow[row.level or ""]
-    return _of_condition(FOLLOW, days, row, rules, absences.get(row.owner_id, ())) if days else None
+    # Leave that begins on the morrow changes nothing today: the days are over by tonight.
+    return _of_condition(FOLLOW, days - 1, row, rules, absences.get(row.owner_id, ())) if days else None
 
 
 def _of_condition(name: str, days: int, row: Any, rules: Terms, away: Sequence[tuple[date, date]]) -> Clock:

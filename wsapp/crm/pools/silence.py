@@ -88,7 +88,7 @@ def _tell_owner(owner: Member, terms: Terms, today: date) -> None:
     found: list[tuple[Any, Clock]] = []
     for row in db.session.execute(wanted.order_by(Customer.id).limit(MOST_EACH)):
         one = silence_of(row, terms, away)
-        if one is not None and one.leaves_on <= today + DAY:
+        if one is not None and one.leaves_on <= today:
             found.append((row, one))
     fresh = [(row, one) for row, one in found if row.warned_on != today]
     if fresh:

@@ -1,14 +1,15 @@
 """When a task's people are told: planning, never sending. The alarm that wakes the sender is an outbox row a minute."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from wsapp import clock, outbox
 from wsapp.crm.tasks.ladder import plan_rung
-from wsapp.crm.tasks.models import DROPPED, PLANNED, Reminder, Task
+from wsapp.crm.tasks.models import DROPPED, FIRED, PLANNED, Reminder, Task
 from wsapp.crm.tasks.rules import all_day_at
-from wsapp.db import current_corp, db, new_id
+from wsapp.db import current_corp, db, new_id, rows
 from wsapp.house import local
 
 # "Due this minute" still rings, also when the minute was over before it was saved. What is longer past is not news.
@@ -16,17 +17,30 @@ STILL_NEWS = timedelta(minutes=2)
 
 
 def plan_reminders(task: Task) -> None:
-    """Plan the task's reminders anew: what was planned before is dropped, what a finished task had as well."""
+    """Plan the task's reminders anew: what was planned before is dropped, what a finished task had as well.
+
+    A task that is put off goes on waiting for its hour. What rang does not ring again.
+    """
+    now = clock.now()
+    if task.is_open and task.snoozed_until and task.snoozed_until > now:
+        plan_snooze(task, task.snoozed_until)
+        return
     drop_reminders(task)
     if not task.is_open:
         return
-    now = clock.now()
-    base = _remind_base(task)
-    moments = sorted({base - timedelta(minutes=minutes) for minutes in task.reminders})
-    for moment in moments:
-        if moment >= now - STILL_NEWS:
-            _plan(task, "due", moment)
+    moments = [one for one in rings_at(task) if one >= now - STILL_NEWS]
+    for moment in sorted(set(moments) - _rang(task, moments)):
+        _plan(task, "due", moment)
     _plan_rung(task)
+
+
+def _rang(task: Task, moments: Sequence[datetime]) -> set[datetime]:
+    """Return at which of some moments the task's own reminder rang already."""
+    past = [one for one in moments if one <= clock.now()]
+    if not past:
+        return set()
+    rang = (Reminder.task_id == task.id, Reminder.kind == "due", Reminder.state == FIRED, Reminder.fire_at.in_(past))
+    return set(rows(sa.select(Reminder.fire_at).where(*rang)))
 
 
 def plan_snooze(task: Task, until: datetime) -> None:
