@@ -387,7 +387,7 @@ def _missing(one: Any) -> rows.Row:
 
 def _handed(one: Any) -> rows.Row:
     return {
-        "url": url_for("reports.page", report_id=one.report.id),
+        "url": url_for("reports.page", report_id=one.report.report_id),
         "icon": "edit",
         "text": one.name,
         "sub": rows.moment(one.report.sent_at),

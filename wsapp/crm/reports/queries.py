@@ -78,7 +78,7 @@ def copyable(actor: Member) -> Sequence[Member]:
 
 @dataclass(frozen=True)
 class Expected:
-    """Somebody of whom a report is expected: their report (a row: id, sent_at), else None; whether they were away."""
+    """Somebody of whom a report is expected: it (a row: report_id, sent_at) or None, and whether they were away."""
 
     member_id: str
     name: str
@@ -87,22 +87,29 @@ class Expected:
 
 
 def expected(actor: Member, kind: str, day: date) -> list[Expected]:
-    """Return the actor's people of a period: who has not handed in, who was away, who has. Two statements.
+    """Return the actor's people of a period: who has not handed in, who was away, who has. One statement.
 
     Expected is whoever has work here, a customer or an open task. Who was away on all of its working days owes none.
     """
-    handed = sa.select(WorkReport.member_id, WorkReport.id, WorkReport.sent_at).where(
-        WorkReport.kind == kind, WorkReport.day == day, visible_reports(actor)
+    theirs = sa.and_(
+        WorkReport.corp_id == Member.corp_id,
+        WorkReport.member_id == Member.id,
+        WorkReport.kind == kind,
+        WorkReport.day == day,
+        visible_reports(actor),
     )
-    reports = {row.member_id: row for row in db.session.execute(handed)}
-    people = sa.select(Member.id, Member.name).where(
-        Member.status == ACTIVE,
-        Member.id != actor.id,
-        within_team(Member.id, actor, "follow_up"),
-        sa.or_(have_work(), Member.id.in_(sorted(reports))),
+    people = (
+        sa.select(Member.id, Member.name, WorkReport.id.label("report_id"), WorkReport.sent_at)
+        .outerjoin(WorkReport, theirs)
+        .where(
+            Member.status == ACTIVE,
+            Member.id != actor.id,
+            within_team(Member.id, actor, "follow_up"),
+            sa.or_(have_work(), WorkReport.id.is_not(None)),
+        )
     )
     found = [
-        Expected(row.id, row.name, reports.get(row.id), was_away(row.id, kind, day))
+        Expected(row.id, row.name, row if row.report_id else None, was_away(row.id, kind, day))
         for row in db.session.execute(people.order_by(Member.name, Member.id).limit(MOST_PEOPLE))
     ]
     return sorted(found, key=lambda one: (one.report is not None, one.away))
