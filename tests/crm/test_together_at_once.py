@@ -26,7 +26,7 @@ from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
-from wsapp.problems import Conflict
+from wsapp.problems import Conflict, Problem
 
 EACH = 4
 
@@ -41,7 +41,7 @@ def at_once(app: Flask, cast: Cast, deeds: list[Callable[[], None]]) -> None:
             try:
                 deed()
                 db.session.commit()
-            except Exception as error:
+            except (Problem, sa.exc.SQLAlchemyError) as error:
                 db.session.rollback()
                 failed.append(error)
 
