@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import OpenApp, Phones
-from tests.browser.stack import WECOM, Sample, Stack, eventually
+from tests.browser.conftest import Phones
+from tests.browser.stack import DINGTALK, WECOM, Sample, Stack, eventually
 from tests.h5.conftest import photo_bytes
 from wsapp.connectors.phone import holder_cookie
 
@@ -73,11 +73,14 @@ def drop(route: Route) -> None:
     route.abort("internetdisconnected")
 
 
-def test_a_visit_in_the_basement(stack: Stack, sample: Sample, open_app: OpenApp) -> None:
-    app = open_app(sample.seller.userid)
+@pytest.mark.parametrize("sample", [WECOM, pytest.param(DINGTALK, marks=pytest.mark.long)], ids=["wecom", "dingtalk"])
+def test_a_visit_in_the_basement(stack: Stack, phones: Phones, sample: Sample) -> None:
+    app = signed_in(phones, stack, sample.seller.userid, sample)
     name = f"地下三层{'深圳市' if sample.host == 'wecom' else '杭州市'}冷链仓储有限公司"
     customer, note = prepare(app, stack, name), "地下三层冷库，看了货架和温度记录"
     phone = app.context
+    kept = app.evaluate(CACHED)
+    assert [one for one in kept if not one.startswith("/static/")] == ["/h5/offline"]
     phone.set_offline(True)
 
     app.goto(f"{customer}/visits/new")
@@ -110,6 +113,10 @@ def test_a_visit_in_the_basement(stack: Stack, sample: Sample, open_app: OpenApp
     expect(found.locator("img")).to_have_count(1)
 
 
+CACHED = """async () => {
+  const asked = await (await caches.open("wsapp-offline")).keys();
+  return asked.map((one) => new URL(one.url).pathname);
+}"""
 DRAFTED = """() => new Promise((resolve) => {
   const opening = indexedDB.open("wsapp");
   opening.onsuccess = () => {
@@ -198,8 +205,8 @@ def test_a_refused_record_is_mended(stack: Stack, phones: Phones) -> None:
     expect(visits_with(app, customer, "模具下周到")).to_have_count(1)
 
 
-def signed_in(phones: Phones, stack: Stack, user: str) -> Page:
-    page = phones.app(WECOM, user)
+def signed_in(phones: Phones, stack: Stack, user: str, sample: Sample = WECOM) -> Page:
+    page = phones.app(sample, user)
     page.goto(f"{stack.url}/h5/")
     page.get_by_role("navigation", name="主导航").wait_for()
     return page

@@ -201,6 +201,7 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/me/identity": PLAIN,
     "GET /h5/me/location": OWN,
     "GET /h5/offline/session": OWN,
+    "GET /h5/sw.js": PLAIN,
     "GET /h5/me/mirrors": OWN,
     "GET /h5/pool/deal": "a form over the pool: page_pools",
     "GET /h5/probe": PLAIN,

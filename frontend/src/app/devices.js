@@ -109,10 +109,9 @@ document.addEventListener("click", (event) => {
 show(document);
 document.addEventListener("htmx:afterSettle", () => show(document));
 
-/* The client's own title line follows the page's, also where a part of the page brings another one. */
+/* The client's own title line takes the page's when it loads; it is told when a part of the page brings another one. */
 const title = document.querySelector("title");
 if (can.title && title) {
   const tell = () => Promise.resolve(host.setTitle(document.title)).catch(() => {});
-  tell();
   new MutationObserver(tell).observe(title, { childList: true, characterData: true, subtree: true });
 }

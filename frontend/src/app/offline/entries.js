@@ -80,6 +80,7 @@ export function putBack(form, entry, { whole = false } = {}) {
   if (whole) carry(form, texts.filter(([name]) => !(entry.errors && name in entry.errors)));
   const field = form.querySelector("[data-photos]");
   if (field) entry.photos.forEach((photo) => addKept(field, photo));
+  for (const area of form.querySelectorAll("[data-count]")) area.dispatchEvent(new Event("input", { bubbles: true })); // its counter
   form.dispatchEvent(new Event("change", { bubbles: true }));
 }
 

@@ -7,6 +7,7 @@ import { changed, others } from "./waiting.js";
 
 const FRESH_MS = 1800000;
 const IDLE_MS = 1500;
+const LOOKING_MS = 6000;
 const MOST_MET = 20;
 const who = metaValue("who");
 const SIGN_OUT = 'form[action="/signout"]';
@@ -20,6 +21,7 @@ function filesOf(html) {
   const named = [
     ...[...page.querySelectorAll("link[href]")].map((one) => one.getAttribute("href")),
     ...[...page.querySelectorAll("script[src]")].map((one) => one.getAttribute("src")),
+    ...[...page.querySelectorAll("script[data-sdk]")].map((one) => one.dataset.sdk),
     ...[...page.querySelectorAll("use[href]")].map((one) => one.getAttribute("href").split("#")[0]),
   ];
   return [...new Set(named)].filter(isOurs);
@@ -143,13 +145,16 @@ document.addEventListener(
 
 const idle = (act) => (window.requestIdleCallback ? requestIdleCallback(act, { timeout: 2 * IDLE_MS }) : setTimeout(act, IDLE_MS));
 
+/* Whoever only looks at the day has the line for that: what is kept comes a while later, at once beside a form. */
+const soon = (act) => (document.querySelector("form[data-offline]") ? idle(act) : setTimeout(() => idle(act), LOOKING_MS));
+
 export async function start() {
   if (!who) return;
   await settle();
   await tellOfOthers();
   await meet();
   changed();
-  const later = () => idle(() => keepPage().catch(() => {}));
+  const later = () => soon(() => keepPage().catch(() => {}));
   if (document.readyState === "complete") later();
   else window.addEventListener("load", later);
 }
