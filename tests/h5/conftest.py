@@ -1,6 +1,7 @@
 """A small book of records, so that every page has something to show."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, sync_playwright
+from werkzeug.serving import make_server
 
 from tests.cast import Cast
 from wsapp import clock
@@ -131,3 +134,24 @@ def rows_of(app: Flask) -> Callable[..., list[Any]]:
             return list(db.session.scalars(sa.select(model).order_by(model.id)))
 
     return fetch
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def base(app: Flask) -> Iterator[str]:
+    """The address of the app on a server of its own."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    address = f"http://127.0.0.1:{server.port}"
+    app.extensions["wsapp"].origins |= {address}
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield address
+    server.shutdown()
+    thread.join()

@@ -1,5 +1,8 @@
 /* WsHost inside DingTalk's web view, by the host's own script (global `dd`, npm dingtalk-jsapi). Every call gives a
-   promise and rejects with {code, message}, so that the page can fall back to what the browser itself can do. */
+   promise and rejects with {code, message}, so that the page can fall back to what the browser itself can do.
+
+   The host's script weighs a third of a whole page: it is fetched, by the address in this script's own tag, when
+   something is first asked of the client. */
 (function () {
   "use strict";
 
@@ -17,11 +20,11 @@
     "translateVoice", "device.audio.translateVoice",
     "biz.util.open",
   ];
-  const dd = window.dd;
-  const PLATFORM = (dd && dd.env && dd.env.platform) || "notInDingTalk";
-  const INSIDE = PLATFORM !== "notInDingTalk";
-  const ON_PHONE = INSIDE && PLATFORM !== "pc";
+  const INSIDE = /DingTalk/i.test(navigator.userAgent);
+  const ON_PHONE = INSIDE && /iPhone|iPad|iPod|iOS|Android|OpenHarmony/i.test(navigator.userAgent);
+  const SDK = document.currentScript && document.currentScript.dataset.sdk;
   const CALL_KINDS = [0, 1, 2]; // of quickCallList: office call, the phone's own, by the Internet
+  let fetched = null; // promise of the host's script
   let configured = null; // promise of the signed parameters
 
   function failure(error) {
@@ -42,30 +45,61 @@
     );
   }
 
+  function loaded() {
+    if (!fetched) fetched = window.dd ? Promise.resolve() : fetchScript();
+    return fetched.then(() => {
+      if (platform() === "notInDingTalk") throw { code: "unsupported", message: "" };
+    });
+  }
+
+  function fetchScript() {
+    return new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.onload = resolve;
+      script.onerror = () => {
+        fetched = null; // the line may be better next time
+        reject({ code: "no_sdk", message: "" });
+      };
+      if (!INSIDE || !SDK) reject({ code: "unsupported", message: "" });
+      else document.head.appendChild(Object.assign(script, { src: SDK }));
+    });
+  }
+
+  function platform() {
+    return (window.dd && window.dd.env && window.dd.env.platform) || "notInDingTalk";
+  }
+
   /* Call the first of `names` that this build of the script has. */
   function call(names, parameters, milliseconds) {
-    if (PLATFORM === "notInDingTalk") return Promise.reject({ code: "unsupported", message: "" });
-    const found = names.map(lookUp).find((one) => typeof one === "function");
-    if (!found) return Promise.reject({ code: "unsupported", message: names[0] });
-    const asked = new Promise((resolve, reject) => {
-      const answer = found(Object.assign({ onSuccess: resolve, onFail: reject }, parameters));
-      if (answer && typeof answer.then === "function") answer.then(resolve, reject);
+    return loaded().then(() => {
+      const found = names.map(lookUp).find((one) => typeof one === "function");
+      if (!found) throw { code: "unsupported", message: names[0] };
+      const asked = new Promise((resolve, reject) => {
+        const answer = found(Object.assign({ onSuccess: resolve, onFail: reject }, parameters));
+        if (answer && typeof answer.then === "function") answer.then(resolve, reject);
+      });
+      return inTime(asked, milliseconds || CALL_MS);
     });
-    return inTime(asked, milliseconds || CALL_MS);
   }
 
   function lookUp(name) {
-    return name.split(".").reduce((here, part) => (here ? here[part] : undefined), dd);
+    return name.split(".").reduce((here, part) => (here ? here[part] : undefined), window.dd);
   }
 
   /* dd.config works once for each page: ask the server to sign this address, then keep the outcome. */
   function ready() {
-    if (!configured) configured = inTime(configure(), CALL_MS);
+    if (!configured) {
+      configured = loaded().then(() => inTime(configure(), CALL_MS));
+      configured.catch((error) => {
+        if (error && error.code === "no_sdk") configured = null;
+      });
+    }
     return configured;
   }
 
   function configure() {
-    if (PLATFORM === "notInDingTalk" || !dd.config) return Promise.reject({ code: "unsupported", message: "" });
+    const dd = window.dd;
+    if (!dd.config) return Promise.reject({ code: "unsupported", message: "" });
     const url = "/h5/host-config?url=" + encodeURIComponent(location.href.split("#")[0]);
     return fetch(url, { credentials: "same-origin", headers: { Accept: "application/json" } })
       .then((response) => (response.ok ? response.json() : Promise.reject({ code: "config_" + response.status, message: "" })))
@@ -110,7 +144,7 @@
 
   /* Null where the client has no picker of its own (desktop): the page then opens the browser's. */
   function choosePhotos(max) {
-    if (!lookUp("chooseImage") || !lookUp("uploadFile") || PLATFORM === "pc") return Promise.resolve(null);
+    if (!ON_PHONE) return Promise.resolve(null);
     return ready()
       .then(() => call(["chooseImage"], { count: Math.max(1, Math.min(9, max || 9)), sourceType: ["camera", "album"] }, CHOOSE_MS))
       .then((chosen) => {
@@ -195,7 +229,7 @@
     openProfile,
     call: callNumber,
     scan: () => call(["scan", "biz.util.scan"], { type: "qr" }, CHOOSE_MS).then((answer) => answer.text || answer.code || ""),
-    close: () => call(PLATFORM === "pc" ? ["quitPage", "biz.navigation.quit"] : ["closePage", "biz.navigation.close"], {}),
+    close: () => call(INSIDE && !ON_PHONE ? ["quitPage", "biz.navigation.quit"] : ["closePage", "biz.navigation.close"], {}),
     setTitle: (title) => call(["setNavigationTitle", "biz.navigation.setTitle"], { title: String(title) }),
     openMap: (place) => ready().then(() => call(["openLocation", "biz.map.view"], {
       latitude: place.lat, longitude: place.lng, title: place.name || "", address: place.address || "",

@@ -1,4 +1,6 @@
-/* WeCom's side of WsHost: what our pages ask of the host's client. Runs in WeCom's web view; needs the global `ww`. */
+/* WeCom's side of WsHost: what our pages ask of the host's client. Runs in WeCom's web view, by the host's own script
+   (global `ww`), which weighs a third of a whole page: it is fetched, by the address in this script's own tag, when
+   something is first asked of the client. */
 (function () {
   "use strict";
 
@@ -12,7 +14,9 @@
   const agent = navigator.userAgent;
   const isDesktop = /WindowsWechat|Windows NT|Macintosh/i.test(agent) && !(navigator.maxTouchPoints > 2);
 
+  const SDK = document.currentScript && document.currentScript.dataset.sdk;
   const signatures = new Map(); // page address → promise of its signed parameters
+  let fetched = null;
   let registered = null;
 
   function failure(code, message) {
@@ -59,10 +63,29 @@
       signed(url).then((one) => ({ timestamp: one.timestamp, nonceStr: one.nonce, signature: one[field] }));
   }
 
+  function loaded() {
+    if (!fetched) {
+      fetched = typeof ww === "undefined" ? fetchScript() : Promise.resolve();
+      fetched.catch(() => {
+        fetched = null; // the line may be better next time
+      });
+    }
+    return fetched;
+  }
+
+  function fetchScript() {
+    return new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.onload = resolve;
+      script.onerror = () => reject(failure("no_sdk", "the host's script is missing"));
+      if (SDK) document.head.appendChild(Object.assign(script, { src: SDK }));
+      else script.onerror();
+    });
+  }
+
   function register() {
     if (!registered) {
-      registered = signed(page()).then((one) => {
-        if (typeof ww === "undefined") throw failure("no_sdk", "the host's script is missing");
+      registered = Promise.all([signed(page()), loaded()]).then(([one]) => {
         ww.register({
           corpId: one.corp_id,
           agentId: one.agent_id,
