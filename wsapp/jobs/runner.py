@@ -81,13 +81,17 @@ Undertaker = Callable[[Claim, str], None]
 
 
 class Runner:
-    """Executes borrowed rows, each in an app context of its own; rows of a batched kind all together."""
+    """Executes borrowed rows, each in an app context of its own; rows of a batched kind all together.
 
-    def __init__(self, app: Any, desk: Desk) -> None:
+    `kept_alive`: somebody renews the leases of what waits to be executed.
+    """
+
+    def __init__(self, app: Any, desk: Desk, *, kept_alive: bool = False) -> None:
         from wsapp.jobs.handlers import BATCHES, HANDLERS, UNDERTAKERS
 
         self.app = app
         self.desk = desk
+        self.kept_alive = kept_alive
         self.handlers: dict[str, Handler] = HANDLERS
         self.batches: dict[str, BatchHandler] = BATCHES
         self.undertakers: dict[str, Undertaker] = UNDERTAKERS
@@ -100,7 +104,10 @@ class Runner:
     def _run(self, lot: Lot) -> None:
         attempt_id, ids = lot
         with self.app.app_context():
-            claims = outbox.start(ids, attempt_id, lease=self.desk.pace.lease_time)
+            if self.kept_alive:
+                claims = outbox.ours(ids, attempt_id)
+            else:
+                claims = outbox.start(ids, attempt_id, lease=self.desk.pace.lease_time)
             for one in claims:
                 if one.crashes > outbox.MAX_CRASHES:
                     self._park(one)

@@ -31,7 +31,7 @@ from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot, Outbox, Turns
 
 THREADS = 8
 BATCH = 32  # rows in a lot, at most: two commits for all of them; a slow lot hands the rest back
-LEAST = 16  # rows that a corp gets in its turn where many wait
+LEAST = BATCH  # rows that a corp gets in its turn where many wait
 ENDINGS = frozenset({signal.SIGTERM, signal.SIGINT})
 RELAY_PAUSE = 1.0  # seconds after an error of the database or the broker
 
@@ -68,11 +68,11 @@ class Engine:
         self.handed: dict[Lot, Handed] = {}  # by this relay, and not known to have ended
         self.running: set[Lot] = set()  # by this process's threads
         self.desk = Desk(pace, is_stopping=self.stopping.is_set)
-        self.runner = Runner(app, self.desk)
         if queue_url is None:
             with app.app_context():
                 queue_url = house().settings.queue.url
         self.queue = Queue(queue_url, self._execute, threads=threads)
+        self.runner = Runner(app, self.desk, kept_alive=not self.queue.is_shared)
         self.relay = threading.Thread(target=self._relay, daemon=True, name="relay")
         self.heart = threading.Thread(target=self._beat, daemon=True, name="heart")
         self.leaving = ExitStack()
