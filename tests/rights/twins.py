@@ -240,8 +240,10 @@ def _around(values: Values, now: datetime) -> None:
     about = {"customer_id": visit.customer_id, "member_id": seller, "kind": "上门拜访"}
     plan = VisitPlan(id=_id("w", 0), purpose="验货", state="planned", **about, **window)
     said = values["follow_up"]["text"][:500]  # a comment may quote what it speaks of
+    db.session.add_all([contact, follow_up, visit, plan])
+    db.session.flush()
     comment = Comment(id=_id("o", 0), follow_up_id=follow_up.id, author_id=_id("m", 0), text=said, created_at=now)
-    db.session.add_all([contact, follow_up, visit, plan, comment])
+    db.session.add(comment)
     for at, ended in ((0, None), (1, now)):
         db.session.add(
             Task(

@@ -186,6 +186,9 @@ def build(world: World, name: str) -> Built:
         db.session.flush()  # a statement for each table, not for each customer
         for at, (book, customer) in enumerate(zip(world.books, customers, strict=True)):
             _around(book, at, customer, built, now)
+        db.session.flush()
+        for at, book in enumerate(world.books):
+            _comment(book, at, built, now)
         db.session.commit()
     return built
 
@@ -337,16 +340,20 @@ def _around(book: Book, at: int, customer: Customer, built: Built, now: Any) -> 
         _event(kind, subject, actor, customer.id, now)
     built.customers.append(customer.id)
     built.follow_ups.append(follow_up.id)
-    comment = Comment(id=_id("o", at), follow_up_id=follow_up.id, author_id=members[book.creator], text=f"评论{at}")
-    comment.created_at = now
-    db.session.add(comment)
-    built.comments.append(comment.id)
     built.visits.append(visit.id)
     built.plans.append(plan.id)
     built.tasks.append(task.id)
     built.photos.append(photo.id)
     built.contacts.append(contact.id)
     built.messages.append(message.id)
+
+
+def _comment(book: Book, at: int, built: Built, now: Any) -> None:
+    author_id = built.members[book.creator]
+    row = Comment(id=_id("o", at), follow_up_id=built.follow_ups[at], author_id=author_id, text=f"评论{at}")
+    row.created_at = now
+    db.session.add(row)
+    built.comments.append(row.id)
 
 
 def _event(kind: str, subject: Any, actor: str | None, customer_id: str, now: Any) -> None:
