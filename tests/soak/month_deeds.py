@@ -8,11 +8,12 @@ from datetime import date, datetime, time
 from random import Random
 from typing import Any
 
-from tests.soak.calendar_reference import DAY, MINUTE, Reference
+from tests.soak.calendar_days import DAY, MINUTE
+from tests.soak.calendar_reference import Reference
 from tests.soak.month_firm import OWN_HOURS, SWITCHED_OFF
 from tests.soak.month_records import Deed, Task
 
-BURST = 40
+BURST = 30
 FREE_DAY = 0.05  # of the work of a working day that is done on a free one
 BEFORE = ((0,), (0, 15), (30,), (0, 60, 1440), (10,), ())
 SNOOZES = (20, 60, 180, 60 * 18)  # minutes
@@ -64,7 +65,7 @@ class Chance:
 
     def minutes(self, day: date, zone: Any) -> list[tuple[datetime, str]]:
         """Who does something in which minute of a day, in order."""
-        share = 1 if self.reference.works(day) else FREE_DAY
+        share = 1 if self.reference.rules.works(day) else FREE_DAY
         found = []
         for userid, person in self.half.people.items():
             mean = self.each * share * (0.1 if person.is_away(day) else 1)
@@ -194,7 +195,7 @@ class Chance:
         return task.asked_at is None or now - task.asked_at > 61 * MINUTE
 
     def burst(self, now: datetime) -> list[Deed]:
-        """Somebody enters forty calls for the same minute of the afternoon: more than a host lets them have."""
+        """Somebody enters thirty calls for the same minute of the afternoon: more than a host lets them have."""
         person = next(one for one in reversed(self.half.people.values()) if "due" not in one.off)
         due = datetime.combine(now.date(), time(15, 5), now.tzinfo)
         facts = {"assignee": person.userid, "kind": "other", "due": due, "all_day": False, "before": (0,)}

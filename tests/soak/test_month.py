@@ -1,5 +1,6 @@
 """A simulated working month of a firm on both hosts: every message that a reference calendar predicts, and no other."""
 
+import logging
 import os
 from datetime import date, time
 from pathlib import Path
@@ -44,6 +45,12 @@ MONTH = Shape(
 )
 
 pytestmark = [pytest.mark.soak, pytest.mark.server]
+
+
+@pytest.fixture(autouse=True)
+def _few_words(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a month of expired tokens and updated cards nobody keeps each line."""
+    caplog.set_level(logging.ERROR)
 
 
 def live(shape: Shape, data: Path, database_url: str) -> None:
