@@ -35,7 +35,7 @@ class Held:
 
 
 class Post:
-    """What half of the firm is told. `told`: what was predicted; `stopped`: how many did not go as they were, and why."""
+    """What half of the firm is told. `told`: what was predicted; `stopped`: how many did not go as such, and why."""
 
     def __init__(self, half: Half) -> None:
         self.half = half
