@@ -34,6 +34,7 @@ LISTS = (
     "/h5/visits",
     "/h5/visits?scope=team",
     "/h5/visits/plans",
+    "/h5/offline",
     "/h5/reports",
     "/h5/reports/team",
     "/h5/nearby?lat=22.5431&lng=114.0579&coordinate=gcj02&km=10",

@@ -4,6 +4,7 @@ import { addKept } from "../photos.js";
 import { fill } from "../session.js";
 
 const NOT_KEPT = ["csrf_token", "idempotency_key", "version", "photos", "photo_files", "fixed_at", "customer", "said"];
+const UPLOAD_LIVES_MS = 3600000;
 const PLACE = ["lat", "lng", "accuracy", "coordinate"];
 
 const tiles = (form) => [...form.querySelectorAll("[data-photos] .photos__one:not([data-photo-add])")];
@@ -79,10 +80,13 @@ export function putBack(form, entry, { whole = false } = {}) {
   fill(form, [...left, ...texts]);
   if (whole) carry(form, texts.filter(([name]) => !(entry.errors && name in entry.errors)));
   const field = form.querySelector("[data-photos]");
-  if (field) entry.photos.forEach((photo) => addKept(field, photo));
+  if (field) entry.photos.forEach((photo) => addKept(field, fresh(photo)));
   for (const area of form.querySelectorAll("[data-count]")) area.dispatchEvent(new Event("input", { bubbles: true })); // its counter
   form.dispatchEvent(new Event("change", { bubbles: true }));
 }
+
+/* An upload that no record took for long is gone from the server: the photo itself is here. */
+const fresh = (photo) => (photo.blob && Date.now() - photo.at > UPLOAD_LIVES_MS ? Object.assign({}, photo, { id: "" }) : photo);
 
 /* What the form has no field for goes with it unseen, unless it is what was refused. */
 function carry(form, values) {

@@ -53,6 +53,7 @@ async function keep(form, tried = false) {
     delete form.dataset.keeping;
     return toast(text("offlineFull"), true);
   }
+  if (navigator.storage && navigator.storage.persist) navigator.storage.persist().catch(() => {}); // not thrown out when room gets short
   await forget(form);
   if (entry.photos.some((one) => one.blob) && !(await store.keepsPhotos())) toast(text("offlineNoPhotos"), true);
   await told(form, entry);
