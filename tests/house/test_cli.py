@@ -1,5 +1,7 @@
 """The program: help for everything, one line for every error, exit codes 0, 1 and 2, no secret as an argument."""
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -29,6 +31,27 @@ def wsapp(*words, **options):
     return subprocess.run(
         [sys.executable, "-P", "-m", "wsapp", *words], capture_output=True, text=True, timeout=60, **options
     )
+
+
+def run_here(words, capsys):
+    """Run the program in this process: (exit code, lines of its errors)."""
+    code = cli.run(words)
+    return code, capsys.readouterr().err.splitlines()
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """A folder with a database that the program made."""
+    folder = tmp_path_factory.mktemp("made")
+    done = wsapp("db", "upgrade", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+@pytest.fixture
+def made(made_once, tmp_path):
+    """The same, in the test's own folder."""
+    shutil.copytree(made_once, tmp_path, dirs_exist_ok=True)
 
 
 def leaves(group, path=()):
@@ -76,22 +99,23 @@ def test_help_answers_without_loading_the_product():
         (["corp", "add", "--host", "wecom", "--corp-id", "ww1", "--value", "agent_id=1"], "WSAPP_CORP_APP_SECRET"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(words, says):
-    done = wsapp(*words, stdin=subprocess.DEVNULL)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert says in done.stderr
-    assert "canary" not in done.stderr
+def test_wrong_usage_is_one_line_and_exit_code_2(words, says, capsys, monkeypatch):
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        code, err = run_here(words, capsys)
+    assert code == 2
+    assert len(err) == 1
+    assert says in err[0]
+    assert "canary" not in err[0]
 
 
-def test_wrong_settings_are_one_line_and_exit_code_2(tmp_path):
+def test_wrong_settings_are_one_line_and_exit_code_2(tmp_path, capsys):
     (tmp_path / "config.toml").write_text('[server]\nbnd = "x"\n')
-    for name in ("serve", "web", "worker", "scheduler", "demo", "db check", "corp list"):
-        done = wsapp(*name.split())
-        assert done.returncode == 2
-        assert done.stderr.splitlines() == [
-            'wsapp: config.toml line 2: server.bnd: unknown key, did you mean "bind"? (未知的设置项，是不是 bind？)'
-        ]
+    says = 'wsapp: config.toml line 2: server.bnd: unknown key, did you mean "bind"? (未知的设置项，是不是 bind？)'
+    for name in ("web", "worker", "scheduler", "demo", "db check", "corp list"):
+        assert run_here(name.split(), capsys) == (2, [says])
+    done = wsapp("serve")
+    assert (done.returncode, done.stderr.splitlines()) == (2, [says])
 
 
 def test_without_a_command_the_help_is_shown_and_it_is_wrong_usage():
@@ -160,9 +184,8 @@ def test_bad_values_are_refused_without_showing_them(tmp_path, plain, files, say
     assert "canary" not in caught.value.message
 
 
-def test_a_corp_is_added_and_listed(tmp_path):
+def test_a_corp_is_added_and_listed(made, tmp_path):
     (tmp_path / "secret").write_text("s" * 43)
-    assert wsapp("db", "upgrade").returncode == 0
     added = wsapp(
         "corp", "add", "--host", "wecom", "--corp-id", "ww0123456789abcdef", "--name", "森林木业（深圳）有限公司",
         "--value", "agent_id=1000002", "--secret-file", f"app_secret={tmp_path / 'secret'}", "--no-check",
@@ -174,7 +197,7 @@ def test_a_corp_is_added_and_listed(tmp_path):
 
 
 @pytest.fixture
-def at_the_host(tmp_path, monkeypatch):
+def at_the_host(made, tmp_path, monkeypatch):
     """A database, and the emulator of WeCom; the function adds its sample firm with this secret."""
     from wsapp.connectors.wecom.emulator import WeComEmulator, demo_org
     from wsapp.connectors.wecom.emulator_demo import AGENT_ID, CORP_ID
@@ -189,7 +212,6 @@ def at_the_host(tmp_path, monkeypatch):
             "--secret-file", f"app_secret={tmp_path / 'secret'}", *more, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
-    assert wsapp("db", "upgrade").returncode == 0
     with emulator.start() as running:
         monkeypatch.setenv("WSAPP_HOSTS_WECOM_API_BASE", running.url)
         yield add
@@ -227,9 +249,8 @@ def test_a_corp_that_stands_in_the_settings_is_changed_there(tmp_path):
     assert "[[corps]]" in done.stderr
 
 
-def test_a_corp_is_switched_off_and_on(tmp_path):
+def test_a_corp_is_switched_off_and_on(made, tmp_path):
     (tmp_path / "secret").write_text("s" * 43)
-    assert wsapp("db", "upgrade").returncode == 0
     wsapp(
         "corp", "add", "--host", "wecom", "--corp-id", "ww0123456789abcdef", "--value", "agent_id=1", "--no-check",
         "--secret-file", f"app_secret={tmp_path / 'secret'}",
@@ -239,8 +260,7 @@ def test_a_corp_is_switched_off_and_on(tmp_path):
         assert f"\t{state}\t" in wsapp("corp", "list").stdout
 
 
-def test_a_token_is_for_a_known_member_of_a_known_corp():
-    assert wsapp("db", "upgrade").returncode == 0
+def test_a_token_is_for_a_known_member_of_a_known_corp(made):
     done = wsapp("token", "create", "--corp", "ww0123456789abcdef", "--user", "LinXiaoYan")
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["wsapp: --corp: no corp ww0123456789abcdef is connected (connected: none)"]

@@ -1,4 +1,7 @@
-"""Trouble at one host, with real worker processes: the other host's reminders are late by five seconds at most."""
+"""Trouble at one host, with real worker processes: the other host's reminders are late by five seconds at most.
+
+The same within one process stands in tests/jobs/test_isolation.py.
+"""
 
 import os
 import time
@@ -24,7 +27,7 @@ LATE = 5.0
 TOKENS_AN_HOUR = 6
 DEAD_HOURS = {"fault": "delay", "seconds": 30, "times": 100_000}
 
-pytestmark = [pytest.mark.soak, pytest.mark.server, pytest.mark.timeout(1800 if BIG else 180)]
+pytestmark = [pytest.mark.soak, pytest.mark.long, pytest.mark.server, pytest.mark.timeout(1800 if BIG else 180)]
 
 
 def test_a_host_that_hangs_for_thirty_seconds_a_call(tmp_path: Path, database_url: str) -> None:
