@@ -22,6 +22,7 @@ from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.org.models import SELLER, Corp, Department, Member, Membership
 from wsapp.crm.org.roles import ACTIONS, OBJECTS, Role
 from wsapp.crm.pools.models import Pool
+from wsapp.crm.reports.models import WorkReport
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.visits.models import Visit, VisitPlan
 from wsapp.db import corp_scope, db
@@ -240,7 +241,13 @@ def _around(values: Values, now: datetime) -> None:
     about = {"customer_id": visit.customer_id, "member_id": seller, "kind": "上门拜访"}
     plan = VisitPlan(id=_id("w", 0), purpose="验货", state="planned", **about, **window)
     said = values["follow_up"]["text"][:500]  # a comment may quote what it speaks of
-    db.session.add_all([contact, follow_up, visit, plan])
+    items = {"visits": [visit.id], "follow_ups": [follow_up.id], "tasks": [_id("t", 1)], "customers": [_id("c", 0)]}
+    counted = {name: len(ids) for name, ids in items.items()} | {visit.trust if visit.trust in ("verified", "far") else "verified": 1}
+    report = WorkReport(
+        id=_id("y", 0), member_id=seller, kind="day", day=now.date(), summary="忙", figures=counted, items=items,
+        sent_at=now, updated_at=now,
+    )  # fmt: skip
+    db.session.add_all([contact, follow_up, visit, plan, report])
     db.session.flush()
     comment = Comment(id=_id("o", 0), follow_up_id=follow_up.id, author_id=_id("m", 0), text=said, created_at=now)
     db.session.add(comment)
@@ -339,6 +346,7 @@ IDS: Mapping[str, str] = {
     "comment_id": _id("o", 0),
     "visit_id": _id("v", 0),
     "plan_id": _id("w", 0),
+    "report_id": _id("y", 0),
     "task_id": _id("t", 0),
     "event_id": _id("e", 1),
     "file_id": _id("x", 0),
@@ -351,6 +359,17 @@ IDS: Mapping[str, str] = {
     "name": "customer.xlsx",
     # Of one's own, and with nothing in them but what a page above has shown; their doors: tests/house/test_routes.py.
     **dict.fromkeys(
-        ("import_id", "export_id", "bulk_id", "draft_id", "request_id", "appeal_id", "handover_id", "notification_id"), _id("z", 0)
+        (
+            "ask_id",
+            "import_id",
+            "export_id",
+            "bulk_id",
+            "draft_id",
+            "request_id",
+            "appeal_id",
+            "handover_id",
+            "notification_id",
+        ),
+        _id("z", 0),
     ),
 }

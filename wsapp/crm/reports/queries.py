@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.fields.access import reads
 from wsapp.crm.org.absences import is_away
 from wsapp.crm.org.models import ACTIVE, Member, Membership
 from wsapp.crm.org.queries import administrators, assignable_members, manager_of, within_team
@@ -89,7 +90,7 @@ class Expected:
 def expected(actor: Member, kind: str, day: date) -> list[Expected]:
     """Return the actor's people of a period: who has not handed in, who was away, who has. One statement.
 
-    Expected is whoever has work here, a customer or an open task. Who was away on all of its working days owes none.
+    Expected is whoever has work here, a customer (as far as owners may be told) or an open task. Who was away on all of its working days owes none.
     """
     theirs = sa.and_(
         WorkReport.corp_id == Member.corp_id,
@@ -105,7 +106,7 @@ def expected(actor: Member, kind: str, day: date) -> list[Expected]:
             Member.status == ACTIVE,
             Member.id != actor.id,
             within_team(Member.id, actor, "follow_up"),
-            sa.or_(have_work(), WorkReport.id.is_not(None)),
+            sa.or_(have_work(owners=reads(actor, "owner")), WorkReport.id.is_not(None)),
         )
     )
     found = [
@@ -115,13 +116,13 @@ def expected(actor: Member, kind: str, day: date) -> list[Expected]:
     return sorted(found, key=lambda one: (one.report is not None, one.away))
 
 
-def have_work() -> sa.ColumnElement[bool]:
-    """Return the condition for members who have a customer or an open task."""
+def have_work(*, owners: bool = True) -> sa.ColumnElement[bool]:
+    """Return the condition for members who have a customer (not without `owners`: it tells of them) or an open task."""
     customers = sa.exists().where(
         Customer.corp_id == Member.corp_id, Customer.owner_id == Member.id, Customer.deleted_at.is_(None)
     )
     tasks = sa.exists().where(Task.corp_id == Member.corp_id, Task.assignee_id == Member.id, Task.done_at.is_(None))
-    return sa.or_(customers, tasks)
+    return sa.or_(customers, tasks) if owners else tasks
 
 
 def working_days(kind: str, day: date) -> list[date]:
