@@ -115,6 +115,7 @@ async function outputs() {
     "favicon.svg": read(join(here, "src/favicon.svg")),
     "host-browser.js": await bundle("host-browser.js"),
     "htmx.js": await lower("htmx.org/dist/htmx.min.js"),
+    "offline.js": await bundle("app/offline/main.js"),
     "sw.js": await bundle("sw.js"),
     "icons.svg": read(join(here, "src/icons.svg")).replace(/>\s+</g, "><"),
     "wecom-jssdk.js": await lower("@wecom/jssdk/dist/wecom.global.prod.js"),

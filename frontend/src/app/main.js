@@ -1,7 +1,5 @@
 /* What the pages do beyond plain links and forms. Each file is one subject and listens on the document, so that what
    htmx puts into the page works without being set up again. */
-import "./offline/forms.js";
-import "./offline/page.js";
 import "./requests.js";
 import "./forms.js";
 import "./better.js";
@@ -14,15 +12,12 @@ import "./phone.js";
 import "./devices.js";
 import "./mentions.js";
 import "./signin.js";
+import "./lending.js";
 import { showWaitingToasts } from "./toast.js";
 import { restoreKept } from "./session.js";
 import { focusFirstError } from "./forms.js";
-import { start as startKeeping } from "./offline/keeping.js";
-import { start as startSending } from "./offline/waiting.js";
 
 document.documentElement.classList.add("js");
 showWaitingToasts();
 restoreKept();
 focusFirstError(document);
-startSending();
-startKeeping().catch(() => {}); // a web view that keeps nothing

@@ -1,7 +1,5 @@
 /* A form and what is kept of it: both ways. */
-import { asServerTime } from "../page.js";
-import { addKept } from "../photos.js";
-import { fill } from "../session.js";
+import { addKept, asServerTime, fill } from "./app.js";
 
 const NOT_KEPT = ["csrf_token", "idempotency_key", "version", "photos", "photo_files", "fixed_at", "customer", "said"];
 const UPLOAD_LIVES_MS = 3600000;

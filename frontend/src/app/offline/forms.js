@@ -1,8 +1,7 @@
 /* Forms that may wait ([data-offline]): what is typed survives the page, and without network 保存 keeps it on the phone.
 
-   Listens before forms.js, which marks a form as sent. */
-import { element, metaValue, text } from "../page.js";
-import { toast } from "../toast.js";
+   Listens at the window, before forms.js, which marks a form as sent. */
+import { element, metaValue, text, toast } from "./app.js";
 import { changedIn, entryOf, holdsPhotos, photosOf, putBack } from "./entries.js";
 import * as store from "./store.js";
 import { sendNow } from "./waiting.js";
@@ -15,7 +14,7 @@ const isWaiting = (form) => form.matches && form.matches("form[data-offline]") &
 
 // --- saving -------------------------------------------------------------------------------------------------------
 
-document.addEventListener(
+window.addEventListener(
   "submit",
   (event) => {
     const form = event.target;

@@ -1,6 +1,6 @@
 /* Whose phone this is: keeps the page that opens without network, and clears everything when somebody else signs in, or
    nobody is. */
-import { element, metaValue, text } from "../page.js";
+import { element, metaValue, text } from "./app.js";
 import * as shell from "./shell.js";
 import * as store from "./store.js";
 import { changed, others } from "./waiting.js";
@@ -20,6 +20,7 @@ function filesOf(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   const named = [
     ...[...page.querySelectorAll("link[href]")].map((one) => one.getAttribute("href")),
+    ...[...page.querySelectorAll('meta[name="offline-script"]')].map((one) => one.content),
     ...[...page.querySelectorAll("script[src]")].map((one) => one.getAttribute("src")),
     ...[...page.querySelectorAll("script[data-sdk]")].map((one) => one.dataset.sdk),
     ...[...page.querySelectorAll("use[href]")].map((one) => one.getAttribute("href").split("#")[0]),
@@ -100,6 +101,7 @@ export async function clearAll() {
   await store.clear().catch(() => {});
   await shell.drop();
   sessionStorage.clear();
+  localStorage.clear();
   const registration = "serviceWorker" in navigator ? await navigator.serviceWorker.getRegistration("/h5/") : null;
   if (registration) await registration.unregister();
 }
@@ -127,7 +129,7 @@ function warn(form, count) {
   go.focus();
 }
 
-document.addEventListener(
+window.addEventListener(
   "submit",
   async (event) => {
     const form = event.target;

@@ -1,8 +1,6 @@
 /* The page that a phone keeps (templates_h5/offline/page.html): what waits, and both forms. Without network it stands
    wherever one wanted to go. */
-import { element, text } from "../page.js";
-import { askReason, start as startPlaces } from "../place.js";
-import { focusFirstError } from "../forms.js";
+import { askReason, element, focusFirstError, metaValue, startPlaces, text } from "./app.js";
 import { newKey, putBack } from "./entries.js";
 import { forget, restore } from "./forms.js";
 import * as shell from "./shell.js";
@@ -161,7 +159,7 @@ function showErrors(form, entry) {
 async function openWanted() {
   const asked = wanted();
   const entry = asked.mend ? await store.get(asked.mend) : null;
-  if (entry && !entry.tried && document.querySelector('meta[name="who"]').content === entry.who) await open({ kind: entry.kind }, entry);
+  if (entry && !entry.tried && metaValue("who") === entry.who) await open({ kind: entry.kind }, entry);
   else if (asked.kind) await open(asked);
 }
 

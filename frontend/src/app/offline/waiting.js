@@ -1,6 +1,5 @@
 /* What waits, on every page: a line that says so and leads to the list; sending when the network is back. */
-import { element, metaValue, text } from "../page.js";
-import { toast } from "../toast.js";
+import { element, metaValue, text, toast } from "./app.js";
 import { sendWaiting } from "./sending.js";
 import * as store from "./store.js";
 
