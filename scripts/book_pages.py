@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import field_pages
+import together_pages
 from playwright.sync_api import Page
 
 SELLER, MANAGER, ADMIN = "seller", "manager", "admin"
@@ -81,6 +82,7 @@ PAGES = (
     ("exports", SELLER, "/h5/exports"),
     ("export", SELLER, "{export}"),
     *field_pages.PAGES,
+    *together_pages.PAGES,
 )
 
 # Pages of the console: name, address.

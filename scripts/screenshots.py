@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 import book_pages  # noqa: E402
 import field_pages  # noqa: E402
+import together_pages  # noqa: E402
 
 from tests.browser.conftest import CHROMIUM, Phones  # noqa: E402
 from tests.browser.stack import SAMPLES, Sample, Stack, running  # noqa: E402
@@ -100,6 +101,7 @@ def open_book(stack: Stack, seller: Page, manager: Page, admin: Page) -> book_pa
     shelf.look(seller, book_pages.SELLER)
     book_pages.do_as_seller(seller, shelf)
     field_pages.do_as_seller(seller, shelf)
+    together_pages.do_as_seller(seller, shelf)
     shelf.look(manager, book_pages.MANAGER)
     book_pages.do_as_manager(manager, shelf)
     shelf.look(admin, book_pages.ADMIN)

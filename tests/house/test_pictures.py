@@ -22,6 +22,7 @@ ELSEWHERE = {
     "/admin/directory/progress": "a part of a page",
     "/admin/first-run": "before there is an administrator; the demo has one",
     "/h5/bin/runs/<key:run_id>": "looks as the change of many",
+    "/h5/colleagues": "JSON",
     "/h5/customers/duplicates": "a part of a page",
     "/h5/exports/<key:export_id>/decision": "needs a rule that asks for consent",
     "/h5/exports/<key:export_id>/result": "a file",
@@ -42,7 +43,7 @@ def pictures() -> Iterator[Any]:
         yield screenshots
     finally:
         sys.path.remove(str(SCRIPTS))
-        for name in ("screenshots", "book_pages", "field_pages"):
+        for name in ("screenshots", "book_pages", "field_pages", "together_pages"):
             sys.modules.pop(name, None)
 
 
@@ -61,6 +62,10 @@ def addresses(pictures: Any) -> set[str]:
         "extension": f"/h5/extensions/{KEY}",
         "near": "/h5/nearby",
         "plan": f"/h5/visits/plans/{KEY}",
+        "log": f"/h5/follow-ups/{KEY}",
+        "comment": f"/h5/comments/{KEY}",
+        "appeal": f"/h5/appeals/{KEY}",
+        "errand": f"/h5/tasks/{KEY}",
     }
     shelf = book.Shelf("", found | done)
     paths = [f"/h5/{name}/{KEY}" for name in ("customers", "visits", "tasks", "team", "me/messages", "drafts")]
