@@ -242,7 +242,7 @@ def _around(values: Values, now: datetime) -> None:
     plan = VisitPlan(id=_id("w", 0), purpose="验货", state="planned", **about, **window)
     said = values["follow_up"]["text"][:500]  # a comment may quote what it speaks of
     items = {"visits": [visit.id], "follow_ups": [follow_up.id], "tasks": [_id("t", 1)], "customers": [_id("c", 0)]}
-    counted = {name: len(ids) for name, ids in items.items()} | {visit.trust if visit.trust in ("verified", "far") else "verified": 1}
+    counted = {name: len(ids) for name, ids in items.items()} | {"far" if visit.trust == "far" else "verified": 1}
     report = WorkReport(
         id=_id("y", 0), member_id=seller, kind="day", day=now.date(), summary="忙", figures=counted, items=items,
         sent_at=now, updated_at=now,

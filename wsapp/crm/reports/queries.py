@@ -90,7 +90,8 @@ class Expected:
 def expected(actor: Member, kind: str, day: date) -> list[Expected]:
     """Return the actor's people of a period: who has not handed in, who was away, who has. One statement.
 
-    Expected is whoever has work here, a customer (as far as owners may be told) or an open task. Who was away on all of its working days owes none.
+    Expected is whoever has work here, a customer (as far as owners may be told) or an open task. Who was away on all of
+    its working days owes none.
     """
     theirs = sa.and_(
         WorkReport.corp_id == Member.corp_id,
