@@ -1,7 +1,8 @@
 """How many calls of a month each corp has used at its host, where the host sells them by the month.
 
-Counted in memory and written every few calls, so that a call costs no write of its own; a killed process forgets at
-most those few. The host counts as well, and its count is the one that is billed: ours is there to warn in time.
+Counted in memory and written every few calls, once a second at most, so that a call costs no write of its own; a
+killed process forgets at most those. The host counts as well, and its count is the one that is billed: ours is there to
+warn in time.
 """
 
 import threading
@@ -19,6 +20,7 @@ log = logs.get_logger()
 
 WRITE_AT = 20  # calls
 WRITE_AFTER = 10.0  # seconds
+NOT_WITHIN = 1.0  # seconds of the last time, however many calls there are
 LOW, VERY_LOW = 70, 90  # per cent used
 
 
@@ -49,7 +51,8 @@ class Usage:
         """Count one call; writes when there are some. Call it outside of transactions."""
         with self.lock:
             self.counts[corp_id, this_month(), meter] += 1
-            due = self.counts.total() >= WRITE_AT or time.monotonic() - self.written_at > WRITE_AFTER
+            since = time.monotonic() - self.written_at
+            due = since > WRITE_AFTER or (since > NOT_WITHIN and self.counts.total() >= WRITE_AT)
         if due:
             self.write()
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import requests
 import sqlalchemy as sa
+from flask import Flask
 
 from tests.cast import settings_for
 from tests.soak.world import PUBLIC_URL, Host, World, _spawn
@@ -96,43 +97,6 @@ class Town(World):
 
     firms: list[Firm] = field(default_factory=list)
 
-    def plant(self, at: datetime) -> None:
-        """Write every firm with its people, and have all its reminders due at one moment."""
-        with self.app.app_context():
-            for firm in self.firms:
-                corp = org.connect_corp(
-                    firm.host,
-                    firm.corp_id,
-                    f"第{firm.number:04d}公司",
-                    lines.seal_credentials(firm.host, firm.corp_id, firm.values()),
-                )
-                db.session.flush()
-                with corp_scope(corp.id):
-                    _plant_tasks(firm, _plant_people(firm), at)
-                db.session.commit()
-            db.session.remove()
-
-    def sent(self) -> int:
-        """How many reminders the hosts accepted, by the ledger."""
-        with self.app.app_context(), every_corp():
-            ended = sa.select(sa.func.count()).select_from(Notification)
-            mine = Notification.kind == "task.due", Notification.state.in_(ENDED)
-            return db.session.scalar(ended.where(*mine)) or 0
-
-    def tried_again(self) -> int:
-        """How many reminders needed more than one try."""
-        with self.app.app_context(), every_corp():
-            again = sa.select(sa.func.count()).select_from(Notification)
-            return db.session.scalar(again.where(Notification.attempts > 1)) or 0
-
-    def items(self) -> list[dict[str, Any]]:
-        """Every reminder that stands in a chat, by the hosts."""
-        found = []
-        for host in self.hosts.values():
-            answer = requests.get(f"{host.url}/_emulator/chats", timeout=300).json()
-            found += [{**one, "host": host.name} for one in answer["items"] if one["title"].startswith("回访 ")]
-        return found
-
     def cpu(self) -> dict[str, float]:
         """Processor seconds that each kind of process has used."""
         pids = {host.name: [host.process.pid] for host in self.hosts.values()}
@@ -185,6 +149,19 @@ def _start_host(name: str, tmp_path: Path, firms: list[Firm]) -> Host:
 # --- planting -----------------------------------------------------------------------------------------------------
 
 
+def plant(app: Flask, firms: list[Firm], at: datetime) -> None:
+    """Write firms with their people, and have all their reminders due at one moment."""
+    with app.app_context():
+        for firm in firms:
+            sealed = lines.seal_credentials(firm.host, firm.corp_id, firm.values())
+            corp = org.connect_corp(firm.host, firm.corp_id, f"第{firm.number:04d}公司", sealed)
+            db.session.flush()
+            with corp_scope(corp.id):
+                _plant_tasks(firm, _plant_people(firm), at)
+            db.session.commit()
+        db.session.remove()
+
+
 def _plant_people(firm: Firm) -> list[str]:
     """Write the firm's people; returns their ids."""
     org.keep_department(SimpleNamespace(id="3", name="销售组", parent="", order=0), parent=None)
@@ -234,6 +211,30 @@ def _copy(row: Base, changes: list[dict[str, Any]]) -> None:
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
+
+
+def sent(app: Flask) -> int:
+    """How many reminders the hosts accepted, by the ledger."""
+    with app.app_context(), every_corp():
+        ended = sa.select(sa.func.count()).select_from(Notification)
+        mine = Notification.kind == "task.due", Notification.state.in_(ENDED)
+        return db.session.scalar(ended.where(*mine)) or 0
+
+
+def tried_again(app: Flask) -> int:
+    """How many reminders needed more than one try: a host refused them, or did not answer."""
+    with app.app_context(), every_corp():
+        again = sa.select(sa.func.count()).select_from(Notification)
+        return db.session.scalar(again.where(Notification.attempts > 1)) or 0
+
+
+def reminders_at(urls: dict[str, str]) -> list[dict[str, Any]]:
+    """Every reminder that stands in a chat, by the hosts."""
+    found = []
+    for name, url in urls.items():
+        answer = requests.get(f"{url}/_emulator/chats", timeout=300).json()
+        found += [{**one, "host": name} for one in answer["items"] if one["title"].startswith("回访 ")]
+    return found
 
 
 def shown_twice_or_lost(firms: list[Firm], items: list[dict[str, Any]]) -> dict[str, int]:

@@ -83,7 +83,7 @@ Undertaker = Callable[[Claim, str], None]
 class Runner:
     """Executes borrowed rows, each in an app context of its own; rows of a batched kind all together.
 
-    `kept_alive`: somebody renews the leases of what waits to be executed.
+    `kept_alive`: somebody renews the leases of what waits to be executed, and writes down the calls that were made.
     """
 
     def __init__(self, app: Any, desk: Desk, *, kept_alive: bool = False) -> None:
@@ -116,8 +116,9 @@ class Runner:
         for kind in batches:
             self._unit([one for one in fit if one.kind == kind], self._run_batch)
         self._run_singly([one for one in fit if one.kind not in batches])
-        with self.app.app_context():
-            lines().usage.write()
+        if not self.kept_alive:
+            with self.app.app_context():
+                lines().usage.write()
 
     def _run_singly(self, claims: Sequence[Claim]) -> None:
         """One row after the other; when it takes long, or it is time to stop, the rest goes back."""

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from wsapp import clock, logs, metrics, outbox
 from wsapp.crm.org.queries import corps
 from wsapp.db import db, reading
+from wsapp.hosts import lines
 from wsapp.house import house
 from wsapp.jobs.gates import Gates
 from wsapp.jobs.pace import PACE, Pace
@@ -54,7 +55,10 @@ class Engine:
         self.app = app
         self.pace = pace
         self.threads = threads
-        self.most_lots = threads + max(1, threads // 4)  # a few ahead, so that no thread waits for the relay
+        # Half as many ahead, so that no thread waits for the relay; it looks when so many have gone, for a look costs
+        # as much as a quarter of a lot.
+        self.ahead = max(1, threads // 2)
+        self.most_lots = threads + self.ahead
         self.most_per_corp = max(1, threads // 2)  # threads that one corp's host may keep busy
         # A host that hangs does so for all its corps at once: a quarter of the threads is for the others, and for home.
         self.gates = Gates(max(self.most_per_corp, threads - max(1, threads // 4)))
@@ -97,6 +101,7 @@ class Engine:
             # What was handed to a shared broker may run in another process: it is not ours to give back.
             rest = set(self.running) | (set() if self.queue.is_shared else set(self.handed)) | self.gates.waiting()
         given_back = self._release(rest)
+        self._write_usage()
         self.finished.set()
         self.queue.stop(1 if ended else 0.1)
         self.leaving.close()
@@ -117,16 +122,16 @@ class Engine:
         while not self.stopping.is_set():
             self.wake.clear()
             try:
-                busy = self._turn()
+                wait = self._turn()
             except Exception as error:
                 log.error("worker.relay_failed", error=type(error).__name__, exc_info=error)
                 self.stopping.wait(RELAY_PAUSE)
                 continue
-            if not busy:
-                self.wake.wait(self._until_next_look())
+            if wait:
+                self.wake.wait(wait)
 
-    def _turn(self) -> bool:
-        """Claim and hand over once; says whether there may be more to do right away."""
+    def _turn(self) -> float:
+        """Claim and hand over once; returns after how many seconds to look again, 0 for right away."""
         if self.queue.is_shared:
             self._forget_ended()
         with self.lock:
@@ -134,12 +139,13 @@ class Engine:
             free = self.most_lots - len(self.handed) + len(parked.intersection(self.handed))
             suspects = self.most_per_corp - sum(1 for one in self.handed.values() if one.crashes == 1)
             repeaters = 0 if any(one.crashes > 1 for one in self.handed.values()) else 1
-        if free <= 0:
-            return False
+            has_room = free >= self.ahead or not self.handed
+        if not has_room:
+            return self.pace.poll  # or when a lot ends
         with self.app.app_context():
             with reading():
                 if not outbox.anything_to_claim():
-                    return False
+                    return self._until_next_look()
                 db.session.rollback()
             claims = outbox.claim(
                 free * BATCH,
@@ -153,7 +159,7 @@ class Engine:
             )
         for claims_of_lot in self._lots(claims, free):
             self._hand_over(claims_of_lot)
-        return bool(claims)
+        return 0 if claims else self.pace.poll
 
     def _room(self, corp_id: int | None) -> int:
         """How many rows of a corp may go to its host now: for its threads, and below what the host takes."""
@@ -283,6 +289,7 @@ class Engine:
     def _beat(self) -> None:
         while not self.finished.wait(self.pace.beat):
             metrics.worker_alive()
+            self._write_usage()
             with self.lock:
                 # What waits in a shared broker is left to its lease: it may have been lost there.
                 lots = set(self.running) if self.queue.is_shared else set(self.running) | set(self.handed)
@@ -294,6 +301,14 @@ class Engine:
                     outbox.renew(lots, lease=self.pace.lease_time)
             except Exception as error:  # noqa: BLE001 - the next beat tries again
                 log.error("worker.beat_failed", error=type(error).__name__)
+
+    def _write_usage(self) -> None:
+        """Write down the calls that were counted since the last time, where nothing else came to do it."""
+        try:
+            with self.app.app_context():
+                lines().usage.write()
+        except Exception as error:  # noqa: BLE001 - the next beat tries again
+            log.error("worker.usage_failed", error=type(error).__name__)
 
 
 def _groups(claims: Sequence[Claim]) -> Iterator[tuple[bool, int | None, str, list[Claim]]]:
