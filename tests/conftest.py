@@ -32,6 +32,7 @@ SLOW = (
     "tests/security/test_xss_browser.py",
     "tests/soak/",
     "tests/security/test_canary.py",
+    "tests/h5/test_axe.py",
     "tests/h5/test_browser.py",
 )
 
