@@ -15,6 +15,10 @@ PORT ?= 8000
 TESTS ?=
 WIDE ?= -n 3 --dist loadgroup
 
+# Compiled modules are kept, whatever the machine says: else every process started would compile all of them anew.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
+
 BIN := .venv/bin
 BASE := .venv/.installed
 DEV := .venv/.installed-dev
