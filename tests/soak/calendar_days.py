@@ -36,6 +36,7 @@ TOPIC = {
     "digest.daily": "digests",
     "digest.weekly": "digests",
     "customer.silent": "silent",
+    "watched.changed": "watched",
     "visit.checked_in": "team_visits",
     "visit.planned": "plans",
     "visit.soon": "visit_soon",

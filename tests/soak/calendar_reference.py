@@ -43,6 +43,8 @@ class Reference(Clockwork):
         task.state, task.done_at, task.put_off, task.pending = "done", now, None, []
         self.finished[task.assignee, now.date()] += 1
         del self.open[task.assignee][task.number]
+        if task.customer is not None:
+            self._tell_watchers(self.customers[task.customer], f"完成待办：{task.title}", {deed.actor}, now)
         if task.repeat:
             following = Task(**{**vars(task), "number": deed.more["next"], "state": "open", "done_at": None})
             following.due, following.rang, following.climbed = self.next_due(task, now), set(), {}
@@ -105,7 +107,9 @@ class Reference(Clockwork):
         self.customers[deed.subject] = Customer(deed.subject, owner=deed.actor, created=now, **deed.more)
 
     def _do_follow_up(self, deed: Deed, now: datetime) -> None:
-        self.customers[deed.subject].followed = now
+        customer = self.customers[deed.subject]
+        customer.followed = now
+        self._tell_watchers(customer, f"记录跟进：{customer.name}", {deed.actor}, now)
         self.follow_ups[deed.actor, now.date()] += 1
         if deed.more.get("next_at"):
             facts = {"assignee": deed.actor, "kind": "follow_up", "customer": deed.subject, "due": deed.more["next_at"]}
@@ -122,6 +126,8 @@ class Reference(Clockwork):
         leader = self.half.leader(deed.actor)
         if leader is not None:
             self.tell(leader.userid, "visit.checked_in", f"{self._name(deed.actor)} 拜访了 {customer.name}", now)
+        informed = {deed.actor, *([leader.userid] if leader else [])}
+        self._tell_watchers(customer, f"拜访签到：{customer.name}", informed, now)
 
     def _do_check_out(self, deed: Deed, now: datetime) -> None:
         self.visits[deed.subject].is_open = False
@@ -150,6 +156,8 @@ class Reference(Clockwork):
         if former and former not in (deed.actor, taker):
             words = f"您的客户已转给 {self._name(taker)}：{customer.name}"
             self.tell(former, "customer.lost", words, now)
+        informed = {deed.actor, taker, *([former] if former else [])}
+        self._tell_watchers(customer, f"变更负责人：{customer.name}", informed, now)
 
     def _do_release(self, deed: Deed, now: datetime) -> None:
         customer = self.customers[deed.subject]
@@ -157,10 +165,21 @@ class Reference(Clockwork):
         for task in self.all_open():
             if task.customer == customer.number:
                 self._cancel(task)
+        self._tell_watchers(customer, f"退回公海：{customer.name}", {deed.actor}, now)
 
     def _do_claim(self, deed: Deed, now: datetime) -> None:
         customer = self.customers[deed.subject]
         customer.owner, customer.owned = deed.actor, now
+        self._tell_watchers(customer, f"从公海领取：{customer.name}", {deed.actor}, now)
+
+    def _do_watch(self, deed: Deed, now: datetime) -> None:
+        self.customers[deed.subject].watchers.add(deed.actor)
+
+    def _tell_watchers(self, customer: Customer, title: str, informed: set[str], now: datetime) -> None:
+        """Tell those who watch a customer, may see it, and do not hear of it anyway."""
+        for userid in sorted(customer.watchers - informed):
+            if userid == self.half.boss().userid or customer.owner in self.half.team(userid):
+                self.tell(userid, "watched.changed", title, now)
 
     def _do_leave(self, deed: Deed, now: datetime) -> None:
         self.half.people[deed.actor].away.append((deed.more["first"], deed.more["last"]))

@@ -36,6 +36,7 @@ MEASURE = {
     "hand": 0.6,
     "release": 0.4,
     "claim": 0.4,
+    "watch": 4,
     "create_customer": 2,
     "leave": 0.15,
     "wish": 0.12,
@@ -288,6 +289,14 @@ class Chance:
     def _claim(self, actor: str, now: datetime) -> Deed | None:
         customer = self._pick("customer", (one for one in self._customers(None) if one.former != actor))
         return customer and Deed("claim", actor, customer.number)
+
+    def _watch(self, actor: str, now: datetime) -> Deed | None:
+        """Leaders watch some of their people's customers."""
+        team = sorted(self.half.team(actor) - {actor})
+        customer = self._customer_of(self.random.choice(team)) if team else None
+        if customer is None or actor in customer.watchers:
+            return None
+        return Deed("watch", actor, customer.number)
 
     # --- people ----------------------------------------------------------------------------------------------
 

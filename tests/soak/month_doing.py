@@ -28,6 +28,7 @@ from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.models import Visit
 from wsapp.crm.visits.plans import cancel_plan, find_plan, plan_visit
 from wsapp.crm.visits.rules import visit_types
+from wsapp.crm.watches.actions import watch
 from wsapp.db import db, first
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -162,6 +163,10 @@ def _claim(book: Book, half: Half, deed: Deed, actor: Member) -> None:
     claim_customer(book.id_of(half, "customer", deed.subject), actor=actor)
 
 
+def _watch(book: Book, half: Half, deed: Deed, actor: Member) -> None:
+    assert watch(_customer_of(book, half, deed.subject, actor), actor=actor)
+
+
 def _leave(book: Book, half: Half, deed: Deed, actor: Member) -> None:
     deputy = db.session.get_one(Member, (actor.corp_id, book.members[deed.more["deputy"]]))
     starts = datetime.combine(deed.more["first"], time(), SHANGHAI)
@@ -212,6 +217,7 @@ DEEDS: dict[str, Callable[[Book, Half, Deed, Member], None]] = {
     "hand": _hand,
     "release": _release,
     "claim": _claim,
+    "watch": _watch,
     "leave": _leave,
     "wish": _wish,
     "rules": _rules,

@@ -55,6 +55,7 @@ class Customer:
     visited: datetime | None = None
     told: tuple[str, datetime] | None = None  # of which silence its owner was told: (owner, last contact)
     former: str | None = None
+    watchers: set[str] = field(default_factory=set)
 
     def last_contact(self) -> datetime:
         return max(one for one in (self.created, self.owned, self.followed, self.visited) if one is not None)
