@@ -7,6 +7,7 @@ and to take what it recorded (`take`). What it keeps and when it sends: `fronten
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, abort, g, jsonify, request
@@ -15,7 +16,7 @@ from flask_wtf.csrf import generate_csrf
 
 from wsapp import clock, idempotency
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import current_id, own_customers, visible_names
+from wsapp.crm.customers.queries import current_id, own_customers, visible_customers
 from wsapp.crm.visits.consent import consents
 from wsapp.db import db
 from wsapp.h5 import followups, lists, ownfields, photos, visits, words
@@ -67,11 +68,15 @@ def page() -> str:
 
 def _customers() -> list[tuple[str, str]]:
     """Return (id, name) of the customers to choose from: those planned for today, then one's own, the latest first."""
-    planned = visible_names((one.customer_id for one in lists.todays_plans(g.member)), actor=g.member)
-    own = sa.select(Customer.id, Customer.name).where(own_customers(g.member))
-    latest = db.session.execute(own.order_by(Customer.updated_at.desc(), Customer.id.desc()).limit(MOST_CUSTOMERS))
-    found = planned | {row.id: row.name for row in latest.all()}
-    return list(found.items())[:MOST_CUSTOMERS]
+    planned = sorted({one.customer_id for one in lists.todays_plans(g.member) if one.customer_id})
+    wanted = own_customers(g.member)
+    order: list[sa.ColumnElement[Any]] = [Customer.updated_at.desc(), Customer.id.desc()]
+    if planned:
+        is_planned = Customer.id.in_(planned)
+        wanted = sa.or_(wanted, sa.and_(is_planned, visible_customers(g.member)))
+        order.insert(0, is_planned.desc())
+    found = sa.select(Customer.id, Customer.name).where(wanted).order_by(*order).limit(MOST_CUSTOMERS)
+    return [(row.id, row.name) for row in db.session.execute(found)]
 
 
 @bp.get("/session")
