@@ -41,6 +41,7 @@ function offer(part, people) {
     }),
   );
   list.hidden = !people.length;
+  if (people.length) list.scrollIntoView({ block: "center" }); // not behind the buttons at the lower edge
 }
 
 function choose(part, id, name) {
