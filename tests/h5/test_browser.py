@@ -11,6 +11,7 @@ from tests.cast import BROWSER_AGENT, Cast
 from tests.h5.conftest import PLACE, Book, photo_bytes
 from tests.h5.test_queries import grow
 from wsapp.crm.customers.models import Customer
+from wsapp.crm.mentions.models import Mention
 from wsapp.crm.org.models import Member
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
@@ -169,3 +170,23 @@ def test_what_people_type_never_runs(open_page: Open, ali: Member) -> None:
     expect(page.locator("h1")).to_have_text(evil)
     page.goto("/h5/customers")
     expect(page.locator(".row__link").first).to_have_text(evil)
+
+
+def test_an_at_opens_a_list_of_colleagues_and_phrases_need_no_network(
+    open_page: Open, book: Book, ali: Member, bob: Member, rows_of: Callable[..., list[Any]]
+) -> None:
+    page = open_page(ali, f"/h5/customers/{book.customer}/follow-ups/new")
+    text = page.locator("#f-text")
+    text.press_sequentially("报价请@老")
+    page.get_by_role("button", name="老鲍 · 华南销售部").click()
+    expect(text).to_have_value("报价请@老鲍 ")
+    expect(text).to_be_focused()
+    text.press_sequentially("看一下，发到 sales@gu")
+    expect(page.locator("[data-mentions-found]")).to_be_hidden()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="客户要求寄样品").click()
+    expect(text).to_have_value("报价请@老鲍 看一下，发到 sales@gu\n客户要求寄样品")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="保存").click()
+    page.wait_for_url(f"**/h5/customers/{book.customer}")
+    assert [one.member_id for one in rows_of(Mention, ali)] == [bob.id]
