@@ -24,6 +24,7 @@ from flask import Flask
 
 from tests.cast import settings_for
 from tests.soak.world import PUBLIC_URL, Host, World, _spawn
+from wsapp import clock
 from wsapp import hosts as lines
 from wsapp.connectors.dingtalk.emulator import demo_org as dingtalk_org
 from wsapp.connectors.dingtalk.emulator import demo_values as dingtalk_values
@@ -35,7 +36,9 @@ from wsapp.crm.org.models import Member, Membership
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.tasks.models import Reminder
 from wsapp.db import Base, corp_scope, db, every_corp, new_id
+from wsapp.jobs.periodic import PERIODIC, enqueue_ticks
 from wsapp.lots import insert_lot
+from wsapp.outbox import DONE, Outbox
 
 TICKS = os.sysconf("SC_CLK_TCK")
 ENDED = ("accepted", "delivered", "read")
@@ -160,6 +163,15 @@ def plant(app: Flask, firms: list[Firm], at: datetime) -> None:
                 _plant_tasks(firm, _plant_people(firm), at)
             db.session.commit()
         db.session.remove()
+
+
+def sleep_off(app: Flask) -> None:
+    """Have the night's work be done: an installation that starts for the first time would do it in the morning."""
+    with app.app_context():
+        enqueue_ticks()
+        ticks = sa.update(Outbox).where(Outbox.kind.in_([one.kind for one in PERIODIC]))
+        db.session.execute(ticks.values(state=DONE, done_at=clock.now()))
+        db.session.commit()
 
 
 def _plant_people(firm: Firm) -> list[str]:

@@ -20,6 +20,7 @@ from tests.soak.peak import (
     reminders_at,
     sent,
     shown_twice_or_lost,
+    sleep_off,
     town,
     tried_again,
     wait_for,
@@ -89,6 +90,7 @@ def _plant_and_start(peak: Town, database_url: str) -> datetime:
     count = sum(firm.reminders for firm in peak.firms)
     due = clock.now() + timedelta(seconds=3 + len(peak.firms) * 0.1 + count / 1000)
     plant(peak.app, peak.firms, due)
+    sleep_off(peak.app)
     for _worker in range(1 if database_url.startswith("sqlite") else 2):
         peak.start("worker")
     peak.start("scheduler")
