@@ -1,7 +1,7 @@
 /* A form and what is kept of it: both ways. */
 import { addKept, asServerTime, fill } from "./app.js";
 
-const NOT_KEPT = ["csrf_token", "idempotency_key", "version", "photos", "photo_files", "fixed_at", "customer", "said"];
+const NOT_KEPT = ["csrf_token", "idempotency_key", "version", "photos", "photo_files", "fixed_at", "customer", "said", "as_of_now"];
 const UPLOAD_LIVES_MS = 3600000;
 const PLACE = ["lat", "lng", "accuracy", "coordinate"];
 

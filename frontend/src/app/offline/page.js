@@ -125,9 +125,9 @@ function showPlace(field, { lat, accuracy }) {
 
 /* Too old to be written for then: saved as of now, with its position as old as it is. */
 function offerNow(form, entry) {
-  const label = part(box, "now").content.firstElementChild.cloneNode(true);
-  const tick = label.querySelector("input");
-  form.prepend(label);
+  const choice = part(box, "now").content.firstElementChild.cloneNode(true);
+  const tick = choice.querySelector("input");
+  form.prepend(choice);
   form.again = (made) => {
     const at = tick.checked ? made.recorded_at : entry.recorded_at;
     return { key: entry.key, recorded_at: at, fix_age: entry.fix_age + at - entry.recorded_at };

@@ -8,6 +8,8 @@ const TAG = "wsapp-send";
 const who = metaValue("who");
 const channel = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("wsapp-offline");
 
+const isList = document.querySelector("[data-offline-page]") !== null;
+
 let timer = 0;
 
 export const mine = async () => (await store.all()).filter((entry) => entry.who === who && entry.state !== "draft");
@@ -61,6 +63,7 @@ region.append(line);
 function wordsOf(entries, progress) {
   const refused = entries.filter((entry) => entry.state === "refused").length;
   if (progress) return text("offlineSending", progress);
+  if (isList && navigator.onLine) return ""; // the list says the rest itself
   if (refused) return text("offlineRefused", { n: refused });
   if (!navigator.onLine) return entries.length ? text("offlineHere", { n: entries.length }) : text("offlineNow");
   return entries.length ? text("offlineWaiting", { n: entries.length }) : "";
