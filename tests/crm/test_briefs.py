@@ -129,6 +129,21 @@ def test_planned_visits_stand_in_their_order_with_those_who_go_along(
     assert [line for line in found[boss.id]["lines"] if line[0] == "拜访"] == [["拜访", "14:00 恒昌木业 · 验货"]]
 
 
+def test_a_long_list_of_overdue_tasks_hides_no_visit(
+    here: Flask, ali: Member, traveller: time_machine.Traveller
+) -> None:
+    me = db.session.merge(ali)
+    customer = create_customer({"name": "华星五金"}, actor=me)
+    for number in range(8):
+        create_task({"title": f"对账{number}", "due_at": at(MONDAY - DAY, time(9, number))}, actor=me)
+    create_task({"title": "寄样册", "due_at": at(MONDAY, time(16))}, actor=me)
+    window = {"starts_at": at(MONDAY, time(10)), "ends_at": at(MONDAY, time(11)), "participants": []}
+    plan_visit(customer, {"kind": next(iter(visit_types())), "purpose": "验货", **window}, actor=me)
+    (card,) = (one.message for one in send("morning"))
+    assert [line[0] for line in card["lines"]] == ["先联系", "逾期", "逾期", "逾期", "拜访", "16:00"]
+    assert card["text"] == "还有 5 条，点开查看"
+
+
 def test_nobody_is_told_on_leave_in_quiet_hours_or_when_switched_off(
     here: Flask, ali: Member, bob: Member, cha: Member, guan: Member, traveller: time_machine.Traveller
 ) -> None:

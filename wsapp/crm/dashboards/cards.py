@@ -15,20 +15,29 @@ REST = "brief_rest"  # key of the button that moves the rest to tomorrow
 def morning_card(mine: Morning, first: CallFirst | None, *, clocks: bool) -> Card:
     """Return the card of somebody's morning. `clocks`: whether they may know which customers leave them."""
     leaving = mine.leaving if clocks else []
-    lines = [[_("先联系"), f"{first.name} · {why_first(first)}"]] if first else []
-    lines += [[_("逾期"), about(row)] for row in mine.overdue]
-    lines += [[_("拜访"), f"{clock_time(row)} {about(row)}"] for row in mine.visits]
-    lines += [[_("回收"), f"{tell_date(one.leaves_on)} {row.name}"] for row, one in leaving]
-    lines += [[clock_time(row), about(row)] for row in mine.due]
+    parts = (
+        [[_("先联系"), f"{first.name} · {why_first(first)}"]] if first else [],
+        [[_("逾期"), about(row)] for row in mine.overdue],
+        [[_("拜访"), f"{clock_time(row)} {about(row)}"] for row in mine.visits],
+        [[_("回收"), f"{tell_date(one.leaves_on)} {row.name}"] for row, one in leaving],
+        [[clock_time(row), about(row)] for row in mine.due],
+    )
     return {
         "title": _("今天：%(what)s", what=_("，").join(_counts(mine, len(leaving))))[:120],
-        "text": _more(lines),
-        "lines": lines[:BUNDLE_SHOWN],
+        "text": _more(sum(map(len, parts))),
+        "lines": _fair(parts),
         "url": link("/h5/briefs/morning"),
         "buttons": [],
         "source": _("早间清单"),
         "state": "",
     }
+
+
+def _fair(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return as many lines as a card shows, in order: the parts take turns, so that a long one hides no other."""
+    turns = [(turn, at) for at, part in enumerate(parts) for turn in range(len(part))]
+    chosen = sorted(turns)[:BUNDLE_SHOWN]
+    return [parts[at][turn] for at, turn in sorted((at, turn) for turn, at in chosen)]
 
 
 def _counts(mine: Morning, leaving: int) -> list[str]:
@@ -60,7 +69,7 @@ def evening_card(mine: Evening) -> Card:
     )
     return {
         "title": title,
-        "text": "\n".join(filter(None, (did, _more(lines)))),
+        "text": "\n".join(filter(None, (did, _more(len(lines))))),
         "lines": lines[:BUNDLE_SHOWN],
         "url": link("/h5/briefs/evening"),
         "buttons": [{"key": REST, "text": _("剩下的挪到明天"), "style": "primary"}] if left else [],
@@ -69,8 +78,8 @@ def evening_card(mine: Evening) -> Card:
     }
 
 
-def _more(lines: Sequence[Any]) -> str:
-    more = len(lines) - BUNDLE_SHOWN
+def _more(lines: int) -> str:
+    more = lines - BUNDLE_SHOWN
     return _("还有 %(count)d 条，点开查看", count=more) if more > 0 else ""
 
 
