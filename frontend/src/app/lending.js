@@ -26,6 +26,7 @@ function isFirst() {
 function load(address) {
   const script = document.createElement("script");
   script.src = address;
+  script.nonce = document.querySelector("script[src]").nonce; // where the page's policy asks for one
   document.head.append(script);
 }
 
