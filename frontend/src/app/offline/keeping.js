@@ -42,8 +42,8 @@ async function keepPage() {
   const kept = await store.fact("kept");
   const isFresh = kept && kept.who === who && kept.build === build && Date.now() - kept.at < FRESH_MS && !differs(kept);
   if (!isFresh || !(await shell.kept(shell.PAGE))) {
-    const answer = await fetch(shell.PAGE, { credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) return;
+    const answer = await fetch(shell.PAGE, { credentials: "same-origin", redirect: "manual" });
+    if (!answer.ok) return; // signed out, too: a way to the host is not followed
     const copy = answer.clone();
     const html = await answer.text();
     await shell.keep(copy, filesOf(html));
