@@ -19,6 +19,11 @@ PAGES = (
     ("plans", SELLER, "/h5/visits/plans"),
     ("plan", SELLER, "{plan}"),
     ("plan-new", SELLER, "{known}/visit-plans/new"),
+    ("plan-edit", SELLER, "{plan}/edit"),
+    ("reports", SELLER, "/h5/reports"),
+    ("report-new", SELLER, "/h5/reports/new?kind=week"),
+    ("report", SELLER, "{report}"),
+    ("reports-team", MANAGER, "/h5/reports/team"),
     ("board", MANAGER, "/h5/board"),
     ("board-week", MANAGER, "/h5/board?span=week"),
     ("board-list", MANAGER, "/h5/board/list?what=visits"),
@@ -40,3 +45,10 @@ def do_as_seller(page: Page, shelf: Any) -> None:
         page.get_by_role("button", name="保存").click()
         page.wait_for_url(re.compile(r"/h5/visits/plans/\w{20,}$"))
     shelf.found["plan"] = page.url.removeprefix(shelf.base)
+    page.get_by_role("button", name="出发").click()
+    page.get_by_text("在路上").first.wait_for()
+    page.goto(f"{shelf.base}/h5/reports/new?kind=day")
+    page.get_by_label("困难和需要的支持").fill("样品不够，请总部再寄两套")
+    page.get_by_role("button", name="提交").click()
+    page.wait_for_url(re.compile(r"/h5/reports/\w{20,}$"))
+    shelf.found["report"] = page.url.removeprefix(shelf.base)

@@ -88,6 +88,7 @@ def records(me: Rest, rest: Callable[..., Rest], guan: Member, huaxing: dict[str
     """One real record for each path parameter."""
     boss = rest(guan)
     due_at = (clock.now() + timedelta(days=1)).isoformat()
+    soon = (clock.now() + timedelta(days=1, hours=1)).isoformat()
     visit = me.made(f"/customers/{huaxing['id']}/visits", {"note": "到访"})
     follow_up = me.made(f"/customers/{huaxing['id']}/follow-ups", {"text": "谈了价格"})
     gone = me.made(f"/customers/{huaxing['id']}/follow-ups", {"text": "写错了"})
@@ -102,6 +103,9 @@ def records(me: Rest, rest: Callable[..., Rest], guan: Member, huaxing: dict[str
         "field_id": boss.made("/fields", {"label": "楼层", "type": "number", "key": "floor"})["id"],
         "export_id": me.made("/exports", {"object": "customer", "format": "csv"})["id"],
         "visit_id": visit["id"],
+        "plan_id": me.made(f"/customers/{huaxing['id']}/plans", {"kind": "巡店", "starts_at": due_at, "ends_at": soon})[
+            "id"
+        ],
         "follow_up_id": follow_up["id"],
         "task_id": me.made("/tasks", {"title": "回访", "due_at": due_at})["id"],
         "file_id": me.upload(picture()).get_json()["id"],

@@ -13,6 +13,7 @@ from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.org.models import Member
 from wsapp.crm.visits.actions import check_out, close_forgotten, log_visit, read_fix
+from wsapp.crm.visits.queries import at_the_same_time
 from wsapp.crm.visits.trust import Fix, trust_of
 from wsapp.db import db
 from wsapp.files import keep_photo, link_holds, link_query, path_of, read_photo
@@ -226,3 +227,21 @@ def test_photo_links_end_and_belong_to_one_person(here: Flask) -> None:
         assert not link_holds(1, "file", "member", 3, "x", query["s"])
     with time_machine.travel(NOW + timedelta(minutes=12), tick=False):
         assert not link_holds(1, "file", "member", 3, query["e"], query["s"])
+
+
+def test_visits_at_the_same_time_are_named(here: Flask, ali: Member, bob: Member) -> None:
+    actor, boss = db.session.merge(ali), db.session.merge(bob)
+    customer = create_customer({"name": "佛山市华星家具有限公司"}, actor=actor)
+    with time_machine.travel(datetime(2026, 3, 4, 1, 0, tzinfo=UTC), tick=False) as traveller:
+        first = log_visit(customer, {}, actor=actor)
+        traveller.shift(timedelta(minutes=30))
+        second, his = log_visit(customer, {}, actor=actor), log_visit(customer, {}, actor=boss)
+        traveller.shift(timedelta(minutes=1))
+        assert [one.id for one in at_the_same_time(first, actor=actor)] == [second.id]
+        traveller.shift(timedelta(minutes=30))
+        check_out(first, actor=actor)
+        check_out(second, actor=actor)
+        third = log_visit(customer, {}, actor=actor)
+        db.session.flush()
+        assert [one.id for one in at_the_same_time(second, actor=boss)] == [first.id]
+        assert at_the_same_time(third, actor=actor) == at_the_same_time(his, actor=actor) == []

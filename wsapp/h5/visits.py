@@ -19,7 +19,7 @@ from wsapp.crm.visits.actions import check_out, log_visit
 from wsapp.crm.visits.consent import consent_of, consents
 from wsapp.crm.visits.models import IN, Visit
 from wsapp.crm.visits.plans import find_plan
-from wsapp.crm.visits.queries import SORTS, find_visit
+from wsapp.crm.visits.queries import SORTS, at_the_same_time, find_visit
 from wsapp.crm.visits.rules import limits
 from wsapp.db import db, first
 from wsapp.files import files_of
@@ -202,6 +202,7 @@ def draw(visit: Visit, form: Form | None = None, *, talk: Form | None = None, pr
         visitor=names([visit.member_id]).get(visit.member_id, ""),
         facts=_facts(visit, places),
         plan_url=url_for("plans.page", plan_id=visit.plan_id) if visit.plan_id else "",
+        overlaps=_overlaps(visit),
         **ownfields.shown("visit", visit.custom, {}),
         places=places,
         place_name=_seen(visit)["place_name"],
@@ -215,6 +216,21 @@ def draw(visit: Visit, form: Form | None = None, *, talk: Form | None = None, pr
         may_move_place=_may_move_place(visit),
         **comments.panel(visit, talk or comments.begun(), problem),
     )
+
+
+def _overlaps(visit: Visit) -> list[rows.Row]:
+    """Other visits of the same person at the same time, as links."""
+    found = at_the_same_time(visit, actor=g.member)
+    called = names_of([one.customer_id for one in found]) if found else {}
+    return [
+        {
+            "url": url_for("visits.page", visit_id=one.id),
+            "icon": "alert",
+            "text": called.get(one.customer_id, ""),
+            "sub": " – ".join(rows.moment(at) for at in (one.checked_in_at, one.checked_out_at) if at),
+        }
+        for one in found
+    ]
 
 
 def _seen(visit: Visit) -> dict[str, str]:

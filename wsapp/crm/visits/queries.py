@@ -1,9 +1,11 @@
 """Which visits a person may see: their own team's, and all to customers they may see."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import sqlalchemy as sa
 
+from wsapp import clock
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.fields.records import Records, carry, is_seen
@@ -15,6 +17,7 @@ from wsapp.db import first, rows
 from wsapp.problems import NotFound
 from wsapp.texts import _
 
+LONGEST = timedelta(days=1)  # a visit ends on its day
 SORTS = {"-checked_in_at": (Visit.checked_in_at, True), "checked_in_at": (Visit.checked_in_at, False)}
 
 
@@ -51,3 +54,21 @@ def visits_under_way(member: Member) -> Sequence[Visit]:
         .order_by(Visit.checked_in_at.desc())
         .limit(5)
     )
+
+
+def at_the_same_time(visit: Visit, *, actor: Member) -> Sequence[Visit]:
+    """Return other visits of whoever made one that lasted while it did, as far as the actor sees them; at most five.
+
+    Nobody is in two places: where visits overlap, one was not ended, or not made. What is under way lasts until now.
+    """
+    if visit.checked_in_at is None:
+        return []
+    ends = visit.checked_out_at or clock.now()
+    same_time = (
+        Visit.member_id == visit.member_id,
+        Visit.id != visit.id,
+        Visit.checked_in_at < ends,
+        Visit.checked_in_at > visit.checked_in_at - LONGEST,
+        sa.or_(Visit.checked_out_at.is_(None), Visit.checked_out_at > visit.checked_in_at),
+    )
+    return rows(sa.select(Visit).where(*same_time, visible_visits(actor)).order_by(Visit.checked_in_at).limit(5))
