@@ -8,13 +8,13 @@ from flask import Blueprint, g, url_for
 from wsapp.crm.appeals.answers import answer
 from wsapp.crm.appeals.asking import appeals_of, find_appeal, open_about, open_of_task, show_settled, withdraw
 from wsapp.crm.appeals.cards import about_words, buttons, facts_of, state_text
-from wsapp.crm.appeals.help import ask_for_help
+from wsapp.crm.appeals.help import ask_for_help, demand_may_ask
 from wsapp.crm.appeals.models import HELP, MOVE, OPEN, REFUSED, Appeal
 from wsapp.crm.appeals.parties import customer_of, may_answer, task_of
 from wsapp.crm.appeals.work import Unseen, ask_for_time, offer_task
 from wsapp.crm.customers.coworkers import coworkers_of
 from wsapp.crm.customers.models import Customer
-from wsapp.crm.customers.queries import demand_right, find_customer
+from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.org.queries import names
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import find_task
@@ -142,7 +142,7 @@ def take_back(appeal_id: str) -> Any:
 def help_on(customer_id: str) -> str:
     """Who was asked to help with a customer, and asking somebody."""
     customer = find_customer(customer_id, actor=g.member)
-    demand_right(customer, "edit", actor=g.member)
+    demand_may_ask(customer, g.member)
     return _show_help(customer, Form({"people": [], "access": "read", "note": "", "until": "", "wanted": arg("to")}))
 
 

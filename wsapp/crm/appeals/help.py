@@ -13,6 +13,7 @@ from wsapp.crm.customers.coworkers import MOST, add_coworker, coworkers_of
 from wsapp.crm.customers.models import Coworker, Customer
 from wsapp.crm.customers.queries import demand_right, find_customer, may_by_right
 from wsapp.crm.events.actions import record
+from wsapp.crm.fields.access import reads
 from wsapp.crm.org.models import ACTIVE, Member
 from wsapp.crm.org.queries import member
 from wsapp.db import db, first, rows
@@ -29,12 +30,12 @@ def ask_for_help(
 ) -> list[Appeal]:
     """Ask colleagues (ids) to work along on a customer, to look or to edit, until a day (None: for good).
 
-    Who was asked already and has not answered is not asked twice. Raises NotFound; Forbidden unless the actor may edit
-    the customer; Invalid for whoever cannot be asked, and where there would be too many co-workers; Conflict when all
+    Who was asked already and has not answered is not asked twice. Raises NotFound; Forbidden, see `demand_may_ask`;
+    Invalid for whoever cannot be asked, and where there would be too many co-workers; Conflict when all
     of them were asked before.
     """
     customer = find_customer(customer_id, actor=actor)
-    demand_right(customer, "edit", actor=actor)
+    demand_may_ask(customer, actor)
     note = clean_note(note, required=True)
     if until is not None and not local_now().date() <= until <= local_now().date() + FARTHEST:
         raise Invalid({"until": _("请选择今天起一年之内的日期")})
@@ -53,6 +54,13 @@ def ask_for_help(
         raise Conflict({"people": _("已经请求过，请等待答复")})
     facts = {"may_edit": may_edit, "until": until.isoformat() if until else None}
     return [ask(HELP, customer, one, actor=actor, note=note, facts=facts, each=True) for one in fresh]
+
+
+def demand_may_ask(customer: Customer, actor: Member) -> None:
+    """Raise Forbidden unless the actor may edit the customer and knows its owner, who cannot be asked."""
+    demand_right(customer, "edit", actor=actor)
+    if not reads(actor, "owner"):
+        raise Forbidden(_("您没有权限这样做，请联系管理员"))
 
 
 def begin_help(appeal: Appeal) -> None:
