@@ -13,6 +13,7 @@ from tests.soak.calendar_reference import Reference
 from tests.soak.month_firm import OWN_HOURS, SWITCHED_OFF
 from tests.soak.month_records import Deed, Task
 
+SATURDAY = 5
 BURST = 30
 FREE_DAY = 0.05  # of the work of a working day that is done on a free one
 BEFORE = ((0,), (0, 15), (30,), (0, 60, 1440), (10,), ())
@@ -131,7 +132,9 @@ class Chance:
             "customer": customer.number if customer else None,
         }
         if self.random.random() < 0.06 and due > now:
-            more |= {"repeat": self.random.choice(("daily", "weekly")), "free": self.random.choice(FREE)}
+            repeat = self.random.choice(("daily", "weekly"))
+            never = repeat == "weekly" and due.weekday() >= SATURDAY  # skipped on all free days, it would end there
+            more |= {"repeat": repeat, "free": "keep" if never else self.random.choice(FREE)}
         return Deed("create_task", actor, number, more)
 
     def _other(self, actor: str) -> str:

@@ -34,7 +34,7 @@ MONTH = Shape(
     first=date(2026, 9, 14),
     days=33,
     each=11,
-    grid=30,
+    grid=60,
     turns=(
         (date(2026, 9, 16), "burst", None),
         (date(2026, 9, 22), "evening", time(17, 30)),
