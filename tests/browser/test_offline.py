@@ -48,14 +48,14 @@ def _customer(app: Page, stack: Stack, name: str) -> str:
     return app.url
 
 
-def check_in(app: Page, note: str) -> None:
-    """Fill in the form that stands here and press twice, an hour and a half ago by the phone's clock."""
+def check_in(app: Page, note: str, ago: timedelta = LATER) -> None:
+    """Fill in the form that stands here and press twice, so long ago by the phone's clock."""
     expect(app.locator("[data-place]")).to_have_attribute("data-state", re.compile("good|rough"))
     picture = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo_bytes((2400, 1800))}
     app.locator("input[name=photo_files]").set_input_files(picture)  # type: ignore[arg-type]
     expect(app.locator(".photos__note")).to_have_text("等待网络")
     app.get_by_label("拜访内容").fill(note)
-    app.clock.set_fixed_time(datetime.now() - LATER)  # noqa: DTZ005 - the phone's own clock
+    app.clock.set_fixed_time(datetime.now() - ago)  # noqa: DTZ005 - the phone's own clock
     app.get_by_role("button", name="签到").dblclick()
     expect(app.locator("main")).to_contain_text("保存在手机上")
 
@@ -217,3 +217,23 @@ def becomes(phone: BrowserContext, stack: Stack, user: str) -> None:
     phone.clear_cookies(name="wsapp")
     base = stack.emulator(WECOM.host)
     phone.add_cookies([{"name": holder_cookie(WECOM.host), "value": user, "url": base}])
+
+
+@pytest.mark.long
+def test_what_comes_too_late_is_saved_as_of_now(stack: Stack, phones: Phones) -> None:
+    app = signed_in(phones, stack, WECOM.seller.userid)
+    customer, note = prepare(app, stack, "来得太晚的珠海市横琴口岸置业有限公司"), "四天前的地下室"
+    phone = app.context
+    phone.set_offline(True)
+    app.goto(f"{customer}/visits/new")
+    check_in(app, note, ago=timedelta(days=4))
+    phone.clock.set_fixed_time(datetime.now())  # noqa: DTZ005 - the phone's own clock
+    phone.set_offline(False)
+    app.goto(f"{stack.url}/h5/offline")
+    expect(waiting(app)).to_contain_text("记录时间早于 72 小时前，不能再补记")
+    app.get_by_role("link", name="修改").click()
+    app.get_by_label("按现在的时间保存").check(force=True)
+    app.get_by_role("button", name="签到").click()
+    expect(app).to_have_url(re.compile(r"/h5/visits/\w+"))
+    expect(app.locator("main")).to_contain_text("定位已过时")
+    expect(visits_with(app, customer, note)).to_have_count(1)
