@@ -47,6 +47,8 @@ GAVE_UP = "gave_up"  # our own code in the ledger: not the host's answer, but th
 REPEAT_WINDOW = timedelta(hours=4)  # for so long a host recognises the same bytes
 SETTLE_TRIES = 3
 DISABLED_PAUSE = 600.0
+# How late a message is tells how much waits: what became of it is asked so many times later, when the others are out.
+IN_TIME, LATER, MOST_LATER = 10.0, 4.0, 600.0
 
 
 @dataclass
@@ -273,6 +275,7 @@ def _write_accepted(letter: Letter, message: Notification, desk: Desk, host: str
     receipt = letter.end
     assert isinstance(receipt, Receipt)
     now = clock.now()
+    late = max(0.0, (now - message.due_at).total_seconds())
     message.sent_at, message.unknown, message.host_code = now, False, ""
     message.reason = _("可能重复：上一次发送没有得到回应") if letter.may_repeat else ""
     message.host_id = receipt.host_id or message.host_id
@@ -282,10 +285,11 @@ def _write_accepted(letter: Letter, message: Notification, desk: Desk, host: str
     else:
         message.advance(ACCEPTED)
         if receipt.check_after is not None:
-            after = max(desk.pace.results[0], desk.pace.wait(receipt.check_after))
+            busy = min(MOST_LATER, LATER * late) if late > IN_TIME else 0.0
+            after = max(desk.pace.results[0], desk.pace.wait(receipt.check_after), desk.pace.wait(busy))
             look_up_result(message, 0, after)
     metrics.OUTBOX_SENT.labels(host, "dropped" if receipt.dropped else "accepted").inc()
-    metrics.OUTBOX_LATENESS.observe(max(0.0, (now - message.due_at).total_seconds()))
+    metrics.OUTBOX_LATENESS.observe(late)
 
 
 def drop(message: Notification, code: str, host: str) -> None:
