@@ -38,6 +38,7 @@ NO_PAGES = {
     "GET /signin/<host>/<corp_id>/web": "leads on to the host",
     "GET /signin/<host>/<corp_id>/web/return": "as above",
     "GET /admin/first-run": "gone once there is an administrator",
+    "GET /h5/colleagues": "data for the list of colleagues",
     "GET /h5/host-config": "data for the host's script",
     "GET /h5/imports/templates/<name>": "a file",
     "GET /h5/probe": "data for the host's script",

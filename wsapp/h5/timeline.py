@@ -187,6 +187,8 @@ def _talk(event: Any, counts: Mapping[str, tuple[int, int]]) -> tuple[str, str] 
     if event.kind not in ("follow_up.logged", "visit.checked_in") or not may_read(event.subject_type, g.member):
         return None
     comments, likes = counts.get(event.subject_id, (0, 0))
+    if event.subject_type == "visit" and not comments + likes:
+        return None  # a visit's page is linked anyway
     said = [_("%(n)d 条评论", n=comments) if comments else _("评论"), _("%(n)d 个赞", n=likes) if likes else ""]
     if event.subject_type == "visit":
         url = url_for("visits.page", visit_id=event.subject_id)
