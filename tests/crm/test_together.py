@@ -1,6 +1,6 @@
 """Colleagues together: help on a customer, tasks handed over, more time and new places. Each is answered once."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -112,6 +112,23 @@ def test_help_is_asked_on_a_card_and_accepted_until_its_day(huaxing: Customer, a
         db.session.commit()
         with pytest.raises(NotFound):
             find_customer(huaxing.id, actor=own(cha))
+
+
+def test_of_two_last_days_the_later_one_counts(huaxing: Customer, ali: Member, cha: Member) -> None:
+    today = local_now().date()
+
+    def until(*days: date | None) -> date | None:
+        for day in days:
+            made = add_coworker(huaxing, own(cha), may_edit=False, actor=own(ali), quietly=True, until=day)
+        found = made.until
+        db.session.delete(made)
+        db.session.flush()
+        return found
+
+    later = today + timedelta(days=5)
+    assert until(today, later) == until(later, today) == later
+    assert until(today, None) is None
+    assert until(None, today) is None
 
 
 def test_declining_says_why(huaxing: Customer, ali: Member, cha: Member) -> None:

@@ -43,8 +43,8 @@ def add_coworker(
 ) -> Coworker:
     """Let somebody of the corp work on a customer (添加协作人), or change what a co-worker may.
 
-    `quietly`: they hear of it otherwise, as whoever asked for it does. `until` is the last day of somebody new, and
-    counts for no co-worker who is there already; whoever adds them by hand makes them one for good.
+    `quietly`: they hear of it otherwise, as whoever asked for it does. `until` is the last day, None: for good; of
+    a co-worker who is there already the later one counts.
     Raises Forbidden unless the actor may edit the customer in their own right and knows its owner, who cannot be added;
     Invalid for the owner, for whoever is not active, and beyond `MOST`.
     """
@@ -58,8 +58,8 @@ def add_coworker(
     there: Coworker | None = first(
         sa.select(Coworker).where(Coworker.customer_id == customer.id, Coworker.member_id == person.id)
     )
-    if there is not None and not quietly:
-        there.until = None
+    if there is not None:
+        there.until = max(there.until, until) if there.until and until else None
     if there is not None and there.may_edit == may_edit:
         return there
     if there is None:
