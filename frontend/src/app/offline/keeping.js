@@ -10,6 +10,7 @@ const IDLE_MS = 1500;
 const LOOKING_MS = 6000;
 const MOST_MET = 20;
 const who = metaValue("who");
+const OWN_FILES = 'meta[name="offline-script"], script[src*="/vendor/app."], link[href*="/vendor/app."]';
 const SIGN_OUT = 'form[action="/signout"]';
 
 // --- the page that opens without network --------------------------------------------------------------------------
@@ -38,7 +39,7 @@ function differs(kept) {
 /* Ask for the page anew: at most every half hour, or after the app's own files or the consent changed. */
 async function keepPage() {
   if (!("serviceWorker" in navigator) || typeof caches === "undefined") return;
-  const build = [...document.scripts].map((one) => one.getAttribute("src")).join();
+  const build = [...document.querySelectorAll(OWN_FILES)].map((one) => one.src || one.href || one.content).join();
   const kept = await store.fact("kept");
   const isFresh = kept && kept.who === who && kept.build === build && Date.now() - kept.at < FRESH_MS && !differs(kept);
   if (!isFresh || !(await shell.kept(shell.PAGE))) {
