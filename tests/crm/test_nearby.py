@@ -114,6 +114,13 @@ def test_ten_stops_and_no_more() -> None:
     assert len(stops) == MOST
 
 
+def test_of_equal_ways_the_stops_keep_their_order() -> None:
+    there = (HERE[0] + 0.01, HERE[1])
+    assert shortest([HERE, HERE, HERE]) == ([0, 1, 2], 0.0)
+    assert shortest([HERE, there])[0] == [0, 1]
+    assert shortest([there, HERE], HERE)[0] == [1, 0]
+
+
 def test_pages_of_near_and_route(app: Flask, cast: Cast, ali: Member, cha: Member, sign_in: object) -> None:
     with app.app_context(), corp_scope(cast.corp_id):
         actor = own(ali)

@@ -104,11 +104,13 @@ def _neighbour(row: Any, metres: float, actor: Member, now: datetime) -> Neighbo
 
 
 def places_of(customer_ids: Sequence[str], *, actor: Member) -> list[Any]:
-    """Return (id, name, lat, lng, address) of those customers that the actor sees and that have a place."""
+    """Return (id, name, lat, lng, address) of those customers that the actor sees and that have a place, in the order
+    in which they were named."""
     if not customer_ids or not reads(actor, "location"):
         return []
     columns = (Customer.id, Customer.name, Customer.lat, Customer.lng, Customer.address)
     found = sa.select(*columns).where(
         Customer.id.in_(customer_ids), Customer.lat.is_not(None), Customer.lng.is_not(None), visible_customers(actor)
     )
-    return list(db.session.execute(found.order_by(Customer.id)))
+    named = {customer_id: at for at, customer_id in enumerate(customer_ids)}
+    return sorted(db.session.execute(found), key=lambda one: named[one.id])

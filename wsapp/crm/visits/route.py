@@ -4,7 +4,7 @@ Ten stops are few enough to be solved exactly: by the best way to end at each st
 Karp, 1962), a thousand sets and not three million orders.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from wsapp.geo import Position, metres_between
@@ -15,8 +15,8 @@ MOST = 10
 def shortest(stops: Sequence[Position], start: Position | None = None) -> tuple[list[int], float]:
     """Return the order of the stops (their places in the list) with the shortest way, and its length in metres.
 
-    The way begins at `start`, or without one at whichever stop suits best, and does not return. Raises ValueError for
-    more than MOST stops.
+    The way begins at `start`, or without one at whichever stop suits best, and does not return. Of ways of one length
+    that in which the stops keep their order. Raises ValueError for more than MOST stops.
     """
     if len(stops) > MOST:
         raise ValueError(f"more than {MOST} stops")
@@ -32,12 +32,16 @@ def shortest(stops: Sequence[Position], start: Position | None = None) -> tuple[
             seen = sum(1 << at for at in chosen)
             for last in chosen:
                 rest = seen & ~(1 << last)
-                best[seen, last] = min((best[rest, at][0] + between[at][last], at) for at in chosen if at != last)
+                best[seen, last] = _least((best[rest, at][0] + between[at][last], at) for at in chosen if at != last)
     seen = (1 << len(stops)) - 1
-    length, at = min((best[seen, last][0], last) for last in range(len(stops)))
+    length, at = _least((best[seen, last][0], last) for last in range(len(stops)))
     order = []
     while at != -1:
         order.append(at)
         before = best[seen, at][1]
         seen, at = seen & ~(1 << at), before
     return order[::-1], length
+
+
+def _least(ways: Iterable[tuple[float, int]]) -> tuple[float, int]:
+    return min(ways, key=lambda way: (way[0], -way[1]))
