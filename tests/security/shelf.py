@@ -25,6 +25,7 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.deletions.actions import delete
 from wsapp.crm.deletions.runs import begin_run
+from wsapp.crm.drafts.models import DraftAsk
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.definitions import add_field, delete_field
 from wsapp.crm.followups.actions import log_follow_up
@@ -43,6 +44,7 @@ from wsapp.crm.pools.keeping import rest_customer
 from wsapp.crm.pools.models import Handover, RecycleRun
 from wsapp.crm.pools.releases import release_or_ask
 from wsapp.crm.pools.settings import make_pool
+from wsapp.crm.reports.actions import change_report, hand_in
 from wsapp.crm.search.views import save_view
 from wsapp.crm.sharing.models import ShareRequest
 from wsapp.crm.tasks.actions import create_task
@@ -352,6 +354,19 @@ def _at_work(customer: Customer, owner: Member, boss: Member, administrator: Mem
     recycled = RecycleRun(id=str(today), day=today, state="done", started_at=now, ended_at=now)
     task = db.session.scalars(sa.select(Task).where(Task.assignee_id == owner.id).limit(1)).one()
     mirror = TaskMirror(task_id=task.id, member_id=owner.id, kind="todo", state="refused", code="甲", created_at=now)
-    db.session.add_all([handover, dictated, recycled, mirror])
+    said = {"text": "甲", "next_action": "甲"}
+    ask = DraftAsk(
+        member_id=owner.id,
+        customer_id=customer.id,
+        object="follow_up",
+        sentence="甲",
+        state="done",
+        answer=said,
+        created_at=now,
+    )
+    db.session.add_all([handover, dictated, recycled, mirror, ask])
     db.session.flush()
-    return {"bulk": bulk.id, "handover": handover.id, "dictated": dictated.id}
+    report = hand_in({"kind": "day", "day": today, "summary": "甲", "trouble": "甲", "outlook": "甲"}, actor=owner)
+    change_report(report, {"summary": "乙"}, actor=owner)
+    ids = {"bulk": bulk.id, "handover": handover.id, "dictated": dictated.id}
+    return {**ids, "ask": ask.id, "report": report.id}
