@@ -24,6 +24,7 @@ OBJECTS = {
     "import_job": lazy("导入"),
     "export_job": lazy("导出"),
     "share_request": lazy("共享申请"),
+    "comment": lazy("评论"),
     "owner_request": lazy("延期或退回申请"),
     "directory_run": lazy("通讯录"),
     "notification": lazy("消息"),

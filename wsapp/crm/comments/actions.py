@@ -106,7 +106,7 @@ def _named(log: Log, text: str, named: Sequence[str], unseen: str, actor: Member
 
 def _record(kind: str, log: Log, comment: Comment, actor: Member, fresh: Sequence[str]) -> None:
     """Not on the customer's timeline: there the record itself says how much was said of it."""
-    facts: dict[str, Any] = {"comment": comment.id}
+    facts: dict[str, Any] = {"obj": log.__tablename__, "record": log.id}
     if fresh:
         facts["named"] = list(fresh)
-    record(kind, log, actor=actor, **facts)
+    record(kind, comment, actor=actor, **facts)

@@ -31,12 +31,12 @@ PATHS = {"follow_up": "/h5/follow-ups/", "visit": "/h5/visits/"}
 
 def tell_named(event: Event) -> None:
     """Tell whom a record names, once each, with the beginning of its text; nobody who may not see it."""
-    obj, writer = event.subject_type, member(event.actor_id)
-    log = first(sa.select(MODELS[obj]).where(MODELS[obj].id == event.subject_id))
-    if log is None or writer is None:
-        return
-    comment = _comment(event)
-    if comment is None and event.data.get("comment"):
+    is_comment, writer = event.subject_type == Comment.__tablename__, member(event.actor_id)
+    obj = event.data["obj"] if is_comment else event.subject_type
+    log_id = event.data["record"] if is_comment else event.subject_id
+    log = first(sa.select(MODELS[obj]).where(MODELS[obj].id == log_id))
+    comment = _comment(event.subject_id) if is_comment else None
+    if log is None or writer is None or (is_comment and comment is None):
         return  # taken away meanwhile
     for reader in filter(None, map(member, event.data["named"])):
         if not reader.is_active or not sees_log(obj, log.id, reader):
@@ -46,9 +46,8 @@ def tell_named(event: Event) -> None:
         tell(reader, NAMED, card, key=f"event:{event.id}:{reader.id}", subject_id=log.id)
 
 
-def _comment(event: Event) -> Comment | None:
-    wanted = event.data.get("comment")
-    found: Comment | None = first(sa.select(Comment).where(Comment.id == wanted)) if wanted else None
+def _comment(comment_id: str) -> Comment | None:
+    found: Comment | None = first(sa.select(Comment).where(Comment.id == comment_id))
     return found
 
 
