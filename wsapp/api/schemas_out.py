@@ -212,9 +212,9 @@ class Notice(Record):
 
 
 class VisitWritten(Visit):
-    """A check-in as it was just written; `warnings`: a position that was not kept."""
+    """A check-in as it was just written; `warnings`, only where there is one: a position that was not kept."""
 
-    warnings: list[Notice]
+    warnings: list[Notice] = []
 
 
 class Task(Record):

@@ -150,15 +150,15 @@ def create(body: VisitNew) -> Answer:
 def _log(customer: Customer, values: dict[str, Any]) -> Answer:
     photos = values.pop("photos", [])
     visit = log_visit(customer, with_mentions(values), actor=g.member, photos=photos)
-    return _answer(visit.id, 201, warnings=_dropped(values))
+    return _answer(visit.id, 201, **_dropped(values))
 
 
-def _dropped(values: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return why a position that was sent is not kept; empty when it is, or none was sent."""
+def _dropped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `warnings` of a position that was sent and is not kept; nothing when it is, or none was sent."""
     if not values.get("location") or consents(g.member):
-        return []
+        return {}
     message = _("没有保存位置：本人还没有在应用的“我的 › 位置授权”中同意，或已撤回")
-    return [{"field": "location", "type": "no_consent", "message": message}]
+    return {"warnings": [{"field": "location", "type": "no_consent", "message": message}]}
 
 
 @bp.post("/visits/<visit_id>/check-out", responses={200: VisitRecord})
