@@ -7,12 +7,13 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.jobs.conftest import Firm, run_due
-from wsapp import clock
+from wsapp import clock, outbox
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import create_task
 from wsapp.db import db, insert_rows
 from wsapp.jobs.limits import Limits
+from wsapp.jobs.rates import Rates
 from wsapp.outbox import Outbox
 
 
@@ -105,6 +106,25 @@ def test_the_hosts_day_is_the_calendars(here: Flask, ali: Member) -> None:
     seconds, limit = Limits({"person_day": 1}, [ali.id]).take(_waiting(ali.id, "b"))
     if limit:  # unless midnight was five seconds ago
         assert 0 < seconds <= 3600
+
+
+@pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)
+def test_what_an_app_may_ask_a_second_counts_what_is_done_and_what_is_borrowed(firm: Firm) -> None:
+    rates = Rates()
+    assert rates.room(firm.corp_id) == 18
+    _sent(firm.seller_id, *[0.1] * 5, *[3.0] * 4)
+    for _number in range(2):
+        outbox.enqueue("send", {})
+    db.session.commit()
+    assert rates.room(firm.corp_id) == 13
+    assert len(outbox.claim(10)) == 2
+    assert rates.room(firm.corp_id) == 11
+
+
+@pytest.mark.parametrize("firm", ["wecom"], indirect=True)
+def test_a_host_without_such_a_limit_takes_all(firm: Firm) -> None:
+    _sent(firm.seller_id, *[0.1] * 50)
+    assert Rates().room(firm.corp_id) > 1000
 
 
 @pytest.mark.parametrize("firm", ["wecom"], indirect=True)
