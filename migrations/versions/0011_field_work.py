@@ -135,6 +135,7 @@ def _visits_up() -> None:
         "location_consent",
         sa.Column("given_at", MOMENT),
         sa.Column("withdrawn_at", MOMENT),
+        sa.Column("way", sa.String(10), nullable=False),
         _key("location_consent", "id", "member"),
     )
     with op.batch_alter_table("visit") as batch:

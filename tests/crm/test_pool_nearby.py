@@ -30,7 +30,12 @@ def pooled(name: str, metres: float, actor: Member) -> Customer:
     if not pools_of(actor):
         make_first_pool()
     place = {"lat": HERE[0] + metres * METRE, "lng": HERE[1]}
-    values = {"name": name, "phones": [f"138{len(name):03}{metres:05.0f}"], "address": "高新南一道 6 号", "location": place}
+    values = {
+        "name": name,
+        "phones": [f"138{len(name):03}{metres:05.0f}"],
+        "address": "高新南一道 6 号",
+        "location": place,
+    }
     made = create_customer(values, actor=actor)
     made.owner_id, made.pool_id, made.pooled_at = None, pools_of(actor)[0].id, clock.now()
     db.session.flush()

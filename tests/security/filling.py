@@ -146,6 +146,7 @@ MACHINE: dict[str, tuple[str, ...]] = {
     "visit": ("customer_id", "member_id", "plan_id", "state", "trust"),
     "visit_plan": ("customer_id", "member_id", "state"),
     "visit_participant": ("plan_id", "member_id"),
+    "location_consent": ("way",),
     "draft_ask": ("member_id", "customer_id", "object", "state"),
     "work_report": ("member_id", "kind", "figures", "items"),
     "report_reader": ("report_id", "member_id"),

@@ -26,7 +26,7 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.visits.actions import check_out, log_visit
-from wsapp.crm.visits.consent import consents
+from wsapp.crm.visits.consent import consent_of, consents, give_consent
 from wsapp.crm.visits.models import Visit
 from wsapp.crm.visits.queries import SORTS, find_visit, visible_visits
 from wsapp.texts import _
@@ -135,20 +135,23 @@ def show(path: VisitPath) -> Answer:
 @bp.post("/customers/<customer_id>/visits", responses={201: VisitWritten})
 @writes
 def create_of_customer(path: CustomerPath, body: VisitFields) -> Answer:
-    """Check in at a customer, now. Of a member who has not agreed to it in the app no position is kept: `warnings`."""
+    """Check in at a customer, now. Of a member who refused that in the app no position is kept: `warnings` says so."""
     return _log(find_customer(path.customer_id, actor=g.member), body.model_dump(exclude_unset=True))
 
 
 @bp.post("/visits", responses={201: VisitWritten})
 @writes
 def create(body: VisitNew) -> Answer:
-    """Check in, now. Of a member who has not agreed to it in the app no position is kept: `warnings` says so."""
+    """Check in, now. Of a member who refused that in the app no position is kept: `warnings` says so."""
     values = body.model_dump(exclude_unset=True)
     return _log(customer_named(values.pop("customer")), values)
 
 
 def _log(customer: Customer, values: dict[str, Any]) -> Answer:
     photos = values.pop("photos", [])
+    if values.get("location") and consent_of(g.member) is None:
+        # Whoever lets a program of theirs send where they are agrees by it; whoever refused or took it back does not.
+        give_consent(actor=g.member, way="api")
     visit = log_visit(customer, with_mentions(values), actor=g.member, photos=photos)
     return _answer(visit.id, 201, **_dropped(values))
 
@@ -157,7 +160,7 @@ def _dropped(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `warnings` of a position that was sent and is not kept; nothing when it is, or none was sent."""
     if not values.get("location") or consents(g.member):
         return {}
-    message = _("没有保存位置：本人还没有在应用的“我的 › 位置授权”中同意，或已撤回")
+    message = _("没有保存位置：本人已在应用的“我的 › 位置授权”中拒绝或撤回")
     return {"warnings": [{"field": "location", "type": "no_consent", "message": message}]}
 
 

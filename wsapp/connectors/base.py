@@ -358,7 +358,7 @@ class Connector(
         raise Refused("this host keeps no media for us")
 
     def quota(self) -> Mapping[str, int]:
-        """Outgoing limits, to be kept to before the host refuses: "person_minute", "person_hour", "person_day" messages,
+        """Outgoing limits, to be kept to before the host refuses: "person_minute", "person_hour", "person_day" and
         "app_minute" messages, "app_second" calls of one kind (0: none)."""
         return {}
 

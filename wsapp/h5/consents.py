@@ -25,6 +25,7 @@ def page() -> str:
         given=bool(kept and not kept.withdrawn_at),
         since=moment(kept.withdrawn_at or kept.given_at) if kept else "",
         decided=kept is not None,
+        by_api=bool(kept and not kept.withdrawn_at and kept.way == "api"),
     )
 
 

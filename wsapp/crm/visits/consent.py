@@ -1,7 +1,7 @@
 """Consent to the use of one's position (位置授权): asked separately, its purpose shown, taken back at any time.
 
-It is given on the page that shows the purpose, and nowhere else: what a program sends is no decision. Without it no
-door stores a position: `log_visit` drops what a device sent.
+It is given on the page that shows the purpose, or, by who was never asked, with the first position that a program of
+theirs sends. Without it no door stores a position: `log_visit` drops what a device sent.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def consents(member: Member) -> bool:
     return kept is not None and kept.withdrawn_at is None
 
 
-def give_consent(*, actor: Member) -> bool:
+def give_consent(*, actor: Member, way: str = "page") -> bool:
     """Let one's position be used at check-ins (同意使用位置); says whether it was not so before."""
     kept = consent_of(actor)
     if kept is not None and kept.withdrawn_at is None:
@@ -38,9 +38,9 @@ def give_consent(*, actor: Member) -> bool:
     if kept is None:
         kept = LocationConsent(id=actor.id)
         db.session.add(kept)
-    kept.given_at, kept.withdrawn_at = clock.now(), None
+    kept.given_at, kept.withdrawn_at, kept.way = clock.now(), None, way
     db.session.flush()
-    record("consent.given", kept, actor=actor)
+    record("consent.given", kept, actor=actor, way=way)
     return True
 
 

@@ -108,3 +108,4 @@ class LocationConsent(CorpScoped, Base):
 
     given_at: Mapped[datetime | None] = mapped_column(Moment)
     withdrawn_at: Mapped[datetime | None] = mapped_column(Moment)  # set: refused, or taken back
+    way: Mapped[str] = mapped_column(sa.String(10), default="page")  # by what door it was given: "page", "api"
