@@ -23,6 +23,7 @@ PAGES = (
     ("reports", SELLER, "/h5/reports"),
     ("report-new", SELLER, "/h5/reports/new?kind=week"),
     ("report", SELLER, "{report}"),
+    ("report-edit", SELLER, "{report}/edit"),
     ("reports-team", MANAGER, "/h5/reports/team"),
     ("board", MANAGER, "/h5/board"),
     ("board-week", MANAGER, "/h5/board?span=week"),

@@ -130,6 +130,8 @@ def _look_at(page: Page) -> list[Any]:
     """Return what is wrong with a page."""
     for unsettled in (".skeleton__row", '[data-place="auto"]:not([data-state])', '[data-place][data-state="busy"]'):
         page.locator(unsettled).first.wait_for(state="hidden")
+    # At the end of a page the bars that stay below cover nothing.
+    page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
     broken = Axe().run(page, options=OPTIONS).response["violations"]
     wrong: list[Any] = [(one["id"], [node["html"][:200] for node in one["nodes"]][:5]) for one in broken]
     too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

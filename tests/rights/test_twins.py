@@ -56,6 +56,7 @@ NOT_ASKED = ("/h5/customers/duplicates", "/api/v1/customers/duplicates", "/h5/ho
 # New with every answer, whatever it shows.
 NOISE = re.compile(
     r'csrf-token" content="[^"]*"|name="(csrf_token|idempotency_key)" value="[^"]*"|nonce="[^"]*"'
+    r'|"(?:token|who)":"[^"]*"'
     r'|name="(?:server-now|who)" content="[^"]*"|files/\w+\?[^"]*|上次使用 <time[^>]*>'
     r'|"request_id":\s*"[^"]*"|twin-(left|right)'
 )

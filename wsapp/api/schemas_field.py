@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from wsapp.api.schemas import Body, Id, Moment, Page, Path, Record, Time
+from wsapp.api.schemas_in import VisitState
 from wsapp.api.schemas_out import page_of
 
 ReportKind = Literal["day", "week"]
-PlanState = Literal["planned", "on_way", "in", "done", "cancelled", "missed"]
 
 
 class PlanPath(Path):
@@ -61,7 +61,7 @@ class PlanList(Page):
     """Filters of planned visits; sort: starts_at."""
 
     member: str = Field("", max_length=64, description="A userid: whose")
-    state: PlanState | None = None
+    state: VisitState | None = None
     starts_after: Moment | None = None
     starts_before: Moment | None = None
 
@@ -103,7 +103,7 @@ class Plan(Record):
     starts_at: Time
     ends_at: Time
     checklist: list[PlanPoint]
-    state: PlanState
+    state: VisitState
     left_at: Time | None
     reason: str
     created_at: Time
