@@ -116,7 +116,7 @@ def agree_to_positions(phone: Page, stack: Stack) -> None:
     agree = phone.get_by_role("button", name="同意使用位置")
     if agree.count():
         agree.click()
-    expect(phone.get_by_text("已同意使用位置")).to_be_visible()
+    expect(phone.get_by_text("已同意使用位置", exact=True)).to_be_visible()
 
 
 def narrow(page: Page, stack: Stack) -> None:

@@ -90,9 +90,7 @@ def begun() -> Form:
     return Form(typed | {"photos": [], "mentions": []})
 
 
-def draw(
-    customer: Customer, form: Form, heard: dict[str, Any] | None = None, *, problem: Problem | None = None
-) -> str:
+def draw(customer: Customer, form: Form, heard: dict[str, Any] | None = None, *, problem: Problem | None = None) -> str:
     """Show the form; `heard` is what `saying.fill` returned, where a sentence filled it."""
     return show(
         "followups/new.html",
