@@ -18,7 +18,7 @@ AT_ONCE = 500  # ids in one statement
 MOVED = ("task", "follow_up", "visit", "visit_plan", "contact", "event", "ownership", "deletion", "watch", "appeal")
 LEFT = (
     *("customer_phone", "customer_key", "coworker", "stage_change", "share_request"),
-    *("pool_view", "owner_request", "draw"),
+    *("pool_view", "owner_request", "draw", "draft_ask"),
 )
 MERGED = "merged"  # how the time of the owner ended whose customer is another's now
 

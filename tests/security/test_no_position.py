@@ -192,7 +192,7 @@ def everything(app: Flask, log: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("decision", ["never asked", "withdrawn", "given"])
 def test_no_position_is_stored_without_consent(
-    app: Flask, cast: Cast, ali: Member, desk: Desk, capfd: pytest.CaptureFixture[str], decision: str
+    app: Flask, cast: Cast, ali: Member, desk: Desk, log: io.StringIO, decision: str
 ) -> None:
     with app.app_context(), corp_scope(cast.corp_id):
         if decision == "never asked":
@@ -206,9 +206,8 @@ def test_no_position_is_stored_without_consent(
         status = write(desk, lat_of(number))
         assert (status < 400 and name not in REFUSED) or (name in REFUSED and status != 500), (name, status)
     work(app)
-    log = "".join(capfd.readouterr())
-    assert "/h5/nearby" in log  # it is the product's own
-    places = everything(app, log)
+    assert "/h5/nearby" in log.getvalue()  # it is the product's own
+    places = everything(app, log.getvalue())
     leaks = {}
     for number, name in enumerate(DOORS):
         lat = lat_of(number)
