@@ -20,7 +20,7 @@ PUBLIC = {
         "/readyz",
         "/metrics",
     ),
-    *("/api/v1/openapi.json", "/api/docs", "/admin/first-run"),
+    *("/api/v1/openapi.json", "/api/docs", "/admin/first-run", "/h5/sw.js"),
 }
 
 
