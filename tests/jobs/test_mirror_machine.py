@@ -14,7 +14,7 @@ from tests.jobs.mirrors import listening, point_callbacks
 from wsapp.hosts import install
 
 BIG = "WSAPP_SOAK" in os.environ
-EXAMPLES = {"dingtalk": 600, "wecom": 400} if BIG else {"dingtalk": 60, "wecom": 40}
+EXAMPLES = {"dingtalk": 600, "wecom": 400} if BIG else {"dingtalk": 30, "wecom": 20}
 
 
 @pytest.fixture

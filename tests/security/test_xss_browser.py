@@ -83,7 +83,7 @@ def watch(browser: Browser, own: str, client: FlaskClient, agent: str) -> Watche
     return Watched(context.new_page(), own)
 
 
-@pytest.mark.parametrize("client", AGENTS)
+@pytest.mark.parametrize("client", ["wecom", *(pytest.param(one, marks=pytest.mark.long) for one in list(AGENTS)[1:])])
 def test_a_browser_sees_text(
     app: Flask,
     cast: Cast,
