@@ -163,6 +163,9 @@ def do_as_seller(page: Page, shelf: Shelf) -> None:
     page.get_by_role("button", name="上传并预览").click()
     page.wait_for_url(re.compile(rf"/h5/imports/{KEY}"))
     shelf.found["draft"] = page.url.removeprefix(base)
+    page.context.clear_cookies(name="wsapp")  # an export asks for a sign-in of these minutes
+    page.goto(f"{base}/h5/")
+    page.get_by_role("navigation", name="主导航").wait_for()
     page.goto(f"{base}/h5/exports")
     page.get_by_role("button", name="导出", exact=True).click()
     page.wait_for_url(re.compile(rf"/h5/exports/{KEY}"))
