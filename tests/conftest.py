@@ -29,11 +29,17 @@ DATABASE = os.environ.get("WSAPP_TEST_DATABASE", "sqlite")
 SOAK = "WSAPP_SOAK" in os.environ
 # Begun first: a worker that comes to one of these at the end works on while the others have nothing left to do.
 SLOW = (
-    "tests/security/test_xss_browser.py",
+    "tests/security/test_xss",
     "tests/soak/",
     "tests/security/test_canary.py",
     "tests/h5/test_axe.py",
     "tests/h5/test_browser.py",
+    "tests/house/test_routes.py",
+)
+# What a browser makes of our pages, what words mean: the same over either database, and run on SQLite alone.
+ALIKE = (
+    *("tests/h5/test_axe.py", "tests/h5/test_browser.py", "tests/h5/test_device.py", "tests/h5/test_escaping.py"),
+    *("tests/security/test_xss_browser.py", "tests/drafts/", "tests/doctor/"),
 )
 
 
@@ -45,11 +51,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = [
         item
         for item in items
-        if (DATABASE == "sqlite" or "database_url" in item.fixturenames)  # type: ignore[attr-defined]
-        and (SOAK or item.get_closest_marker("long") is None)
+        if (DATABASE == "sqlite" or _asks_a_database(item)) and (SOAK or item.get_closest_marker("long") is None)
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = sorted(wanted, key=lambda item: not item.nodeid.startswith(SLOW))
+
+
+def _asks_a_database(item: pytest.Item) -> bool:
+    return "database_url" in item.fixturenames and not item.nodeid.startswith(ALIKE)  # type: ignore[attr-defined]
 
 
 def pytest_collection_finish() -> None:
