@@ -81,7 +81,9 @@ def watch(browser: Browser, own: str, client: FlaskClient, agent: str) -> Watche
     return Watched(context.new_page(), own)
 
 
-@pytest.mark.parametrize("client", ["wecom", *(pytest.param(one, marks=pytest.mark.long) for one in list(AGENTS)[1:])])
+@pytest.mark.parametrize(
+    "client", ["browser", *(pytest.param(one, marks=pytest.mark.long) for one in ("wecom", "dingtalk"))]
+)
 def test_a_browser_sees_text(
     app: Flask,
     cast: Cast,
