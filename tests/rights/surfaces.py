@@ -374,7 +374,9 @@ def page_visits(reader: Reader) -> Seen:
 
 @surface("task", "GET /h5/tasks", "GET /h5/tasks/<key:task_id>", part=True)
 def page_tasks(reader: Reader) -> Seen:
-    return at(reader.built.tasks, linked(reader.page("/h5/tasks?scope=team"), "tasks"))
+    """Who leads nobody gets their own tasks there: those are theirs, whatever their role says of tasks."""
+    own = {at for at, one in enumerate(reader.world.books) if one.assignee == reader.world.actor}
+    return at(reader.built.tasks, linked(reader.page("/h5/tasks?scope=team"), "tasks")) - own
 
 
 @surface("customer", "GET /h5/search", part=True)
