@@ -17,7 +17,12 @@ from wsapp.connectors.phone import holder_cookie
 CHROMIUM = "/usr/bin/chromium"
 SCREEN = {"width": 390, "height": 844}
 PATIENCE = 15_000  # milliseconds
-LOST_REQUEST = ("Failed to load resource", "htmx:sendError", "htmx:afterRequest")
+LOST_REQUEST = (
+    "Failed to load resource",
+    "htmx:sendError",
+    "htmx:afterRequest",
+    "An unknown error occurred when fetching the script",  # of the service worker, while there is no network
+)
 expect.set_options(timeout=PATIENCE)
 
 NATIVE_CALLS = """

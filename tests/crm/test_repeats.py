@@ -94,7 +94,7 @@ def _predicted(repeat: Repeat, first: date) -> list[date]:
 def repeats(draw: st.DrawFn) -> Repeat:
     kind = draw(st.sampled_from(["daily", "weekly", "monthly"]))
     of = {"weekly": st.integers(1, 7), "monthly": st.sampled_from([-1, *range(1, 32)])}.get(kind)
-    days = draw(st.sets(of, max_size=3)) if of else set()
+    days = draw(st.sets(of, max_size=3)) if of is not None else set()
     return Repeat(kind, draw(st.integers(1, 3)), tuple(sorted(days)), draw(st.sampled_from(["keep", "skip", "move"])))
 
 

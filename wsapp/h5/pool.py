@@ -298,8 +298,8 @@ def _list_of(customer_id: str) -> str:
     """Return the list from which a customer was to be claimed."""
     pool_ids = [one.id for one in pools_of(g.member)]
     is_it = Customer.id == current_id(customer_id)
-    wanted = sa.select(Customer.pool_id).where(is_it, sa.or_(*map(in_pool, pool_ids)))
-    pool_id = db.session.scalar(wanted) if pool_ids else None
+    wanted = sa.select(Customer.pool_id).where(is_it, sa.or_(sa.false(), *map(in_pool, pool_ids)))
+    pool_id = db.session.scalar(wanted)
     return url_for("pool.index", pool=pool_id)
 
 
