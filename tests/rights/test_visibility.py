@@ -66,7 +66,7 @@ def expected(world: World, kind: str) -> set[int]:
         at
         for at, one in enumerate(world.books)
         if (everybody or at in seen or one.author in team)
-        and (all_authors or one.author in authors or (shared and (everybody or at in seen)))
+        and (all_authors or one.author in authors or (shared and at in seen))
     }
 
 

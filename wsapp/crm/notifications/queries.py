@@ -29,22 +29,22 @@ def visible_events(actor: Member) -> sa.ColumnElement[bool]:
     Those of customers and tasks that they see, those of their own team's members, and what their team itself did;
     of follow-ups, visits and tasks only as far as their own rights reach.
     """
-    granted = events_granted(actor)
-    if team_ids(actor) is None:
-        return granted
     of_customer = sa.exists().where(
         Customer.corp_id == Event.corp_id, Customer.id == Event.customer_id, visible_customers(actor)
     )
+    # Whose log is seen for its customer's sake alone is not seen where the customer is not, or no longer.
+    of_logs = (
+        sa.or_(Event.subject_type != name, within_team(Event.actor_id, actor, name), of_customer) for name in LOGS
+    )
+    granted = sa.and_(events_granted(actor), *of_logs)
+    if team_ids(actor) is None:
+        return granted
     of_task = sa.and_(
         Event.subject_type == Task.__tablename__,
         sa.exists().where(Task.corp_id == Event.corp_id, Task.id == Event.subject_id, visible_tasks(actor)),
     )
     of_member = sa.and_(Event.subject_type == Member.__tablename__, within_team(Event.subject_id, actor))
-    # Whose log is seen for its customer's sake alone is not seen where the customer is not.
-    of_logs = (
-        sa.or_(Event.subject_type != name, within_team(Event.actor_id, actor, name), of_customer) for name in LOGS
-    )
-    return sa.and_(granted, sa.or_(within_team(Event.actor_id, actor), of_customer, of_task, of_member), *of_logs)
+    return sa.and_(granted, sa.or_(within_team(Event.actor_id, actor), of_customer, of_task, of_member))
 
 
 def events_granted(actor: Member) -> sa.ColumnElement[bool]:
