@@ -10,6 +10,7 @@ SELLER = "seller"
 # Pages on the phone: name, who, address, as in book_pages.
 PAGES = (
     ("follow-up", SELLER, "{log}"),
+    ("correction", SELLER, "{log}/edit"),
     ("comment", SELLER, "{comment}"),
     ("help", SELLER, "{known}/help"),
     ("task-offer", SELLER, "{errand}/offer"),

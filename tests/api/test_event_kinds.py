@@ -37,6 +37,7 @@ from wsapp.crm.events.kinds import KINDS
 from wsapp.crm.events.models import Event
 from wsapp.crm.fields.definitions import add_field, change_field, delete_field, restore_field
 from wsapp.crm.followups.actions import log_follow_up
+from wsapp.crm.followups.changes import change_follow_up
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import names
 from wsapp.crm.org.rules import set_rules
@@ -171,7 +172,8 @@ def with_customers(ali: Member, bob: Member, cha: Member) -> None:
 
 
 def _records_of(customer: Customer, me: Member, boss: Member) -> Iterator[tuple[str, Any]]:
-    yield "follow_up", log_follow_up(customer, {"text": "谈了价格"}, actor=me)
+    log = log_follow_up(customer, {"text": "谈了价格"}, actor=me)
+    yield "follow_up", change_follow_up(log, {"text": "谈了价格，要样品"}, actor=me)
     visit = log_visit(customer, {"note": "到访", "no_fix_reason": "indoor"}, actor=me)
     db.session.flush()
     check_out(visit, actor=me, result="有意向")

@@ -158,6 +158,8 @@ ROUTES: dict[str, Route] = {
     "POST /h5/tasks/<key:task_id>/delay": Route(MEMBER, form={"due_at": "2030-01-01T09:00", "note": "打探"}),
     "GET /h5/colleagues": Route(MEMBER, query={"q": "老"}),  # of one's own corp everybody
     "GET /h5/follow-ups/<key:follow_up_id>": Route(MEMBER),
+    "GET /h5/follow-ups/<key:follow_up_id>/edit": Route(MEMBER),
+    "POST /h5/follow-ups/<key:follow_up_id>": Route(MEMBER, form={"kind": "phone", "text": "探"}),
     "POST /h5/follow-ups/<key:record_id>/comments": Route(
         MEMBER, form={"comment": "打探"}, ids={"record": "{follow_up}"}
     ),

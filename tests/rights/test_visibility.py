@@ -189,6 +189,7 @@ ELSEWHERE: dict[str, str] = {
     "GET /h5/handovers": OWN,
     "GET /h5/handovers/<key:handover_id>": OWN,
     "GET /h5/follow-ups/new": PLAIN,
+    "GET /h5/follow-ups/<key:follow_up_id>/edit": PARENT,
     "GET /h5/host-config": PLAIN,
     "GET /h5/imports": OWN,
     "GET /h5/imports/<key:import_id>": OWN,

@@ -35,6 +35,7 @@ PAGES = (
     "nearby",
     "visits",
     "comments",
+    "corrections",
     "phrases",
     "offline",
     "tasks",

@@ -9,9 +9,11 @@ from wsapp import clock
 from wsapp.crm.comments.actions import EDIT_WITHIN, add_comment, change_comment, like, remove_comment
 from wsapp.crm.comments.models import Comment
 from wsapp.crm.comments.queries import author_of, comments_on, find_comment, find_log, likes_on, may_read
+from wsapp.crm.customers.contacts import contact_names
 from wsapp.crm.customers.queries import visible_names
 from wsapp.crm.fields.access import reads, row_shown
 from wsapp.crm.fields.showing import facts_of_many
+from wsapp.crm.followups.changes import may_change
 from wsapp.crm.followups.models import FollowUp
 from wsapp.crm.followups.queries import find_follow_up
 from wsapp.crm.mentions.queries import named_in
@@ -19,7 +21,7 @@ from wsapp.crm.org.queries import names
 from wsapp.crm.org.rights import may
 from wsapp.db import db
 from wsapp.files import files_of
-from wsapp.h5 import mentions, photos, rows, words
+from wsapp.h5 import corrections, mentions, photos, rows, words
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import go, show
 from wsapp.problems import Forbidden, Problem
@@ -52,6 +54,7 @@ def _show_follow_up(log: FollowUp, **more: Any) -> str:
         text=seen.text,
         facts=[
             (_("方式"), str(words.FOLLOW_UP_KINDS[log.kind])),
+            (_("联系人"), contact_names([log.contact_id]).get(log.contact_id or "", "") if customers else ""),
             (_("结果"), seen.outcome),
             (_("发生时间"), rows.moment(log.happened_at)),
             (_("下次跟进"), rows.moment(log.next_at) if log.next_at else ""),
@@ -59,6 +62,8 @@ def _show_follow_up(log: FollowUp, **more: Any) -> str:
             *own,
         ],
         photos=photos.links(pictures),
+        may_correct=may_change(log, g.member),
+        corrections=corrections.history(log) if log.version > 1 else [],
         may_remove=may(g.member, "delete", log.author_id, obj="follow_up"),
         **more,
     )

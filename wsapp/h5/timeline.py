@@ -109,7 +109,7 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         item["files"] = [(photos.link(one)[0], one.name) for one in found if one.content_type != PHOTO]
         item["came"] = _came(logs.get(event.subject_id) or visits.get(event.subject_id), event)
         item["url"] = _url(event) if with_tasks else ""
-        item["talk"] = _talk(event, talk)
+        item["talk"] = _talk(event, talk, logs.get(event.subject_id))
         item["remove"] = _removal(logs[event.subject_id]) if with_tasks and event.subject_id in logs else ""
         item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
         items.append(item)
@@ -139,6 +139,7 @@ _LOG = (
     FollowUp.custom,
     FollowUp.recorded_at,
     FollowUp.created_at,
+    FollowUp.version,
 )
 _LOGS = Kept(sa.select(*_LOG).where(one_of(FollowUp.id, "ids")))
 _VISITS = Kept(
@@ -182,14 +183,15 @@ def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
     return ""
 
 
-def _talk(event: Any, counts: Mapping[str, tuple[int, int]]) -> tuple[str, str] | None:
-    """Where a follow-up or visit is talked about, and in words how much was said."""
+def _talk(event: Any, counts: Mapping[str, tuple[int, int]], log: Any) -> tuple[str, str] | None:
+    """Where a follow-up or visit is talked about, also what it said before; and in words how much was said."""
     if event.kind not in ("follow_up.logged", "visit.checked_in") or not may_read(event.subject_type, g.member):
         return None
     comments, likes = counts.get(event.subject_id, (0, 0))
     if event.subject_type == "visit" and not comments + likes:
         return None  # a visit's page is linked anyway
     said = [_("%(n)d 条评论", n=comments) if comments else _("评论"), _("%(n)d 个赞", n=likes) if likes else ""]
+    said += [_("已修改")] if log is not None and log.version > 1 else []
     if event.subject_type == "visit":
         url = url_for("visits.page", visit_id=event.subject_id)
     else:

@@ -53,6 +53,7 @@ LOOKS = {
     "appeal.asked": ("team", "quiet"),
     "appeal.answered": ("team", "quiet"),
     "follow_up.logged": ("message", ""),
+    "follow_up.changed": ("edit", "quiet"),
     "visit.planned": ("calendar", "quiet"),
     "visit.cancelled": ("close", "quiet"),
     "visit.missed": ("alert", "quiet"),
@@ -113,6 +114,8 @@ def said(event: Any, people: Mapping[str, str]) -> str:
             return _(
                 "%(who)s 跟进 · %(kind)s", who=who, kind=words.FOLLOW_UP_KINDS.get(data.get("follow_up_kind", ""), "")
             )
+        case "follow_up.changed":
+            return _("%(who)s 修改了跟进的%(fields)s", who=who, fields=_fields(event, words.FOLLOW_UP_FIELDS))
         case "visit.planned" | "visit.cancelled" | "visit.missed" | "visit.replanned" | "visit.set_out":
             return _plan_words(event, who)
         case "visit.checked_in":

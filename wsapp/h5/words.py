@@ -82,6 +82,12 @@ CUSTOMER_FIELDS = {
     "owner": lazy("负责人"),
     "parent_id": lazy("上级客户"),
 }
+FOLLOW_UP_FIELDS = {
+    "kind": lazy("方式"),
+    "contact_id": lazy("联系人"),
+    "text": lazy("跟进内容"),
+    "outcome": lazy("结果"),
+}
 CONTACT_ROLES = {
     "": lazy("未定"),
     "decides": lazy("决策人"),

@@ -31,6 +31,7 @@ from wsapp.crm.org.rights import demand
 from wsapp.db import db, new_id
 from wsapp.problems import Conflict, Duplicate, Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
+from wsapp.versions import take_version
 
 MAX_PHONES = 5
 LINES = {
@@ -290,21 +291,12 @@ def _context(customer: Customer, clean: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _take_version(customer: Customer, changes: dict[str, Any]) -> None:
-    """Compare-and-set the version, so that of two edits at once one is told."""
-    taken = db.session.execute(
-        sa.update(Customer)
-        .where(Customer.id == customer.id, Customer.version == customer.version)
-        .values(version=Customer.version + 1)
-        .execution_options(synchronize_session=False)
-    )
-    if taken.rowcount != 1:  # type: ignore[attr-defined]
-        db.session.refresh(customer)
+    if not take_version(customer):
         raise Stale(
             _("该客户刚被他人修改，请核对后再保存"),
             record=customer,
             changes={field: (_value_now(customer, field), after) for field, (before, after) in changes.items()},
         )
-    db.session.refresh(customer, ["version"])
 
 
 def _value_now(customer: Customer, field: str) -> Any:

@@ -25,6 +25,7 @@ from wsapp.db import db, first, new_id, rows
 from wsapp.kept import Kept, one_of
 from wsapp.problems import Invalid, NotFound, Stale
 from wsapp.texts import _
+from wsapp.versions import take_version
 
 MOST = 100  # contacts of one customer
 MAX_PHONES = 5
@@ -152,13 +153,15 @@ def change_contact(
     changes = {field: both for field, both in changes.items() if both[0] != both[1]}
     had, custom = custom_after("contact", contact, values, clean, actor=actor)
     changes |= differences(had, custom)
-    _refuse_stale(contact, changes, version)
+    if version is not None and version != contact.version:
+        raise _stale(contact, changes)
     if not changes:
         return contact
     fresh = [one for one in clean.get("phones", ()) if one not in contact.phones]
     alike = _refuse_reached(fresh, contact.customer_id, actor)
     _hold(contact.customer_id)
-    _take_version(contact, changes)
+    if not take_version(contact):
+        raise _stale(contact, changes)
     for field, value in clean.items():
         setattr(contact, field, value)
     contact.custom = custom
@@ -207,28 +210,12 @@ def _make_primary(contact: Contact) -> None:
     contact.is_primary = True
 
 
-def _refuse_stale(contact: Contact, changes: dict[str, list[Any]], version: int | None) -> None:
-    if version is not None and version != contact.version:
-        raise Stale(
-            _("该联系人刚被他人修改，请核对后再保存"),
-            record=contact,
-            changes={field: (before, after) for field, (before, after) in changes.items()},
-        )
-
-
-def _take_version(contact: Contact, changes: dict[str, list[Any]]) -> None:
-    """Compare-and-set the version, so that of two edits at once one is told."""
-    taken = db.session.execute(
-        sa.update(Contact)
-        .where(Contact.id == contact.id, Contact.version == contact.version)
-        .values(version=Contact.version + 1)
-        .execution_options(synchronize_session=False)
+def _stale(contact: Contact, changes: dict[str, list[Any]]) -> Stale:
+    return Stale(
+        _("该联系人刚被他人修改，请核对后再保存"),
+        record=contact,
+        changes={field: (before, after) for field, (before, after) in changes.items()},
     )
-    lost = taken.rowcount != 1  # type: ignore[attr-defined]
-    seen = contact.version
-    db.session.refresh(contact)
-    if lost:
-        _refuse_stale(contact, changes, seen)
 
 
 # --- what may be said of one --------------------------------------------------------------------------------------

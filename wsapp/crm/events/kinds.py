@@ -77,6 +77,7 @@ KINDS: Mapping[str, Any] = {
     "lead.unanswered": lazy("线索超时未响应"),
     "tag.changed": lazy("修改标签"),
     "follow_up.logged": lazy("记录跟进"),
+    "follow_up.changed": lazy("修改跟进"),
     "visit.planned": lazy("计划拜访"),
     "visit.cancelled": lazy("取消拜访计划"),
     "visit.missed": lazy("未按计划拜访"),

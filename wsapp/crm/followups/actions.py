@@ -30,6 +30,7 @@ from wsapp.texts import _
 
 SHORTEST = 5  # characters of a follow-up that counts
 SLACK = timedelta(minutes=5)  # phones' clocks run ahead
+WORDS = ("kind", "text", "outcome")
 FIELDS = ("kind", "text", "outcome", "happened_at", "next_at", "next_action", "contact", "photos")
 
 
@@ -105,22 +106,13 @@ def plan_next(customer: Customer, at: datetime, action: str, *, actor: Member, s
 
 def _clean(values: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """Check what was typed; `at` is when: what lay ahead then may have passed until it came."""
-    errors: dict[str, str] = {}
     now = clock.now()
-    clean: dict[str, Any] = {
-        "kind": values.get("kind") or "phone",
-        "text": clean_text(str(values.get("text") or "")),
-        "outcome": clean_line(str(values.get("outcome") or "")),
+    clean, errors = _words({**dict.fromkeys(WORDS), **values})
+    clean |= {
         "happened_at": values.get("happened_at") or at,
         "next_at": values.get("next_at"),
         "next_action": clean_line(str(values.get("next_action") or "")),
     }
-    if clean["kind"] not in KINDS:
-        errors["kind"] = _("请从列表中选择")
-    if not 1 <= len(clean["text"]) <= rule("log.text"):
-        errors["text"] = _("请填写内容，最多 %(most)d 个字", most=rule("log.text"))
-    if len(clean["outcome"]) > 60:
-        errors["outcome"] = _("最多 %(most)d 个字", most=60)
     if len(clean["next_action"]) > 120:
         errors["next_action"] = _("最多 %(most)d 个字", most=120)
     if clean["happened_at"] > now + SLACK:
@@ -132,3 +124,26 @@ def _clean(values: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     if errors:
         raise Invalid(errors)
     return clean
+
+
+def clean_words(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the given ones of kind, text and outcome. Raises Invalid."""
+    clean, errors = _words(values)
+    if errors:
+        raise Invalid(errors)
+    return clean
+
+
+def _words(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the given ones of `WORDS` as they are kept, and what is wrong with them."""
+    clean: dict[str, Any] = {"kind": values["kind"] or "phone"} if "kind" in values else {}
+    clean |= {"text": clean_text(str(values["text"] or ""))} if "text" in values else {}
+    clean |= {"outcome": clean_line(str(values["outcome"] or ""))} if "outcome" in values else {}
+    errors = {}
+    if clean.get("kind", "phone") not in KINDS:
+        errors["kind"] = _("请从列表中选择")
+    if not 1 <= len(clean.get("text", "-")) <= rule("log.text"):
+        errors["text"] = _("请填写内容，最多 %(most)d 个字", most=rule("log.text"))
+    if len(clean.get("outcome", "")) > 60:
+        errors["outcome"] = _("最多 %(most)d 个字", most=60)
+    return clean, errors

@@ -17,6 +17,16 @@ declare(
         hint=lazy("发生时间早于这么久的跟进不能再补记"),
     ),
     Rule(
+        "log.editing",
+        "number",
+        24,
+        lazy("跟进可由本人修改"),
+        least=0,
+        most=720,
+        unit=lazy("小时"),
+        hint=lazy("之后只能由上级修改；每次修改都留下修改前的内容"),
+    ),
+    Rule(
         "recycle.skip_trivial",
         "switch",
         True,

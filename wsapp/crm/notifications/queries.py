@@ -5,6 +5,9 @@ import sqlalchemy as sa
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import visible_customers
 from wsapp.crm.events.models import Event
+from wsapp.crm.followups.changes import CHANGED
+from wsapp.crm.followups.models import FollowUp
+from wsapp.crm.followups.queries import visible_follow_ups
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import team_ids, within_team
@@ -36,7 +39,7 @@ def visible_events(actor: Member) -> sa.ColumnElement[bool]:
     of_logs = (
         sa.or_(Event.subject_type != name, within_team(Event.actor_id, actor, name), of_customer) for name in LOGS
     )
-    granted = sa.and_(events_granted(actor), *of_logs)
+    granted = sa.and_(events_granted(actor), _of_seen_changes(actor), *of_logs)
     if team_ids(actor) is None:
         return granted
     of_task = sa.and_(
@@ -45,6 +48,16 @@ def visible_events(actor: Member) -> sa.ColumnElement[bool]:
     )
     of_member = sa.and_(Event.subject_type == Member.__tablename__, within_team(Event.subject_id, actor))
     return sa.and_(granted, sa.or_(within_team(Event.actor_id, actor), of_customer, of_task, of_member))
+
+
+def _of_seen_changes(actor: Member) -> sa.ColumnElement[bool]:
+    """Who changes a follow-up need not be who wrote it: what it said is for whom the follow-up is."""
+    if team_ids(actor, FollowUp.__tablename__) is None:
+        return sa.true()
+    is_seen = sa.exists().where(
+        FollowUp.corp_id == Event.corp_id, FollowUp.id == Event.subject_id, visible_follow_ups(actor)
+    )
+    return sa.or_(Event.kind != CHANGED, is_seen)
 
 
 def events_granted(actor: Member) -> sa.ColumnElement[bool]:

@@ -27,6 +27,7 @@ from wsapp.db import db, first, new_id, rows
 from wsapp.house import local, local_now
 from wsapp.problems import Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
+from wsapp.versions import take_version
 
 OFFSETS = (0, 5, 15, 30, 60, 120, 1440, 2880, 10080)  # minutes before
 BY_HAND = ("manual", "robot")  # other sources are a part of what somebody was allowed to do already
@@ -273,21 +274,12 @@ def _as_json(changes: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 
 def _take_version(task: Task, changes: dict[str, list[Any]]) -> None:
-    """Compare-and-set the version, so that of two edits at once one is told."""
-    taken = db.session.execute(
-        sa.update(Task)
-        .where(Task.id == task.id, Task.version == task.version)
-        .values(version=Task.version + 1)
-        .execution_options(synchronize_session=False)
-    )
-    if taken.rowcount != 1:  # type: ignore[attr-defined]
-        db.session.refresh(task)
+    if not take_version(task):
         raise Stale(
             _("该待办刚被他人修改，请核对后再保存"),
             record=task,
             changes={field: (_value_now(task, field), after) for field, (_before, after) in changes.items()},
         )
-    db.session.refresh(task, ["version"])
 
 
 def _value_now(task: Task, field: str) -> Any:
