@@ -22,7 +22,7 @@ PAGES = (
 
 
 def do_as_seller(page: Page, shelf: Any) -> None:
-    """Write a follow-up and comment on it, keep a phrase, ask a colleague for help; `shelf` as in book_pages."""
+    """Write a follow-up, comment on it and correct it, keep a phrase, ask a colleague for help; `shelf` as in book_pages."""
     page.goto(f"{shelf.base}{shelf.found['known']}/follow-ups/new")
     page.locator("#f-text").fill("客户确认了交货时间，要求加急两套")
     page.get_by_role("button", name="客户要求寄样品").click()
@@ -33,6 +33,10 @@ def do_as_seller(page: Page, shelf: Any) -> None:
     page.locator("#f-comment").fill("加急费已经和财务确认过，可以免")
     page.get_by_role("button", name="评论", exact=True).click()
     page.locator("#comments").wait_for()
+    page.goto(f"{shelf.base}{shelf.found['log']}/edit")
+    page.get_by_label("结果").fill("确认加急两套，周五前交货")
+    page.get_by_role("button", name="保存").click()
+    page.wait_for_url(re.compile(r"/h5/follow-ups/\w{20,}$"))
     shelf.found["comment"] = _link(page, r"/h5/comments/\w{20,}")
     page.goto(f"{shelf.base}/h5/me/phrases")
     page.locator("#f-text").fill("等总部批复价格")
