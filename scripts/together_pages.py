@@ -22,7 +22,7 @@ PAGES = (
 
 
 def do_as_seller(page: Page, shelf: Any) -> None:
-    """Write a follow-up, comment on it, correct it; keep a phrase, ask a colleague for help. `shelf` as in book_pages."""
+    """Log a follow-up, comment, correct it; keep a phrase, ask a colleague for help. `shelf`: see book_pages."""
     page.goto(f"{shelf.base}{shelf.found['known']}/follow-ups/new")
     page.locator("#f-text").fill("客户确认了交货时间，要求加急两套")
     page.get_by_role("button", name="客户要求寄样品").click()
