@@ -191,7 +191,8 @@ def _postgres() -> Iterator[PostgresServer]:
 def _template(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
     """A migrated, empty database to copy: migrating anew for each test would cost seconds."""
     from wsapp.app import create_app
-    from wsapp.db import db, upgrade
+    from wsapp.db import db
+    from wsapp.schema import upgrade
 
     folder = tmp_path_factory.mktemp("template")
     if DATABASE == "postgresql":

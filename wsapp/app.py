@@ -12,8 +12,9 @@ from wsapp import __version__, api, clock, hosts, logs, texts, web
 from wsapp import admin as admin_door
 from wsapp import h5 as h5_door
 from wsapp.config import Settings
-from wsapp.db import db, engine_options, migrate, migrations_folder
+from wsapp.db import db, engine_options, migrate
 from wsapp.house import House
+from wsapp.schema import migrations_folder
 from wsapp.vault import Vault
 
 # Every table, so that the schema check knows them all whichever door was opened.

@@ -179,11 +179,10 @@ def db() -> None:
 @with_settings
 def db_upgrade(settings: "Settings") -> None:
     """Migrate to the newest version."""
-    from wsapp import db as database
-    from wsapp import serving
+    from wsapp import schema, serving
 
     with serving.claim(settings, "db"):
-        database.upgrade(serving.build(settings))
+        schema.upgrade(serving.build(settings))
     click.echo("The database is at the newest version.")
 
 
@@ -191,11 +190,10 @@ def db_upgrade(settings: "Settings") -> None:
 @with_settings
 def db_downgrade(settings: "Settings") -> None:
     """Step back one version."""
-    from wsapp import db as database
-    from wsapp import serving
+    from wsapp import schema, serving
 
     with serving.claim(settings, "db"):
-        database.downgrade(serving.build(settings))
+        schema.downgrade(serving.build(settings))
     click.echo("The database is one version back.")
 
 
@@ -203,10 +201,9 @@ def db_downgrade(settings: "Settings") -> None:
 @with_settings
 def db_check(settings: "Settings") -> int:
     """Exit 1 when the schema is behind or differs."""
-    from wsapp import db as database
-    from wsapp import serving
+    from wsapp import schema, serving
 
-    problems = database.check(serving.build(settings))
+    problems = schema.check(serving.build(settings))
     if not problems:
         click.echo("The database is at the newest version, and nothing differs.")
         return 0

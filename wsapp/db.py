@@ -8,12 +8,11 @@ one corp.
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -365,67 +364,6 @@ def gather_statistics() -> None:
 def after_fork() -> None:
     """Forget connections inherited from the parent process; call in every child."""
     db.engine.dispose(close=False)
-
-
-# --- migrations ---------------------------------------------------------------------------------------------------
-
-
-def migrations_folder() -> Path:
-    """Return the folder of the migrations: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent / "migrations"
-    return package if package.is_dir() else Path(__file__).parent.parent / "migrations"
-
-
-def upgrade(app: Any, revision: str = "head") -> None:
-    """Migrate the database of `app` to the newest version."""
-    _alembic(app, lambda command, config: command.upgrade(config, revision))
-
-
-def downgrade(app: Any, revision: str = "-1") -> None:
-    """Step the database of `app` back one version."""
-    _alembic(app, lambda command, config: command.downgrade(config, revision))
-
-
-def _alembic(app: Any, run: Callable[[Any, Any], None]) -> None:
-    from alembic import command
-
-    with app.app_context():
-        config = app.extensions["migrate"].migrate.get_config(str(migrations_folder()))
-        run(command, config)
-
-
-def schema_versions() -> tuple[str | None, str | None]:
-    """Return the version that the current app's database is at, and the one that the program needs."""
-    from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    head = ScriptDirectory(str(migrations_folder())).get_current_head()
-    with reading():
-        return MigrationContext.configure(db.session.connection()).get_current_revision(), head
-
-
-def check(app: Any) -> list[str]:
-    """Return what is wrong with the schema: behind the newest migration, or different from the models. Empty: good."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    with app.app_context():
-        head = ScriptDirectory(str(migrations_folder())).get_current_head()
-        with db.engine.connect() as connection:
-            context = MigrationContext.configure(
-                connection, opts={"compare_type": True, "include_object": _compared, "target_metadata": Base.metadata}
-            )
-            current = context.get_current_revision()
-            if current != head:
-                return [f"the schema is at {current or 'nothing'}, the newest migration is {head}"]
-            return [f"the schema differs: {difference}" for difference in compare_metadata(context, Base.metadata)]
-
-
-def _compared(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """Leave out what only one database has and no model can say: its own tables, full-text and GIN indexes."""
-    own = {"table": ("sqlite_", "fts_"), "index": ("gin_",)}.get(kind, ())
-    return not (name is not None and name.startswith(own))
 
 
 def as_loaded(model: type[Model], values: Mapping[str, Any]) -> Model:

@@ -114,9 +114,9 @@ def build(settings: Settings, create: Create | None = None) -> Any:
 
 
 def _migrate(app: Any) -> None:
-    from wsapp import db
+    from wsapp import schema
 
-    db.upgrade(app)
+    schema.upgrade(app)
 
 
 def _connect_corps(app: Any) -> None:

@@ -1,6 +1,5 @@
 """Shared by the web doors: which client is asking, who is asking, what we answer around the page."""
 
-import gzip
 import re
 import secrets
 from collections.abc import Callable, MutableMapping
@@ -18,7 +17,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 from werkzeug.wrappers import Response as BaseResponse
 
-from wsapp import assets, clock, hosts, logs, metrics, outbox, refusals, sessions
+from wsapp import assets, clock, headers, hosts, logs, metrics, outbox, refusals, sessions
 from wsapp.connectors import connector_class, connector_classes
 from wsapp.crm.events.origin import OPERATOR, comes_from
 from wsapp.crm.org.access import SESSION_LIFE, SESSION_TOUCH, Login, find_session, touch_session
@@ -47,7 +46,6 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_JSON = 64 * 1024
 MAX_NEXT = 900
 RECHECK_AFTER = timedelta(minutes=15)
-GZIP_FROM = 900  # bytes
 FRESH = timedelta(minutes=5)  # since the host said who it is: so long what asks for it is done without asking again
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UNKEPT = frozenset({"lat", "lng", "accuracy", "fixed_at"})  # of an address: where somebody is
@@ -320,10 +318,10 @@ def g_app() -> Flask:
 def _after(response: Response) -> Response:
     if not request.path.startswith("/static/"):
         response.headers.setdefault("Cache-Control", "no-store")
-    _stay_here(response)
-    _add_security_headers(response)
+    headers.stay_here(response)
+    headers.add_security_headers(response)
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    _compress(response)
+    headers.compress(response)
     took = (clock.wall() - g.started).total_seconds() if "started" in g else 0.0
     rule = request.url_rule.rule if request.url_rule else "unknown"
     metrics.request_answered(rule, request.method, response.status_code, took)
@@ -332,62 +330,6 @@ def _after(response: Response) -> Response:
     if not rule.startswith(("/static", "/healthz", "/metrics")):
         log.info("request", route=rule, method=request.method, status=response.status_code, ms=round(took * 1000, 1))
     return response
-
-
-def _stay_here(response: Response) -> None:
-    """The router's own redirects (a missing slash, a doubled one) name the Host that was asked for, which anybody can
-    make up: only the path is kept."""
-    if response.location and response.location.startswith(request.host_url):
-        response.location = "/" + response.location[len(request.host_url) :].lstrip("/\\")
-        response.set_data(b"")
-
-
-def _add_security_headers(response: Response) -> None:
-    policy = g_app().config["CONTENT_SECURITY_POLICY"]
-    response.headers.setdefault("Content-Security-Policy", policy)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Permissions-Policy"] = "geolocation=(self), camera=(self), microphone=(self)"
-    if house().settings.server.public_url.startswith("https://"):
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
-
-
-def content_security_policy(origins: frozenset[str]) -> str:
-    """Return the policy of every page: nothing from elsewhere, framed only by the hosts (in the demo, its phones)."""
-    framers = dict.fromkeys(["'self'", *sorted(origins)])
-    for host, kind in connector_classes().items():
-        framers |= dict.fromkeys(kind.frame_origins)
-        for url in house().settings.hosts.get(host, {}).values():
-            parts = urlsplit(url)
-            framers[f"{parts.scheme}://{parts.netloc}"] = None
-    return "; ".join(
-        (
-            "default-src 'self'",
-            "img-src 'self' data: blob:",
-            "object-src 'none'",
-            "base-uri 'none'",
-            "form-action 'self'",
-            f"frame-ancestors {' '.join(framers)}",
-        )
-    )
-
-
-def _compress(response: Response) -> None:
-    """Squeeze text for clients that can take it; pictures and streams pass."""
-    if (
-        response.direct_passthrough
-        or response.is_streamed
-        or "gzip" not in request.headers.get("Accept-Encoding", "")
-        or "Content-Encoding" in response.headers
-        or not re.search(r"^text/|json$|javascript$|xml$", response.mimetype or "")
-    ):
-        return
-    body = response.get_data()
-    if len(body) < GZIP_FROM:
-        return
-    response.set_data(gzip.compress(body, compresslevel=4, mtime=0))
-    response.headers["Content-Encoding"] = "gzip"
-    response.vary.add("Accept-Encoding")
 
 
 def _teardown(error: BaseException | None) -> None:
@@ -427,7 +369,7 @@ def install(app: Flask) -> None:
         BABEL_DEFAULT_LOCALE=LOCALES["zh"],
         BABEL_TRANSLATION_DIRECTORIES=str(Path(__file__).parent / "translations"),
         RATELIMIT_HEADERS_ENABLED=False,
-        CONTENT_SECURITY_POLICY=content_security_policy(house().origins),
+        CONTENT_SECURITY_POLICY=headers.content_security_policy(house().origins),
     )
     app.jinja_environment = Pages
     app.before_request(_before)

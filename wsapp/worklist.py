@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import clock, outbox
+from wsapp import clock, leases, outbox
 from wsapp.db import db
 from wsapp.outbox import DEAD, DONE, READY, RUNNING, Outbox
 
@@ -72,7 +72,7 @@ def revive(outbox_id: int, *, corp_id: int | None = None) -> bool:
     A message that was given up is sent after all.
     """
     found = db.session.scalar(sa.select(Outbox.id).where(Outbox.id == outbox_id, *_of(corp_id)))
-    return found is not None and outbox.revive(outbox_id)
+    return found is not None and leases.revive(outbox_id)
 
 
 def lateness() -> timedelta:

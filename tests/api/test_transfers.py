@@ -20,7 +20,7 @@ from wsapp.crm.transfer import imports
 from wsapp.crm.transfer.models import ExportJob
 from wsapp.db import corp_scope, db, new_id
 from wsapp.jobs.runner import Desk, Runner
-from wsapp.outbox import claim
+from wsapp.leases import claim
 
 Rest = Callable[..., Any]
 ROWS = [["客户名称", "手机", "备注"], ["华星木业", "13800138000", "=1+1"], ["", "1"], ["恒昌家具", "13800138001", ""]]

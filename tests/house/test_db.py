@@ -17,18 +17,16 @@ from wsapp.crm.org.models import Corp, Department, Member
 from wsapp.db import (
     Base,
     NoCorp,
-    check,
     corp_scope,
     current_corp,
     db,
-    downgrade,
     every_corp,
     insert_rows,
     new_id,
     reading,
-    upgrade,
     writing,
 )
+from wsapp.schema import check, downgrade, upgrade
 
 RELEASED = "0002"  # the last version that a release has
 UNCOMPARED = ("fts_", "sqlite_", "alembic_", "outbox")  # into which upgrades put work
@@ -207,7 +205,7 @@ def test_migrations_go_up_and_down_and_match_the_models(database_url: str, tmp_p
 def test_the_head_is_named_in_a_file_so_that_branches_collide_early() -> None:
     from alembic.script import ScriptDirectory
 
-    from wsapp.db import migrations_folder
+    from wsapp.schema import migrations_folder
 
     folder = migrations_folder()
     assert ScriptDirectory(str(folder)).get_current_head() == (folder / ".head").read_text().strip()

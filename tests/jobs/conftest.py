@@ -19,7 +19,8 @@ from wsapp.crm.tasks.models import Task
 from wsapp.db import corp_scope, db
 from wsapp.jobs.runner import Desk, Runner
 from wsapp.jobs.worker import _groups
-from wsapp.outbox import Outbox, claim
+from wsapp.leases import claim
+from wsapp.outbox import Outbox
 
 SELLERS = {"wecom": "LinXiaoYan", "dingtalk": "zhouxiaoyu"}
 SEND_API = {"wecom": "/cgi-bin/message/send", "dingtalk": "/v1.0/card/instances/createAndDeliver"}

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.jobs.conftest import Firm, run_due
 from tests.jobs.mirrors import LISTS, Desk, tomorrow_at
-from wsapp import clock, outbox
+from wsapp import clock, leases
 from wsapp.connectors.emulator import Fault
 from wsapp.crm.mirrors.actions import choose, create_again, leave_out, look_at_lists
 from wsapp.crm.mirrors.merge import MAX_CORRECTIONS
@@ -185,7 +185,7 @@ class BothSides(RuleBasedStateMachine):
                 with emulator.lock:
                     emulator.faults.append(Fault("*", fault, skip=count))
             case "death":  # a worker takes what is due, and is gone
-                outbox.claim(100)
+                leases.claim(100)
                 past = clock.wall() - timedelta(hours=1)
                 dead = sa.update(Outbox).where(Outbox.state == "running")
                 db.session.execute(dead.values(lease_until=past, crashes=0))

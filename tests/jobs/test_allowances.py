@@ -17,7 +17,7 @@ from wsapp.files import keep_photo
 from wsapp.jobs.allowances import check
 from wsapp.jobs.delivery import line_of_corp
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 from wsapp.usage import HostUsage, this_month, used
 
 TICK = Claim(0, "", "check.allowances", None, {}, 0, 0, clock.now())

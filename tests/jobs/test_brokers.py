@@ -13,7 +13,7 @@ from flask import Flask
 
 from tests.servers import RabbitServer, RedisServer
 from tests.soak.world import people_for, world
-from wsapp import clock, outbox
+from wsapp import clock, leases, outbox
 from wsapp.db import db
 from wsapp.jobs import handlers
 from wsapp.jobs.pace import PACE
@@ -90,7 +90,7 @@ def test_a_stale_message_does_nothing(here: Flask, queue_url: str, monkeypatch: 
     ran: list[int] = []
     done = threading.Event()
 
-    def act(claim: outbox.Claim, desk: object) -> None:
+    def act(claim: leases.Claim, desk: object) -> None:
         ran.append(claim.id)
         if claim.payload.get("last"):
             done.set()
@@ -99,8 +99,8 @@ def test_a_stale_message_does_nothing(here: Flask, queue_url: str, monkeypatch: 
     outbox.enqueue("act", {}, key="first")
     outbox.enqueue("act", {"last": True}, key="last", due_at=clock.now() + timedelta(hours=1))
     db.session.commit()
-    (claim,) = outbox.claim(10)
-    outbox.release([(claim.attempt_id, (claim.id,))])
+    (claim,) = leases.claim(10)
+    leases.release([(claim.attempt_id, (claim.id,))])
     engine = Engine(here, threads=1, pace=QUICK, queue_url=queue_url)
     engine.queue.hand_over([claim.id], claim.attempt_id)  # delivered late: the row is somebody else's by now
     engine.start()

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import time_machine
 
 from tests.jobs.conftest import Firm, make_due, row, run_due
-from wsapp import clock, outbox
+from wsapp import clock, leases, outbox
 from wsapp.connectors.base import Message
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.notifications.reminders import press
@@ -132,7 +132,7 @@ def test_given_up_messages_go_when_an_administrator_says_so(firm: Firm) -> None:
     found = row("send")
     found.state = "dead"
     db.session.commit()
-    assert outbox.revive(found.id)
+    assert leases.revive(found.id)
     db.session.commit()
     run_due(firm.app, kinds=("send",))
     assert firm.message().state == "accepted"

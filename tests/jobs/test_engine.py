@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from wsapp import clock, outbox
+from wsapp import clock, leases, outbox
 from wsapp.connectors.base import BadCredentials, HostError, Refused, TryLater
 from wsapp.crm.org.models import Member
 from wsapp.db import corp_scope, current_corp, db
@@ -19,7 +19,8 @@ from wsapp.jobs.breakers import FAILURES, Breakers
 from wsapp.jobs.pace import PACE, Pace
 from wsapp.jobs.runner import Desk
 from wsapp.jobs.worker import Engine
-from wsapp.outbox import Claim, Outbox
+from wsapp.leases import Claim
+from wsapp.outbox import Outbox
 
 NEVER = 3600.0
 Start = Callable[..., Engine]
@@ -265,7 +266,7 @@ def test_a_desk_learns_from_calls(error: Exception | None, room: int) -> None:
 def test_the_database_may_go_and_come(here: Flask, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     done, failed = threading.Event(), threading.Event()
     _handle(monkeypatch, "act", lambda claim: done.set())
-    claim = outbox.claim
+    claim = leases.claim
 
     def away(*args: object, **options: object) -> list[Claim]:
         if not failed.is_set():

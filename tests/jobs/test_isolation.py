@@ -16,7 +16,7 @@ from tests.cast import settings_for
 from tests.conftest import PUBLIC_URL
 from tests.jobs.conftest import Firm, make_firm, run_due
 from tests.jobs.hanging import HangingHost, hanging_host
-from wsapp import clock, hosts, outbox
+from wsapp import clock, hosts, leases, outbox
 from wsapp.connectors.base import BadCredentials
 from wsapp.connectors.emulator import RunningEmulator
 from wsapp.crm.notifications.models import Notification
@@ -58,7 +58,7 @@ def test_a_stop_gives_back_what_waits_at_a_gate(
     """Two corps of one host, two lots each, three places: the fourth lot waits, and is nobody's after the stop."""
     opened = threading.Event()
 
-    def hang(claim: outbox.Claim, desk: Desk) -> None:
+    def hang(claim: leases.Claim, desk: Desk) -> None:
         db.session.rollback()
         opened.wait(30)
 

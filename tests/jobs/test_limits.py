@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.jobs.conftest import Firm, run_due
-from wsapp import clock, outbox
+from wsapp import clock, leases, outbox
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import create_task
@@ -117,7 +117,7 @@ def test_what_an_app_may_ask_a_second_counts_what_is_done_and_what_is_borrowed(f
         outbox.enqueue("send", {})
     db.session.commit()
     assert rates.room(firm.corp_id) == 13
-    assert len(outbox.claim(10)) == 2
+    assert len(leases.claim(10)) == 2
     assert rates.room(firm.corp_id) == 11
 
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask import Flask
 
-from wsapp import clock, outbox, worklist
+from wsapp import clock, leases, outbox, worklist
 from wsapp.crm.org.models import Member
 from wsapp.db import corp_scope, current_corp, db, is_postgresql
 from wsapp.outbox import Outbox
 
 
-def _corps_of(claims: list[outbox.Claim]) -> list[int | None]:
+def _corps_of(claims: list[leases.Claim]) -> list[int | None]:
     return [one.corp_id for one in claims]
 
 
@@ -29,8 +29,8 @@ def test_work_is_lent_when_it_is_due_and_oldest_first(here: Flask) -> None:
     for key, seconds in (("b", -5), ("a", -10), ("later", 60)):
         outbox.enqueue("event", {"key": key}, key=key, due_at=now + timedelta(seconds=seconds))
     db.session.commit()
-    assert [one.payload["key"] for one in outbox.claim(10)] == ["a", "b"]
-    assert outbox.claim(10) == []
+    assert [one.payload["key"] for one in leases.claim(10)] == ["a", "b"]
+    assert leases.claim(10) == []
 
 
 def test_work_of_a_rolled_back_transaction_never_was(here: Flask) -> None:
@@ -38,7 +38,7 @@ def test_work_of_a_rolled_back_transaction_never_was(here: Flask) -> None:
     with outbox.listening(lambda: woken.append(True)):
         outbox.enqueue("event", {})
         db.session.rollback()
-        assert outbox.claim(10) == []
+        assert leases.claim(10) == []
         assert woken == []
         outbox.enqueue("event", {})
         db.session.commit()
@@ -51,7 +51,7 @@ def test_a_corp_with_much_to_do_leaves_room_for_the_others(here: Flask, ivy: Mem
     with corp_scope(ivy.corp_id):
         outbox.enqueue("send", {}, due_at=clock.now() + timedelta(milliseconds=1))
     db.session.commit()
-    claims = outbox.claim(8)
+    claims = leases.claim(8)
     assert len(claims) >= 5  # a corp's share that it does not use is left to the next look
     assert ivy.corp_id in _corps_of(claims)
 
@@ -62,7 +62,7 @@ def test_a_corp_without_room_is_passed_over_but_its_own_work_goes_on(here: Flask
     with corp_scope(ivy.corp_id):
         outbox.enqueue("send", {})
     db.session.commit()
-    claims = outbox.claim(8, room=lambda corp_id: 0 if corp_id == current_corp() else 4)
+    claims = leases.claim(8, room=lambda corp_id: 0 if corp_id == current_corp() else 4)
     assert sorted((one.corp_id or 0, one.kind) for one in claims) == sorted(
         [(current_corp(), "event"), (ivy.corp_id, "send")]
     )
@@ -74,7 +74,7 @@ def test_messages_do_not_hold_up_what_needs_no_host(here: Flask) -> None:
     outbox.enqueue("event", {})
     outbox.enqueue("prune", {}, corp=False)
     db.session.commit()
-    kinds = [one.kind for one in outbox.claim(6)]
+    kinds = [one.kind for one in leases.claim(6)]
     assert sorted(kinds) == ["event", "prune", "send", "send", "send", "send"]
 
 
@@ -82,28 +82,28 @@ def test_given_back_work_is_as_it_was(here: Flask) -> None:
     outbox.enqueue("event", {}, key="k")
     db.session.commit()
     before = db.session.execute(sa.select(Outbox.due_at, Outbox.attempts, Outbox.crashes)).one()
-    (claim,) = outbox.claim(10)
-    assert outbox.release([(claim.attempt_id, (claim.id,))]) == 1
-    assert outbox.release([(claim.attempt_id, (claim.id,))]) == 0
+    (claim,) = leases.claim(10)
+    assert leases.release([(claim.attempt_id, (claim.id,))]) == 1
+    assert leases.release([(claim.attempt_id, (claim.id,))]) == 0
     assert db.session.execute(sa.select(Outbox.due_at, Outbox.attempts, Outbox.crashes)).one() == before
-    assert len(outbox.claim(10)) == 1
+    assert len(leases.claim(10)) == 1
 
 
 def test_only_the_holder_settles(here: Flask) -> None:
     outbox.enqueue("event", {})
     db.session.commit()
-    (claim,) = outbox.claim(10)
-    outbox.release([(claim.attempt_id, (claim.id,))])
-    (other,) = outbox.claim(10)
-    for settle in (outbox.finish, lambda one: outbox.retry(one, 1, "x"), lambda one: outbox.bury(one, "x")):
+    (claim,) = leases.claim(10)
+    leases.release([(claim.attempt_id, (claim.id,))])
+    (other,) = leases.claim(10)
+    for settle in (leases.finish, lambda one: leases.retry(one, 1, "x"), lambda one: leases.bury(one, "x")):
         try:
             settle(claim)
-        except outbox.LeaseLost:
+        except leases.LeaseLost:
             db.session.rollback()
         else:
             raise AssertionError("settled without the lease")
-    assert outbox.held([claim, other]) == [other]
-    outbox.finish(other)
+    assert leases.held([claim, other]) == [other]
+    leases.finish(other)
     db.session.commit()
     assert worklist.counts() == {"done": 1}
 
@@ -112,8 +112,8 @@ def test_old_work_is_thrown_away_but_the_dead_stay(here: Flask) -> None:
     for key in ("old", "dead", "fresh"):
         outbox.enqueue("event", {}, key=key)
     db.session.commit()
-    claims = {one.id: one for one in outbox.claim(10)}
-    outbox.finish(*claims.values())
+    claims = {one.id: one for one in leases.claim(10)}
+    leases.finish(*claims.values())
     long_ago = clock.now() - timedelta(days=100)
     db.session.execute(sa.update(Outbox).where(Outbox.key != "fresh").values(done_at=long_ago))
     db.session.execute(sa.update(Outbox).where(Outbox.key == "dead").values(state="dead"))
@@ -126,9 +126,9 @@ def test_the_console_sees_what_waits_runs_and_died(here: Flask, ivy: Member) -> 
     for key in ("run", "die"):
         outbox.enqueue("event", {}, key=key, due_at=now - timedelta(minutes=9))
     db.session.commit()
-    claims = {one.id: one for one in outbox.claim(10)}
+    claims = {one.id: one for one in leases.claim(10)}
     died = next(one for one in claims.values())
-    outbox.bury(died, "no way")
+    leases.bury(died, "no way")
     outbox.enqueue("event", {}, key="wait", due_at=now - timedelta(minutes=3))
     outbox.enqueue("event", {}, key="plan", due_at=now + timedelta(minutes=3))
     with corp_scope(ivy.corp_id):
@@ -164,12 +164,12 @@ def test_work_that_is_ensured_begins_after_the_commit(here: Flask) -> None:
     assert len(_claims_elsewhere(here)) == 1
 
 
-def _claims_elsewhere(app: Flask) -> list[outbox.Claim]:
-    found: list[outbox.Claim] = []
+def _claims_elsewhere(app: Flask) -> list[leases.Claim]:
+    found: list[leases.Claim] = []
 
     def claim() -> None:
         with app.app_context():
-            found.extend(outbox.claim(10))
+            found.extend(leases.claim(10))
 
     thread = threading.Thread(target=claim)
     thread.start()

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from tests.soak.world import people_for, world
 from wsapp import outbox
 from wsapp.db import db
-from wsapp.outbox import MAX_CRASHES, Outbox
+from wsapp.leases import MAX_CRASHES
+from wsapp.outbox import Outbox
 
 COUNT = 40
 PACE = {"lease": 2, "beat": 0.5, "poll": 0.1, "crash_pause": 2}

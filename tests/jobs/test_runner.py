@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.jobs.conftest import row, run_due
-from wsapp import clock, outbox, worklist
+from wsapp import clock, leases, outbox, worklist
 from wsapp.connectors.base import BadCredentials, Refused, TryLater
 from wsapp.crm.customers.actions import create_customer
 from wsapp.crm.events.models import Event
@@ -17,7 +17,8 @@ from wsapp.jobs import handlers
 from wsapp.jobs.pace import PACE
 from wsapp.jobs.runner import Desk, Later, Runner
 from wsapp.jobs.worker import run_all
-from wsapp.outbox import MAX_CRASHES, Claim, Outbox
+from wsapp.leases import MAX_CRASHES, Claim
+from wsapp.outbox import Outbox
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_a_mistake_of_ours_comes_back_and_dies(busy: Flask) -> None:
         db.session.commit()
         run_due(busy, kinds=("act",))
     assert row("act").state == "dead"
-    assert outbox.revive(row("act").id)
+    assert leases.revive(row("act").id)
     db.session.commit()
     assert row("act").state == "ready"
 
@@ -125,11 +126,11 @@ def test_whoever_lost_the_lease_writes_nothing(busy: Flask, monkeypatch: pytest.
         db.session.rollback()
         with busy.app_context():
             _expire()
-            other.append(outbox.claim(10))
+            other.append(leases.claim(10))
         db.session.execute(sa.update(Event).values(kind="touched").execution_options(synchronize_session=False))
 
     monkeypatch.setitem(handlers.HANDLERS, "act", slow)
-    (claim,) = outbox.claim(10)
+    (claim,) = leases.claim(10)
     Runner(busy, Desk()).run((claim.attempt_id, (claim.id,)))
     assert [one.id for one in other[0]] == [claim.id]
     assert not _touched()
@@ -146,20 +147,20 @@ def _expire() -> None:
 
 def test_a_row_whose_worker_dies_comes_back_after_its_lease(busy: Flask) -> None:
     _put("nothing")
-    (first,) = outbox.claim(10)
-    assert outbox.claim(10) == []
+    (first,) = leases.claim(10)
+    assert leases.claim(10) == []
     _expire()
-    (again,) = outbox.claim(10)
+    (again,) = leases.claim(10)
     assert (again.id, again.crashes) == (first.id, 1)
     assert again.attempt_id != first.attempt_id
-    assert outbox.start([first.id], first.attempt_id) == []
-    assert [one.id for one in outbox.start([again.id], again.attempt_id)] == [first.id]
+    assert leases.start([first.id], first.attempt_id) == []
+    assert [one.id for one in leases.start([again.id], again.attempt_id)] == [first.id]
 
 
 def test_a_row_that_kills_its_workers_is_parked_and_the_others_go_on(busy: Flask) -> None:
     _put("nothing")
     for death in range(MAX_CRASHES + 1):
-        (claim,) = outbox.claim(10)
+        (claim,) = leases.claim(10)
         assert claim.crashes == death
         _expire()
     outbox.enqueue("act", {"do": "nothing"})
@@ -174,14 +175,14 @@ def test_a_row_that_kills_its_workers_is_parked_and_the_others_go_on(busy: Flask
 
 def test_a_suspect_rests_before_it_is_lent_again(busy: Flask) -> None:
     _put("nothing")
-    outbox.claim(10)
+    leases.claim(10)
     _expire()
-    outbox.claim(10)
+    leases.claim(10)
     just_now = clock.wall() - timedelta(seconds=1)
     db.session.execute(sa.update(Outbox).where(Outbox.state == "running").values(lease_until=just_now))
     db.session.commit()
-    assert outbox.claim(10) == []
-    assert len(outbox.claim(10, crash_pause=timedelta(0))) == 1
+    assert leases.claim(10) == []
+    assert len(leases.claim(10, crash_pause=timedelta(0))) == 1
 
 
 def test_work_runs_in_its_own_corp_whatever_the_caller_is_in(

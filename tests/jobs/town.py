@@ -20,7 +20,8 @@ from wsapp.db import corp_scope, db
 from wsapp.jobs import directory
 from wsapp.jobs.pace import PACE
 from wsapp.jobs.runner import Desk, Runner
-from wsapp.outbox import Outbox, claim
+from wsapp.leases import claim
+from wsapp.outbox import Outbox
 
 QUICK = PACE.compressed(1000)
 PEOPLE_PAGE = {"wecom": "/cgi-bin/user/list", "dingtalk": "/topapi/v2/user/list"}

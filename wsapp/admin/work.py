@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import g, request
 
-from wsapp import clock, outbox
+from wsapp import clock, leases
 from wsapp.admin.gate import PAGE_SIZE, go, next_url, pages, show
 from wsapp.db import db
 from wsapp.house import local
@@ -108,7 +108,7 @@ def kind_text(kind: str) -> str:
 def revive(work_id: int) -> Any:
     """Put dead work back in line."""
     own = sa.select(Outbox.id).where(Outbox.id == min(work_id, 2**62), of_corp(), Outbox.state == DEAD)
-    if db.session.scalar(own) is None or not outbox.revive(work_id):
+    if db.session.scalar(own) is None or not leases.revive(work_id):
         raise NotFound(_("没有这项失败的任务，可能已经重试"))
     db.session.commit()
     return go(f"/admin/work?state={DEAD}", _("已重新排队"))

@@ -15,9 +15,10 @@ from wsapp import (
     metrics,
     worklist,
 )
-from wsapp.db import database_now, db, migrations_folder, reading
+from wsapp.db import database_now, db, reading
 from wsapp.doctor import own
 from wsapp.house import house
+from wsapp.schema import migrations_folder
 
 bp = Blueprint("health", __name__)
 

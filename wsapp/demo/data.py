@@ -8,8 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import arrivals, clock, hosts
-from wsapp import db as database
+from wsapp import arrivals, clock, hosts, schema
 from wsapp.connectors import connector_class
 from wsapp.connectors.base import OutOfRange
 from wsapp.connectors.emulator import Emulator
@@ -38,7 +37,7 @@ DUE_HOURS = (1, 2, 4, 6)
 
 def prepare(app: Any, emulators: Mapping[HostPart, Emulator]) -> None:
     """Migrate and connect the firms, and fill them where they are empty."""
-    database.upgrade(app)
+    schema.upgrade(app)
     with app.app_context():
         hosts.connect_configured_corps()
         empty = [corp for corp in corps() if _is_empty(corp)]

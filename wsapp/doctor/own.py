@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wsapp import __version__, clock, hosts, worklist
-from wsapp import db as storage
 from wsapp.connectors.base import TryLater
 from wsapp.connectors.checks import Check, Ground, Result, fail, ok, warn
 from wsapp.connectors.http import parse_object
 from wsapp.crm.org.holidays import newest_year
-from wsapp.db import database_now, reading
+from wsapp.db import database_now, db, reading
 from wsapp.doctor import fetching
 from wsapp.house import house, local_now
+from wsapp.schema import schema_versions
 from wsapp.texts import lazy
 from wsapp.vault import digest
 
@@ -203,7 +203,7 @@ def _disk(ground: Ground) -> Result:
 
 
 def _schema(ground: Ground) -> Result:
-    current, head = storage.schema_versions()
+    current, head = schema_versions()
     if current == head:
         return ok(lazy("版本 %(head)s", head=head))
     return fail(
@@ -269,7 +269,7 @@ def _calendar(ground: Ground) -> Result:
 
 
 def _version(ground: Ground) -> Result:
-    database = storage.db.engine.dialect.name
+    database = db.engine.dialect.name
     return ok(f"wsapp {__version__}，Python {platform.python_version()}，{database}")
 
 

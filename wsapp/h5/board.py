@@ -25,7 +25,7 @@ from wsapp.crm.pools.words import days_left, why
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import are_overdue
 from wsapp.crm.visits.models import Visit
-from wsapp.h5 import charts, lists, rows, timeline
+from wsapp.h5 import charts, lists, rows, timeline, visit_lists
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, here_with, next_page, show
 from wsapp.house import local_now
 from wsapp.paging import page as page_of
@@ -260,7 +260,7 @@ _CUSTOMERS = sa.select(Customer.id, Customer.name, Customer.created_at, Member.n
 _FOLLOW_UPS = sa.select(
     FollowUp.id, FollowUp.customer_id, FollowUp.happened_at, FollowUp.text, Member.name.label("person")
 ).join(Member, sa.and_(Member.corp_id == FollowUp.corp_id, Member.id == FollowUp.author_id))
-_LISTS: Mapping[str, Any] = {CUSTOMERS: _CUSTOMERS, FOLLOW_UPS: _FOLLOW_UPS, VISITS: lists.visit_list()}
+_LISTS: Mapping[str, Any] = {CUSTOMERS: _CUSTOMERS, FOLLOW_UPS: _FOLLOW_UPS, VISITS: visit_lists.visit_list()}
 
 
 def _customer_rows(found: Sequence[Any]) -> list[rows.Row]:

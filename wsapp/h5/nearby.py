@@ -16,7 +16,7 @@ from wsapp.crm.visits.consent import consents
 from wsapp.crm.visits.nearby import KILOMETRES, customers_near, places_of
 from wsapp.crm.visits.route import MOST, shortest
 from wsapp.geo import Position
-from wsapp.h5 import lists
+from wsapp.h5 import visit_lists
 from wsapp.h5.pages import arg, choice, here_with, show
 from wsapp.h5.pool import pooled_rows
 from wsapp.h5.rows import Row, moment
@@ -136,7 +136,7 @@ def route() -> str:
     """The shortest way over the chosen stops (`stop`, at most ten), or over today's planned visits."""
     wanted = list(dict.fromkeys(filter(None, request.args.getlist("stop")[:CHOSEN])))
     if not wanted:
-        wanted = list(dict.fromkeys(row.customer_id for row in lists.todays_plans(g.member)))
+        wanted = list(dict.fromkeys(row.customer_id for row in visit_lists.todays_plans(g.member)))
     start, error = _mine()
     stops = places_of(wanted, actor=g.member)
     if len(stops) > MOST:

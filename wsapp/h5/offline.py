@@ -19,7 +19,7 @@ from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, own_customers, visible_customers
 from wsapp.crm.visits.consent import consents
 from wsapp.db import db
-from wsapp.h5 import followups, lists, ownfields, photos, visits, words
+from wsapp.h5 import followups, ownfields, photos, visit_lists, visits, words
 from wsapp.h5.forms import OFFLINE_LIFE, Form, once
 from wsapp.h5.pages import per_member, show
 from wsapp.problems import Conflict, Duplicate, Invalid, NotFound, Problem
@@ -68,7 +68,7 @@ def page() -> str:
 
 def _customers() -> list[tuple[str, str]]:
     """Return (id, name) of the customers to choose from: those planned for today, then one's own, the latest first."""
-    planned = sorted({one.customer_id for one in lists.todays_plans(g.member) if one.customer_id})
+    planned = sorted({one.customer_id for one in visit_lists.todays_plans(g.member) if one.customer_id})
     wanted = own_customers(g.member)
     order: list[sa.ColumnElement[Any]] = [Customer.updated_at.desc(), Customer.id.desc()]
     if planned:

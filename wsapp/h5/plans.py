@@ -30,7 +30,7 @@ from wsapp.crm.visits.plans import (
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.crm.visits.rules import visit_types
 from wsapp.db import db, rows
-from wsapp.h5 import lists, words
+from wsapp.h5 import lists, visit_lists, words
 from wsapp.h5.forms import Form, input_value, save
 from wsapp.h5.pages import go, show
 from wsapp.h5.rows import Row, moment
@@ -47,7 +47,7 @@ USUAL = timedelta(hours=1)
 
 
 def plan_rows(found: Sequence[Any]) -> list[Row]:
-    """Draw plans (see `lists.my_plans`) as links."""
+    """Draw plans (see `visit_lists.my_plans`) as links."""
     marks = {IN: "brand", ON_WAY: "brand", MISSED: "overdue", PLANNED: "doing"}
     return [
         {
@@ -71,7 +71,7 @@ def window(plan: Any) -> str:
 @bp.get("/visits/plans")
 def index() -> str:
     """The plans of mine and those that I go along on, from a week ago on."""
-    found = lists.my_plans(g.member)
+    found = visit_lists.my_plans(g.member)
     coming = [row for row in found if row.state in (*AHEAD, IN)]
     past = [row for row in found if row.state not in (*AHEAD, IN)]
     return show("visits/plans.html", coming=plan_rows(coming), past=plan_rows(past))

@@ -45,7 +45,7 @@ from wsapp.crm.visits.models import Visit, VisitPlan
 from wsapp.crm.visits.plans import visible_plans
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import db, writing
-from wsapp.h5 import lists, rows
+from wsapp.h5 import lists, rows, visit_lists
 from wsapp.h5.forms import Form, save
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, show
 from wsapp.h5.plans import plan_rows
@@ -290,7 +290,7 @@ def _title(name: str) -> str:
 
 
 def _visits(ids: list[str]) -> list[rows.Row]:
-    wanted = lists.visit_list().where(Visit.id.in_(ids), visible_visits(g.member))
+    wanted = visit_lists.visit_list().where(Visit.id.in_(ids), visible_visits(g.member))
     return rows.visit_rows(db.session.execute(wanted.order_by(Visit.checked_in_at, Visit.id)), viewer_id="")
 
 
@@ -342,7 +342,7 @@ def _customers(ids: list[str]) -> list[rows.Row]:
 
 
 def _plans(ids: list[str]) -> list[rows.Row]:
-    wanted = lists.plan_list().where(VisitPlan.id.in_(ids), visible_plans(g.member))
+    wanted = visit_lists.plan_list().where(VisitPlan.id.in_(ids), visible_plans(g.member))
     return plan_rows(db.session.execute(wanted.order_by(VisitPlan.starts_at, VisitPlan.id)).all())
 
 

@@ -121,7 +121,7 @@ def due_state(row: Any) -> str:
 
 
 def visit_rows(found: Iterable[Any], *, viewer_id: str) -> list[Row]:
-    """Draw visits (see `lists.visit_list`) as links."""
+    """Draw visits (see `visit_lists.visit_list`) as links."""
     places = reads(g.member, "location", "visit")
     return [
         {

@@ -12,7 +12,8 @@ from wsapp.crm.fields.access import locked, reads, shown
 from wsapp.crm.fields.carriers import inherits
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import assignable_members, manager_of, names
-from wsapp.crm.tasks.actions import MAX_REMINDERS, OFFSETS, change_task, create_task
+from wsapp.crm.tasks.actions import change_task, create_task
+from wsapp.crm.tasks.clean import MAX_REMINDERS, OFFSETS
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import find_task
 from wsapp.crm.tasks.rules import usual_reminders

@@ -9,7 +9,7 @@ from wsapp.crm.visits.figures import todays_figures
 from wsapp.crm.visits.models import Visit
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import db
-from wsapp.h5 import lists, rows
+from wsapp.h5 import lists, rows, visit_lists
 from wsapp.h5.pages import cursor, next_page, show
 from wsapp.paging import page as page_of
 from wsapp.problems import NotFound
@@ -63,7 +63,7 @@ def page(member_id: str) -> str:
     if person is None:
         raise NotFound(_("成员不存在或无权查看"))
     visits, logs, overdue = todays_figures([person.id], actor=g.member)[person.id]
-    mine = lists.visit_list().where(lists.visits_whose("mine", person), visible_visits(g.member))
+    mine = visit_lists.visit_list().where(visit_lists.visits_whose("mine", person), visible_visits(g.member))
     tasks = lists.my_open_tasks(person)[:SHOWN] if may(g.member, "see", person.id, obj="task") else []
     recent = db.session.execute(mine.order_by(Visit.checked_in_at.desc(), Visit.id.desc()).limit(SHOWN)).all()
     return show(

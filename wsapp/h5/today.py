@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, g, url_for
 
 from wsapp.crm.org.queries import leads_others
-from wsapp.h5 import lists, rows
+from wsapp.h5 import lists, rows, visit_lists
 from wsapp.h5.pages import show
 from wsapp.h5.plans import plan_rows
 from wsapp.house import local_now
@@ -22,7 +22,7 @@ LATER_MOST = 10
 def page() -> str:
     """The first page: my tasks in three groups, my visits under way, the figures of the day."""
     tasks = _by_urgency(lists.my_open_tasks(g.member))
-    visits = lists.my_visits_today(g.member)
+    visits = visit_lists.my_visits_today(g.member)
     figures = lists.day_figures(g.member)
     return show(
         "today/page.html",
@@ -34,7 +34,7 @@ def page() -> str:
         due=tasks["today"],
         later=tasks[""],
         under_way=rows.visit_rows([visit for visit in visits if visit.state == "in"], viewer_id=g.member.id),
-        plans=plan_rows(lists.todays_plans(g.member)),
+        plans=plan_rows(visit_lists.todays_plans(g.member)),
         figures=_figures(figures, visits),
         leads=leads_others(g.member),
     )

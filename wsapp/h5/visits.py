@@ -23,7 +23,7 @@ from wsapp.crm.visits.queries import SORTS, at_the_same_time, find_visit
 from wsapp.crm.visits.rules import limits
 from wsapp.db import db, first
 from wsapp.files import files_of
-from wsapp.h5 import comments, lists, mentions, ownfields, photos, phrases, rows, words
+from wsapp.h5 import comments, mentions, ownfields, photos, phrases, rows, visit_lists, words
 from wsapp.h5.forms import OFFLINE_LIFE, Form, save, soon
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, go, here_with, next_page, per_member, show
 from wsapp.h5.saying import RATE, fill, said_here
@@ -46,7 +46,7 @@ def index() -> str:
     """My visits, or those that the team made and that were made to our customers, newest first."""
     leads = leads_others(g.member)
     whose = choice("scope", ("mine", "team"), "mine")
-    statement = lists.visit_list().where(lists.visits_whose(whose, g.member))
+    statement = visit_lists.visit_list().where(visit_lists.visits_whose(whose, g.member))
     found, after = page_of(
         statement, sorts=SORTS, sort="-checked_in_at", id_column=Visit.id, limit=PAGE_SIZE, cursor=cursor()
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts, logs, metrics, outbox, rechecks
+from wsapp import clock, hosts, leases, logs, metrics, outbox, rechecks
 from wsapp.connectors.base import Delivery, Receipt, Refused
 from wsapp.crm.notifications.actions import as_data, may_take_back, tell
 from wsapp.crm.notifications.messages import in_language_of, photo_card
@@ -16,7 +16,7 @@ from wsapp.db import current_corp, db, first
 from wsapp.files import StoredFile, fill_photo, path_of, read_photo
 from wsapp.jobs.delivery import call_each, drop, line_of_corp, locked, look_up_result, settle
 from wsapp.jobs.runner import Desk, write_end
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 from wsapp.problems import Invalid
 from wsapp.texts import _
 
@@ -39,7 +39,7 @@ class Question:
 def look_up(claims: Sequence[Claim], desk: Desk) -> None:
     """Ask the host what became of messages, and once more later while it does not say; settles the rows."""
     corp, connector = line_of_corp()
-    questions = _questions(outbox.held(claims))
+    questions = _questions(leases.held(claims))
     db.session.commit()
     call_each(questions, lambda one: connector.results(one.receipt, (one.userid,)), desk)
     if questions:
@@ -55,7 +55,7 @@ def _questions(claims: Sequence[Claim]) -> list[Question]:
     found = {row.id: row for row in db.session.execute(asked.where(Notification.id.in_(wanted)))}
     messages = [(one, found.get(one.payload["notification"])) for one in claims]
     if settled := [one for one, row in messages if row is None or row.state not in UNREAD]:
-        outbox.finish(*settled)
+        leases.finish(*settled)
     return [
         Question(one, Receipt(row.host_id, row.handle), row.userid)
         for one, row in messages
@@ -64,7 +64,7 @@ def _questions(claims: Sequence[Claim]) -> list[Question]:
 
 
 def _write_answers(questions: Sequence[Question], desk: Desk, host: str) -> None:
-    held = {claim.id for claim in outbox.held([one.claim for one in questions])}
+    held = {claim.id for claim in leases.held([one.claim for one in questions])}
     ours = [one for one in questions if one.claim.id in held]
     messages = locked([one.claim.payload["notification"] for one in ours])
     done: list[Claim] = []
@@ -73,7 +73,7 @@ def _write_answers(questions: Sequence[Question], desk: Desk, host: str) -> None
             message = messages[one.claim.payload["notification"]]
             match one.end:
                 case None:
-                    outbox.give_back(one.claim)
+                    leases.give_back(one.claim)
                 case Refused():
                     metrics.OUTBOX_SENT.labels(host, "no_result").inc()
                     _hold(message, one.end.code)
@@ -84,7 +84,7 @@ def _write_answers(questions: Sequence[Question], desk: Desk, host: str) -> None
                     _write_result(one.claim, message, found.get(one.userid) or Delivery("pending"), desk, host)
                     done.append(one.claim)
     if done:
-        outbox.finish(*done)
+        leases.finish(*done)
 
 
 def _hold(message: Notification, code: str) -> None:
@@ -121,7 +121,7 @@ def update_card(claim: Claim, desk: Desk) -> None:
         with desk.calling(current_corp()):
             connector.update_card(card, receipt, (userid,))
     except Refused as error:
-        outbox.finish(claim, note=f"the card stays as it was: {error}")
+        leases.finish(claim, note=f"the card stays as it was: {error}")
         in_time = may_take_back(message, within=connector.recall_within) and connector.may_recall(receipt)
         if in_time and message.state in UNREAD and _is_cancelled(message):
             outbox.enqueue("message.recall", {"notification": message.id}, key=f"recall:{message.id}")

@@ -8,7 +8,7 @@ from wsapp.crm.org.models import Corp
 from wsapp.crm.org.queries import administrators, corps
 from wsapp.db import corp_scope, db
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 from wsapp.texts import _
 from wsapp.usage import LOW, VERY_LOW, percent, this_month, used
 

@@ -14,7 +14,7 @@ from wsapp.crm.org.rules import rule
 from wsapp.db import corp_scope, db, rows
 from wsapp.house import house
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 FOLDER = "audit"
 FILE = "anchors.jsonl"

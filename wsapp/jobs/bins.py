@@ -7,7 +7,7 @@ from wsapp.crm.deletions.runs import go_on
 from wsapp.crm.org.models import Corp
 from wsapp.db import corp_scope, db, rows
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def delete_many(claim: Claim, desk: Desk) -> None:

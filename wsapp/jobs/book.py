@@ -4,7 +4,7 @@ from wsapp import outbox
 from wsapp.crm.customers.leads import remind_of_lead
 from wsapp.crm.customers.tags import LOT, replace_tag
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def remind_lead(claim: Claim, desk: Desk) -> None:

@@ -10,7 +10,8 @@ from wsapp.crm.org.queries import corps
 from wsapp.db import corp_scope, rows
 from wsapp.house import local_now
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim, Outbox
+from wsapp.leases import Claim
+from wsapp.outbox import Outbox
 
 KIND = "brief"
 

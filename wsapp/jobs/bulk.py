@@ -2,7 +2,7 @@
 
 from wsapp.crm.bulk import actions
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def go_on(claim: Claim, desk: Desk) -> None:

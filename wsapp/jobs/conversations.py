@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from wsapp import hosts, outbox
+from wsapp import hosts, leases, outbox
 from wsapp.bots import answers, talk
 from wsapp.connectors.base import Connector, Message, Refused
 from wsapp.crm.org.queries import member_by_userid
 from wsapp.db import current_corp, db
 from wsapp.jobs.delivery import line_of_corp
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def answer(claim: Claim, desk: Desk) -> None:
@@ -51,7 +51,7 @@ def _fall_back(claim: Claim, connector: Connector, said: dict[str, Any], error: 
     if asker is not None and asker.is_active:
         talk.tell_answer(asker, answers.for_group(said["card"]), said["id"])
         return
-    outbox.finish(claim, note=f"could not be answered: {error}")
+    leases.finish(claim, note=f"could not be answered: {error}")
     db.session.commit()
 
 

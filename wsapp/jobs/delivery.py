@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from wsapp import clock, hosts, logs, metrics, outbox
+from wsapp import clock, hosts, leases, logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, Connector, HostError, OutOfRange, Parcel, Receipt, TryLater
 from wsapp.crm.notifications.actions import as_data, result_key
 from wsapp.crm.notifications.holding import hold, quiet_until, switched_off
@@ -38,7 +38,7 @@ from wsapp.jobs.allowances import runs_low
 from wsapp.jobs.limits import Limits
 from wsapp.jobs.pace import HOURS_72
 from wsapp.jobs.runner import Desk, clear_fault, note_fault
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 from wsapp.texts import _
 
 log = logs.get_logger()
@@ -76,7 +76,7 @@ def send(claims: Sequence[Claim], desk: Desk) -> None:
 
 def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Letter]]:
     corp, connector = line_of_corp()
-    ours = outbox.held(claims)
+    ours = leases.held(claims)
     messages = locked([one.payload["notification"] for one in ours])
     recipients = sorted({one.recipient_id for one in messages.values()})
     readers = {one.id: one for one in rows(sa.select(Member).where(Member.id.in_(recipients)))}
@@ -95,16 +95,16 @@ def _prepare(claims: Sequence[Claim], desk: Desk) -> tuple[Connector, list[Lette
             _suppress(message, reason)
             settled.append(claim)
         elif not corp.enabled:
-            outbox.retry(claim, DISABLED_PAUSE, "the corp is switched off", counted=False)
+            leases.retry(claim, DISABLED_PAUSE, "the corp is switched off", counted=False)
         elif until := quiet.get(message.id):
             hold(message, until)
-            outbox.retry(claim, (until - clock.now()).total_seconds(), "quiet hours", counted=False)
+            leases.retry(claim, (until - clock.now()).total_seconds(), "quiet hours", counted=False)
         elif _is_too_old(message, claim, desk):
             _give_up(claim, message, _("72 小时内未能送达"))
         elif letter := _ready(claim, message, readers[message.recipient_id], connector, limits, desk, frugal):
             letters.append(letter)
     if settled:
-        outbox.finish(*settled)
+        leases.finish(*settled)
     db.session.commit()
     return connector, letters
 
@@ -142,7 +142,7 @@ def _is_too_old(message: Notification, claim: Claim, desk: Desk) -> bool:
 def _give_up(claim: Claim, message: Notification, reason: str) -> None:
     message.state, message.host_code, message.settled_at = FAILED, GAVE_UP, clock.now()
     message.reason = f"{reason}：{message.reason}"[:300] if message.reason else reason
-    outbox.bury(claim, reason)
+    leases.bury(claim, reason)
 
 
 def bury_message(claim: Claim, reason: str) -> None:
@@ -168,7 +168,7 @@ def _ready(
         until = local(clock.now() + timedelta(seconds=seconds))
         message.reason = _("宿主限频，排队到 %(time)s", time=f"{until:%H:%M:%S}")
         metrics.OUTBOX_RETRIES.labels("limit").inc()
-        outbox.retry(claim, desk.pace.wait(seconds), f"limit {limit}", counted=False)
+        leases.retry(claim, desk.pace.wait(seconds), f"limit {limit}", counted=False)
         return None
     if message.payload is None:
         try:
@@ -235,7 +235,7 @@ def settle(write: Callable[[], None]) -> None:
 
 
 def _write_ends(letters: Sequence[Letter], desk: Desk, host: str) -> None:
-    held = {claim.id for claim in outbox.held([letter.claim for letter in letters])}
+    held = {claim.id for claim in leases.held([letter.claim for letter in letters])}
     ours = [letter for letter in letters if letter.claim.id in held]
     messages = locked([letter.message_id for letter in ours])
     done: list[Claim] = []
@@ -260,7 +260,7 @@ def _write_ends(letters: Sequence[Letter], desk: Desk, host: str) -> None:
                     _write_mistake(letter.claim, message, letter.end, desk)
     catch_up([messages[letter.message_id] for letter in ours if isinstance(letter.end, Receipt)])
     if done:
-        outbox.finish(*done)
+        leases.finish(*done)
         clear_fault(current_corp())
 
 
@@ -268,7 +268,7 @@ def _write_untried(letter: Letter, message: Notification) -> None:
     message.attempts -= 1
     if message.attempts == 0 and message.state == SENDING:
         message.state, message.tried_at = PLANNED, None
-    outbox.give_back(letter.claim)
+    leases.give_back(letter.claim)
 
 
 def _write_accepted(letter: Letter, message: Notification, desk: Desk, host: str) -> None:
@@ -317,7 +317,7 @@ def _write_later(letter: Letter, message: Notification, error: TryLater, desk: D
         metrics.OUTBOX_UNKNOWN.labels(host).inc()
     metrics.OUTBOX_RETRIES.labels("host").inc()
     after = desk.pace.delay(letter.claim.attempts, desk.pace.wait(error.after))
-    outbox.retry(letter.claim, after, str(error))
+    leases.retry(letter.claim, after, str(error))
 
 
 def _write_credentials(letter: Letter, message: Notification, error: BadCredentials, desk: Desk) -> None:
@@ -325,14 +325,14 @@ def _write_credentials(letter: Letter, message: Notification, error: BadCredenti
     message.attempts -= 1
     note_fault(current_corp(), error)
     metrics.OUTBOX_RETRIES.labels("credentials").inc()
-    outbox.retry(letter.claim, desk.pace.credentials_pause, str(error), counted=False)
+    leases.retry(letter.claim, desk.pace.credentials_pause, str(error), counted=False)
 
 
 def _write_refused(letter: Letter, message: Notification, error: HostError, host: str) -> None:
     message.state, message.host_code, message.settled_at = FAILED, error.code[:60], clock.now()
     message.reason, message.unknown = error.reason[:300], False
     metrics.OUTBOX_SENT.labels(host, "refused").inc()
-    outbox.finish(letter.claim, note=str(error))
+    leases.finish(letter.claim, note=str(error))
     if isinstance(error, OutOfRange):  # gone or out of sight: time to look
         outbox.enqueue("member.check", {"userid": letter.userid}, key=f"refused:{message.id}")
 
@@ -345,7 +345,7 @@ def _write_mistake(claim: Claim, message: Notification, error: Exception, desk: 
         return
     message.reason = _("内部错误，稍后重试")
     metrics.OUTBOX_RETRIES.labels("error").inc()
-    outbox.retry(claim, desk.pace.delay(claim.attempts), type(error).__name__)
+    leases.retry(claim, desk.pace.delay(claim.attempts), type(error).__name__)
 
 
 def line_of_corp() -> tuple[Corp, Connector]:

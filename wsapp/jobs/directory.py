@@ -30,7 +30,7 @@ from wsapp.db import corp_scope, current_corp, db, reading, rows
 from wsapp.jobs.delivery import line_of_corp
 from wsapp.jobs.pace import PACE, Pace
 from wsapp.jobs.runner import Desk, Later, note_fault
-from wsapp.outbox import Claim, LeaseLost
+from wsapp.leases import Claim, LeaseLost
 
 SLICE = 5.0  # seconds that a worker reads before it lets others have their turn
 BUSY = 5.0  # seconds until a held run is looked at again

@@ -2,7 +2,7 @@
 
 from wsapp.crm.fields.indexing import index_lot, settle
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def index(claim: Claim, desk: Desk) -> None:

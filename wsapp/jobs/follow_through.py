@@ -8,7 +8,7 @@ from wsapp.crm.tasks.ladder import plan_later, replan
 from wsapp.crm.tasks.reminders import set_alarm
 from wsapp.db import corp_scope
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def plan_all_ladders(claim: Claim, desk: Desk) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter, defaultdict, deque
 
-from wsapp.outbox import Lot
+from wsapp.leases import Lot
 
 
 class Gates:

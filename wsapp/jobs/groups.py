@@ -27,7 +27,7 @@ from wsapp.crm.groups.models import (
 from wsapp.db import db, first, new_id, rows
 from wsapp.jobs.delivery import line_of_corp
 from wsapp.jobs.runner import Desk, Later
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 from wsapp.texts import _, speaking
 
 SINGLY, WINDOW = 10, timedelta(minutes=5)

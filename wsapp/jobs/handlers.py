@@ -33,7 +33,7 @@ from wsapp.jobs import (
     transfers,
 )
 from wsapp.jobs.runner import BatchHandler, Desk, Handler, Undertaker
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def tell_listeners(claim: Claim, desk: Desk) -> None:

@@ -37,7 +37,7 @@ from wsapp.db import current_corp, db, first
 from wsapp.house import local, local_now
 from wsapp.jobs.delivery import line_of_corp
 from wsapp.jobs.runner import Desk, Later
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 LEASE = timedelta(seconds=120)  # longer than the few calls of one try can take
 BUSY_PAUSE = 1.0

@@ -13,7 +13,7 @@ from wsapp.guard import GuardedTransport
 from wsapp.house import house
 from wsapp.jobs.breakers import Breakers
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 from wsapp.problems import NotFound
 
 DEADLINE = 12.0  # seconds

@@ -31,7 +31,7 @@ from wsapp.files import ORPHAN_AFTER, orphans, remove_bytes
 from wsapp.house import local_now
 from wsapp.jobs import allowances, audits, bins, briefs, directory, follow_through, rechecking, recycling, reports
 from wsapp.jobs.runner import Desk, Handler
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 KEEP_ASKS = timedelta(hours=1)
 KEEP_DONE = timedelta(days=90)  # finished rows of the outbox

@@ -14,7 +14,8 @@ from wsapp.db import corp_scope, current_corp, db, rows
 from wsapp.jobs.delivery import line_of_corp
 from wsapp.jobs.directory import Throttle
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim, Outbox
+from wsapp.leases import Claim
+from wsapp.outbox import Outbox
 
 SLICE = 5.0  # seconds at a time
 LOT = 50

@@ -6,7 +6,7 @@ from wsapp.crm.pools.clocks import today
 from wsapp.crm.pools.recycling import begin_run, go_on
 from wsapp.db import corp_scope, db
 from wsapp.jobs.runner import Desk, Later
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def nightly(claim: Claim, desk: Desk) -> None:

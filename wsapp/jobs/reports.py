@@ -15,7 +15,8 @@ from wsapp.crm.reports.rules import NEVER
 from wsapp.db import corp_scope, rows
 from wsapp.house import local_now
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim, Outbox
+from wsapp.leases import Claim
+from wsapp.outbox import Outbox
 
 KIND = "report.remind"
 STILL_WORTH = timedelta(hours=4)  # so late it still comes after the product was down

@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import logs, metrics, outbox
+from wsapp import leases, logs, metrics
 from wsapp.connectors.base import BadCredentials, HostError, TryLater
 from wsapp.crm.events.origin import comes_from
 from wsapp.crm.org.models import Corp
@@ -27,7 +27,7 @@ from wsapp.db import corp_scope, db
 from wsapp.hosts import lines
 from wsapp.jobs.breakers import Breakers
 from wsapp.jobs.pace import PACE, Pace
-from wsapp.outbox import Claim, LeaseLost, Lot
+from wsapp.leases import Claim, LeaseLost, Lot
 
 log = logs.get_logger()
 
@@ -105,13 +105,13 @@ class Runner:
         attempt_id, ids = lot
         with self.app.app_context():
             if self.kept_alive:
-                claims = outbox.ours(ids, attempt_id)
+                claims = leases.ours(ids, attempt_id)
             else:
-                claims = outbox.start(ids, attempt_id, lease=self.desk.pace.lease_time)
+                claims = leases.start(ids, attempt_id, lease=self.desk.pace.lease_time)
             for one in claims:
-                if one.crashes > outbox.MAX_CRASHES:
+                if one.crashes > leases.MAX_CRASHES:
                     self._park(one)
-        fit = [one for one in claims if one.crashes <= outbox.MAX_CRASHES]
+        fit = [one for one in claims if one.crashes <= leases.MAX_CRASHES]
         batches = [kind for kind in self.batches if any(one.kind == kind for one in fit)]
         for kind in batches:
             self._unit([one for one in fit if one.kind == kind], self._run_batch)
@@ -127,7 +127,7 @@ class Runner:
             is_slow = time.monotonic() - began > self.desk.pace.slow_batch
             if number and (is_slow or self.desk.is_stopping()):
                 with self.app.app_context():
-                    outbox.release([(claim.attempt_id, tuple(one.id for one in claims[number:]))])
+                    leases.release([(claim.attempt_id, tuple(one.id for one in claims[number:]))])
                 return
             self._unit([claim], lambda lot: self._run_one(lot[0]))
 
@@ -147,7 +147,7 @@ class Runner:
             if handler is None:
                 raise LookupError(f"no handler for {claim.kind}")
             handler(claim, self.desk)
-            outbox.finish(claim)
+            leases.finish(claim)
             db.session.commit()
         except Exception as error:  # noqa: BLE001 - every end of a handler is an end of its row
             self._end(claim, error)
@@ -158,7 +158,7 @@ class Runner:
             self.batches[lot[0].kind](lot, self.desk)
         except Exception as error:  # noqa: BLE001
             db.session.rollback()
-            for claim in outbox.held(lot):
+            for claim in leases.held(lot):
                 self._end(claim, error)
 
     def _end(self, claim: Claim, error: Exception) -> None:
@@ -209,13 +209,13 @@ def write_end(claim: Claim, error: Exception, desk: Desk, undertaker: Undertaker
 
 def _again(claim: Claim, after: float, reason: str, label: str, *, counted: bool = True) -> None:
     metrics.OUTBOX_RETRIES.labels(label).inc()
-    outbox.retry(claim, after, logs.redact(reason), counted=counted)
+    leases.retry(claim, after, logs.redact(reason), counted=counted)
 
 
 def _bury(claim: Claim, reason: str, undertaker: Undertaker | None) -> None:
     if undertaker:
         undertaker(claim, reason)
-    outbox.bury(claim, logs.redact(reason))
+    leases.bury(claim, logs.redact(reason))
     log.error("job.dead", outbox=claim.id, reason=reason)
 
 

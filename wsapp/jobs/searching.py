@@ -5,7 +5,7 @@ from wsapp.crm.search import building
 from wsapp.crm.search.sounds import keep_readings
 from wsapp.db import gather_statistics
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def spell(claim: Claim, desk: Desk) -> None:

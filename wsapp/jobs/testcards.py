@@ -1,12 +1,12 @@
 """The doctor's test card, after its button was pressed: it is to say so."""
 
-from wsapp import outbox
+from wsapp import leases
 from wsapp.connectors.base import Receipt, Refused
 from wsapp.db import current_corp, db
 from wsapp.doctor import proofs
 from wsapp.jobs.aftercare import line_of_corp
 from wsapp.jobs.runner import Desk
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 
 
 def settle(claim: Claim, desk: Desk) -> None:
@@ -19,5 +19,5 @@ def settle(claim: Claim, desk: Desk) -> None:
         with desk.calling(current_corp()):
             connector.update_card(card, receipt, (wanted["userid"],))
     except Refused as error:
-        outbox.finish(claim, note=f"the card stays as it was: {error}")
+        leases.finish(claim, note=f"the card stays as it was: {error}")
         db.session.commit()

@@ -6,7 +6,7 @@ from wsapp.crm.transfer import exports, imports, running
 from wsapp.crm.transfer.models import FAILED, ExportJob
 from wsapp.db import db, first, reading
 from wsapp.jobs.runner import Desk, Later
-from wsapp.outbox import Claim
+from wsapp.leases import Claim
 from wsapp.texts import _
 
 

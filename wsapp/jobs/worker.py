@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from wsapp import clock, logs, metrics, outbox
+from wsapp import clock, leases, logs, metrics, outbox
 from wsapp.crm.org.queries import corps
 from wsapp.db import db, reading
 from wsapp.hosts import lines
@@ -28,7 +28,8 @@ from wsapp.jobs.queue import Queue
 from wsapp.jobs.rates import Rates
 from wsapp.jobs.runner import Desk, Runner
 from wsapp.jobs.streams import StreamKeeper
-from wsapp.outbox import HOST, HOST_KINDS, Claim, Lot, Outbox, Turns
+from wsapp.leases import Claim, Lot, Turns
+from wsapp.outbox import HOST, HOST_KINDS, Outbox
 
 THREADS = 8
 BATCH = 32  # rows in a lot, at most: two commits for all of them; a slow lot hands the rest back
@@ -111,7 +112,7 @@ class Engine:
     def _release(self, lots: Iterable[Lot]) -> int:
         try:
             with self.app.app_context():
-                return outbox.release(lots)
+                return leases.release(lots)
         except Exception as error:  # noqa: BLE001 - the leases see to it
             log.error("worker.release_failed", error=type(error).__name__)
             return 0
@@ -144,10 +145,10 @@ class Engine:
             return self.pace.poll  # or when a lot ends
         with self.app.app_context():
             with reading():
-                if not outbox.anything_to_claim():
+                if not leases.anything_to_claim():
                     return self._until_next_look()
                 db.session.rollback()
-            claims = outbox.claim(
+            claims = leases.claim(
                 free * BATCH,
                 room=self._room,
                 suspects=suspects,
@@ -207,7 +208,7 @@ class Engine:
         if not lots:
             return
         with self.app.app_context(), reading():
-            ended = [lot for lot in lots if not outbox.still_running(lot)]
+            ended = [lot for lot in lots if not leases.still_running(lot)]
         with self.lock:
             for lot in ended:
                 self.handed.pop(lot, None)
@@ -298,7 +299,7 @@ class Engine:
                 continue
             try:
                 with self.app.app_context():
-                    outbox.renew(lots, lease=self.pace.lease_time)
+                    leases.renew(lots, lease=self.pace.lease_time)
             except Exception as error:  # noqa: BLE001 - the next beat tries again
                 log.error("worker.beat_failed", error=type(error).__name__)
 
@@ -337,7 +338,7 @@ def run_all(app: Any, *, pace: Pace = PACE, rounds: int = 1000) -> int:
     count = 0
     for _round in range(rounds):
         with app.app_context():
-            claims = outbox.claim(100, lease=pace.lease_time, crash_pause=pace.crash_rest)
+            claims = leases.claim(100, lease=pace.lease_time, crash_pause=pace.crash_rest)
         if not claims:
             return count
         for *_group, lot in _groups(claims):

@@ -16,7 +16,8 @@ from wsapp.crm.notifications.messages import in_language_of
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import member
 from wsapp.crm.pools.requests import reader_of
-from wsapp.crm.tasks.actions import MAX_AHEAD, change_task, may_work_on
+from wsapp.crm.tasks.actions import change_task, may_work_on
+from wsapp.crm.tasks.clean import MAX_AHEAD
 from wsapp.crm.tasks.handing import take_over
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import find_task

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wsapp import clock
-from wsapp.crm.customers.clean import clean_line, clean_text
+from wsapp.crm.customers.clean import clean_line
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import find_customer
 from wsapp.crm.events.actions import record
@@ -18,103 +18,21 @@ from wsapp.crm.fields.values import keep_findable
 from wsapp.crm.org.models import Member
 from wsapp.crm.org.queries import manager_of, may_see_member, member
 from wsapp.crm.org.rights import demand, may
-from wsapp.crm.tasks.models import CANCELLED, DONE, FREE_DAYS, KINDS, OPEN, PRIORITIES, REPEATS, Task
+from wsapp.crm.tasks.clean import clean_task
+from wsapp.crm.tasks.models import CANCELLED, DONE, OPEN, Task
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
-from wsapp.crm.tasks.repeat_fields import clean_repeat, with_rule
-from wsapp.crm.tasks.rules import usual_reminders
+from wsapp.crm.tasks.repeat_fields import with_rule
 from wsapp.crm.tasks.series import make_next
 from wsapp.db import db, first, new_id, rows
-from wsapp.house import local, local_now
+from wsapp.house import local_now
 from wsapp.problems import Forbidden, Invalid, NotFound, Stale
 from wsapp.texts import _
 from wsapp.versions import take_version
 
-OFFSETS = (0, 5, 15, 30, 60, 120, 1440, 2880, 10080)  # minutes before
 BY_HAND = ("manual", "robot")  # other sources are a part of what somebody was allowed to do already
-MAX_REMINDERS = 3
 ASK_AGAIN = timedelta(hours=1)  # how soon somebody may be asked about a task once more
 MAX_SNOOZE = timedelta(days=90)
-MAX_AHEAD = timedelta(days=366 * 5)
-FIELDS = (
-    "title",
-    "note",
-    "customer",
-    "kind",
-    "due_at",
-    "all_day",
-    "reminders",
-    "assignee",
-    "priority",
-    "repeat",
-    "repeat_until",
-    "repeat_every",
-    "repeat_days",
-    "repeat_times",
-    "repeat_free",
-)
 REPEAT = ("repeat", "repeat_every", "repeat_days")  # what a series runs by: with it begins another one
-
-
-def clean_task(values: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
-    """Check and normalise the given fields (`FIELDS`, times as aware datetimes); raises Invalid with every wrong one.
-
-    Returns column values except `customer` and `assignee`, which need the actor's rights.
-    """
-    clean: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    if whole or "title" in values:
-        clean["title"] = clean_line(str(values.get("title") or ""))
-        if not 1 <= len(clean["title"]) <= 120:
-            errors["title"] = _("标题应为 1–120 个字")
-    if "note" in values:
-        clean["note"] = clean_text(str(values["note"] or ""))
-        if len(clean["note"]) > 1000:
-            errors["note"] = _("最多 %(most)d 个字", most=1000)
-    choices_of = (("kind", KINDS), ("priority", PRIORITIES), ("repeat", REPEATS), ("repeat_free", FREE_DAYS))
-    for field, choices in choices_of:
-        if field in values:
-            clean[field] = values[field] or choices[0]
-            if clean[field] not in choices:
-                errors[field] = _("请从列表中选择")
-    _clean_times(values, clean, errors, whole=whole)
-    _clean_reminders(values, clean, errors, whole=whole)
-    clean_repeat(values, clean, errors)
-    if errors:
-        raise Invalid(errors)
-    return clean
-
-
-def _clean_times(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str], *, whole: bool) -> None:
-    if "all_day" in values:
-        clean["all_day"] = bool(values["all_day"])
-    if whole or "due_at" in values:
-        due_at = values.get("due_at")
-        if not isinstance(due_at, datetime):
-            errors["due_at"] = _("请选择到期时间")
-        elif not clock.now() - MAX_AHEAD < due_at < clock.now() + MAX_AHEAD:
-            errors["due_at"] = _("到期时间应在五年之内")
-        else:
-            clean["due_at"] = (
-                _start_of_day(due_at) if values.get("all_day") else due_at.replace(second=0, microsecond=0)
-            )
-    if "repeat_until" in values:
-        clean["repeat_until"] = values["repeat_until"]
-
-
-def _start_of_day(moment: datetime) -> datetime:
-    return local(moment).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _clean_reminders(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str], *, whole: bool) -> None:
-    if not whole and "reminders" not in values:
-        return
-    offsets = values.get("reminders")
-    offsets = usual_reminders() if offsets is None else sorted(set(offsets))
-    if len(offsets) > MAX_REMINDERS:
-        errors["reminders"] = _("最多 %(most)d 个提醒", most=MAX_REMINDERS)
-    if any(not isinstance(one, int) or isinstance(one, bool) or not 0 <= one <= OFFSETS[-1] for one in offsets):
-        errors["reminders"] = _("提醒时间应在到期前 7 天以内")
-    clean["reminders"] = offsets
 
 
 def create_task(
