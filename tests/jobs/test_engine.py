@@ -274,7 +274,7 @@ def test_the_database_may_go_and_come(here: Flask, start: Start, monkeypatch: py
             raise sa.exc.OperationalError("select", {}, Exception("gone"))
         return claim(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(outbox, "claim", away)
+    monkeypatch.setattr(leases, "claim", away)
     start(_pace(poll=0.1))
     _enqueue("act")
     assert failed.wait(5)
