@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 PORT ?= 8000
 # Tests that are to run, and how wide: make test-sqlite TESTS=tests/crm
 TESTS ?=
-WIDE ?= -n 3 --dist loadgroup
+WIDE ?= -n 4 --dist loadgroup
 
 # Compiled modules are kept, whatever the machine says: else every process started would compile all of them anew.
 export PYTHONDONTWRITEBYTECODE :=

@@ -36,10 +36,14 @@ SLOW = (
     "tests/h5/test_browser.py",
     "tests/house/test_routes.py",
 )
-# What a browser makes of our pages, what words mean: the same over either database, and run on SQLite alone.
+# What a browser makes of our pages, what words mean, what a request is refused for before anything is looked up: the
+# same over either database, and run on SQLite alone.
 ALIKE = (
     *("tests/h5/test_axe.py", "tests/h5/test_browser.py", "tests/h5/test_device.py", "tests/h5/test_escaping.py"),
-    *("tests/security/test_xss_browser.py", "tests/drafts/", "tests/doctor/"),
+    *("tests/h5/test_english.py", "tests/h5/test_weight.py", "tests/drafts/", "tests/doctor/"),
+    *("tests/security/test_bombs.py", "tests/security/test_headers.py", "tests/security/test_host_header.py"),
+    *("tests/security/test_redirects.py", "tests/security/test_xss.py", "tests/security/test_xss_browser.py"),
+    "tests/connectors/test_contract.py",
 )
 
 

@@ -33,7 +33,9 @@ class PostgresServer:
 
     def create(self, name: str, *, template: str = "") -> str:
         """Create a database, a copy of `template` when given; returns its URL."""
-        self._run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        # Without fsync, copying the files is a third of the work of logging them.
+        copied = f' TEMPLATE "{template}" STRATEGY file_copy' if template else ""
+        self._run(f'CREATE DATABASE "{name}"{copied}')
         return self.url.set(database=name).render_as_string(hide_password=False)
 
     def drop(self, name: str) -> None:

@@ -32,7 +32,7 @@ CALM: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 }
 NAMES, TURNS = count(), count()
-WORLDS = 200
+WORLDS = 100
 PART = 8  # of the surfaces each world of the short run asks one in eight, in turn; the long run asks all
 
 
