@@ -60,6 +60,7 @@ def test_a_slip_is_put_right_and_what_it_said_is_kept(
     assert "谈了价格，对方要两套样品" in timeline
     assert "评论 · 已修改" in timeline
     assert "阿丽 修改了跟进的方式、跟进内容" in timeline
+    assert timeline.count(f"/h5/bin/new/follow_up/{log.id}") == 1  # the change does not say all of it again
     (changed,) = [one for one in rows_of(Event, ali) if one.kind == "follow_up.changed"]
     assert changed.changes == {
         "kind": ["phone", "wechat"],

@@ -31,7 +31,8 @@ Item = dict[str, Any]
 # Whose reason is a line of its own. What is typed about a deleted record goes with it.
 WITH_REASON = ("task.cancelled", "customer.released", "customer.recycled", "share.asked")
 SORTS = {"-at": (Event.at, True)}
-LOGGED = ("follow_up.logged", "visit.checked_in", "customer.created", "task.done")  # a day's work, as a team reads it
+RECORDED = ("follow_up.logged", "visit.checked_in")
+LOGGED = (*RECORDED, "customer.created", "task.done")  # a day's work, as a team reads it
 
 
 def of_customer(customer_id: str, *, limit: int, cursor: str) -> tuple[list[Item], str | None]:
@@ -102,15 +103,17 @@ def _items(events: Sequence[Any], *, with_tasks: bool) -> list[Item]:
         icon, tone = LOOKS.get(event.kind, ("info", "quiet"))
         item: Item = {"icon": icon, "tone": tone, "at": local(event.at)}
         item["what"] = said(event, people)
-        item["text"] = "\n".join(filter(None, (_text(event, logs, visits), own.get(event.subject_id, ""))))
+        logged = event.subject_id if event.kind in RECORDED else ""  # what came later does not say all of it again
+        item["text"] = "\n".join(filter(None, (_text(event, logs, visits), own.get(logged, ""))))
         item |= _place(visits.get(event.subject_id)) if event.kind == "visit.checked_in" else {}
-        found = [one for one in pictures.get(event.subject_id, ()) if _reads_file(one, event.subject_type)]
+        found = [one for one in pictures.get(logged, ()) if _reads_file(one, event.subject_type)]
         item["photos"] = photos.links(one for one in found if one.content_type == PHOTO)
         item["files"] = [(photos.link(one)[0], one.name) for one in found if one.content_type != PHOTO]
-        item["came"] = _came(logs.get(event.subject_id) or visits.get(event.subject_id), event)
+        record = logs.get(logged) or visits.get(logged)
+        item["came"] = came(record) if record else ""
         item["url"] = _url(event) if with_tasks else ""
         item["talk"] = _talk(event, talk, logs.get(event.subject_id))
-        item["remove"] = _removal(logs[event.subject_id]) if with_tasks and event.subject_id in logs else ""
+        item["remove"] = _removal(logs[logged]) if with_tasks and logged in logs else ""
         item["who"] = known[event.actor_id][::-1] if event.actor_id in known and event.actor_id != g.member.id else None
         items.append(item)
     return items
@@ -163,11 +166,6 @@ def _place(visit: Any) -> Item:
     return place
 
 
-def _came(record: Any, event: Any) -> str:
-    is_new = event.kind in ("follow_up.logged", "visit.checked_in")
-    return came(record) if record is not None and is_new else ""
-
-
 def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
     if event.subject_id in logs and event.kind == "follow_up.logged":
         log = row_shown(g.member, logs[event.subject_id], "follow_up")
@@ -185,7 +183,7 @@ def _text(event: Any, logs: dict[str, Any], visits: dict[str, Any]) -> str:
 
 def _talk(event: Any, counts: Mapping[str, tuple[int, int]], log: Any) -> tuple[str, str] | None:
     """Where a follow-up or visit is talked about, also what it said before; and in words how much was said."""
-    if event.kind not in ("follow_up.logged", "visit.checked_in") or not may_read(event.subject_type, g.member):
+    if event.kind not in RECORDED or not may_read(event.subject_type, g.member):
         return None
     comments, likes = counts.get(event.subject_id, (0, 0))
     if event.subject_type == "visit" and not comments + likes:
