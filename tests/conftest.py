@@ -124,7 +124,10 @@ def dingtalk(_running_dingtalk: RunningEmulator) -> RunningEmulator:
     """DingTalk's emulator with its sample firm, as new."""
     from wsapp.connectors.dingtalk.emulator import demo_org
 
-    return _fresh(_running_dingtalk, demo_org(PUBLIC_URL))
+    running = _fresh(_running_dingtalk, demo_org(PUBLIC_URL))
+    # The first press of an app just made takes long on a busy machine; how long a card waits has tests of its own.
+    running.emulator.knobs["press_seconds"] = 10.0
+    return running
 
 
 def _fresh(running: RunningEmulator, org: dict[str, Any]) -> RunningEmulator:
