@@ -88,7 +88,8 @@ def test_one_large_corp_is_paced_by_what_its_host_takes(tmp_path: Path, database
 def _plant_and_start(peak: Town, database_url: str) -> datetime:
     """Plant the firms, start the product, and return when the reminders are due; it is that moment now."""
     count = sum(firm.reminders for firm in peak.firms)
-    due = clock.now() + timedelta(seconds=3 + len(peak.firms) * 0.1 + count / 1000)
+    ready = clock.now() + timedelta(seconds=3 + len(peak.firms) * 0.1 + count / 1000)
+    due = ready.replace(second=0, microsecond=0) + timedelta(minutes=1)  # tasks are due by the minute
     plant(peak.app, peak.firms, due)
     sleep_off(peak.app)
     for _worker in range(1 if database_url.startswith("sqlite") else 2):
