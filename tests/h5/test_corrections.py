@@ -197,8 +197,15 @@ def test_the_page_costs_what_it_did(
     page, counted = f"/h5/follow-ups/{log.id}", []
     with app.app_context():
         engine = db.engine
-    for text in ("第一次改", "第二次改", "第三次改"):
-        post(ali, page, form(see(ali, f"{page}/edit"), text=text))
+        with corp_scope(ali.corp_id):
+            owner = db.session.merge(ali)
+            people = [
+                add_contact(find_customer(book.customer, actor=owner), {"name": name}, actor=owner).id
+                for name in ("王总", "李工", "赵会计")
+            ]
+            db.session.commit()
+    for contact in people:
+        post(ali, page, form(see(ali, f"{page}/edit"), contact=contact))
         asked: list[str] = []
 
         def note(*args: Any, asked: list[str] = asked) -> None:

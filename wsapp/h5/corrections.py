@@ -1,5 +1,6 @@
 """Correcting a logged follow-up (修改跟进), and what it said before."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, g, url_for
@@ -118,7 +119,7 @@ def _contacts(log: FollowUp, customer: Customer | None) -> list[tuple[str, str]]
 def _conflict(log: FollowUp, problem: Stale, settled: set[str], taken: bool) -> dict[str, Any]:
     """Return what differs as (label, mine, theirs), by whom, and when it was saved."""
     both = {field: [theirs, mine] for field, (theirs, mine) in problem.changes.items() if field not in settled}
-    differing = [(label, mine, theirs) for label, theirs, mine in _in_words(log, both)]
+    differing = [(label, mine, theirs) for label, theirs, mine in _in_words(both, _with_whom(log, [both]))]
     at = next((one.at for one in history_of(log)), log.created_at)
     return {"rows": differing, "who": lists.last_actor(log.id) or _("同事"), "at": rows.moment(at), "taken": taken}
 
@@ -130,20 +131,25 @@ def history(log: FollowUp) -> list[dict[str, Any]]:
     """Return a follow-up's changes, newest first: who, when, and (what, before, after) as far as the reader sees it."""
     told = history_of(log)
     people = names([one.actor_id for one in told])
+    known = _with_whom(log, [one.changes for one in told])
     return [
         {
             "who": people.get(one.actor_id or "", ""),
             "at": rows.moment(one.at),
-            "rows": _in_words(log, changes_shown(g.member, one.changes, "follow_up")),
+            "rows": _in_words(changes_shown(g.member, one.changes, "follow_up"), known),
         }
         for one in told
         if one.changes
     ]
 
 
-def _in_words(log: FollowUp, changes: dict[str, list[Any]]) -> list[Row]:
-    with_whom = changes.get("contact_id", ())
-    known = contact_names(with_whom) if with_whom and _customer_of(log) else {}
+def _with_whom(log: FollowUp, told: Sequence[dict[str, list[Any]]]) -> dict[str, str]:
+    """Return the names of all contacts that changes speak of, where the reader sees the customer."""
+    ids = [one for changes in told for one in changes.get("contact_id", ())]
+    return contact_names(ids) if ids and _customer_of(log) else {}
+
+
+def _in_words(changes: dict[str, list[Any]], known: dict[str, str]) -> list[Row]:
     return [
         change_shown("follow_up", field, before, after)
         if field.startswith("custom.")

@@ -40,7 +40,6 @@ DONE_SORTS = {"-done_at": (Task.done_at, True)}
 MEMBER_SORTS = {"name": (Member.name, False)}
 MESSAGE_SORTS = {"-due_at": (Notification.due_at, True)}
 TODAY_MOST = 60
-A_WHILE = timedelta(days=31)
 
 Rows = sa.Select[*tuple[Any, ...]]
 Filter = str | sa.BindParameter[str] | None

@@ -14,12 +14,10 @@ from wsapp.crm.tasks.queries import start_of_today
 from wsapp.crm.visits.models import AHEAD, IN, Visit, VisitParticipant, VisitPlan
 from wsapp.crm.visits.queries import visible_visits
 from wsapp.db import Moment
+from wsapp.h5.lists import TODAY_MOST, Rows
 from wsapp.kept import Kept
 
-TODAY_MOST = 60
 A_WHILE = timedelta(days=31)
-
-Rows = sa.Select[*tuple[Any, ...]]
 
 
 def _visits() -> Rows:
