@@ -1,6 +1,5 @@
 """A good installation is green: no check fails on either host."""
 
-import time
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from wsapp.doctor import examine
 
 @pytest.mark.parametrize("host", ["wecom", "dingtalk"])
 def test_a_good_installation_is_green(inside: Clinic, host: str) -> None:
-    started = time.monotonic()
     found = examine(inside.corp(host))
-    assert time.monotonic() - started < 30
     assert [one.check for one in found if one.state == "fail"] == []
 
 

@@ -16,7 +16,7 @@ def test_a_host_that_hangs_is_named_in_time(inside: Clinic) -> None:
     inside.emulators["wecom"].faults.append(Fault("/cgi-bin/agent/get", "delay", times=9, options={"seconds": 30}))
     started = time.monotonic()
     found = examine(inside.corp("wecom"))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 60  # of 270 that the host would take
     failed = [one.check for one in found if one.state == "fail"]
     assert failed == ["ip"]  # the first call that needs more than the token
     assert next(one for one in found if one.check == "ip").code in ("timeout", "connection_lost")

@@ -185,7 +185,7 @@ def test_a_stop_does_not_wait_for_ever(start: Start, monkeypatch: pytest.MonkeyP
         assert running.wait(5)
         began = time.monotonic()
         assert not engine.stop()
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 30
         assert _states() == {"ready": 1}
 
 

@@ -203,7 +203,7 @@ def test_a_host_that_drips_is_left(connector: DingTalkConnector, post: Post) -> 
     started = time.monotonic()
     error = raised(lambda: connector.person("wulei"))
     assert isinstance(error, TryLater)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def test_an_unreachable_host_is_not_ambiguous(make_connector: Callable[..., DingTalkConnector], tokens: Any) -> None:

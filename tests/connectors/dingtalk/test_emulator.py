@@ -622,6 +622,6 @@ def test_growth_does_not_slow_sending(emulator: DingTalkEmulator, app: App) -> N
         finally:
             gc.enable()
 
-    first = spend(1000, "a")
+    first = min(spend(300, f"a{turn}-") for turn in range(3))
     spend(10_000, "b")
-    assert spend(1000, "c") < 5 * first + 0.05
+    assert min(spend(300, f"c{turn}-") for turn in range(3)) < 10 * first  # to look through all would be hundredfold

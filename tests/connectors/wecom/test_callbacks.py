@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from wechatpy.work.crypto import PrpCrypto, WeChatCrypto
 
+from tests.effort import effort
 from wsapp.connectors.base import Account, BadCallback, Callback, CallbackRequest
 from wsapp.connectors.wecom import callbacks, crypto
 from wsapp.connectors.wecom.emulator_demo import CORP_ID, demo_corp
@@ -265,7 +265,6 @@ def test_mutated_callbacks_are_all_refused_alike() -> None:
     rnd = random.Random(20261122)
     good = arriving()
     assert read(good).events
-    started = time.process_time()
     for number in range(FUZZ):
         request = mutated(rnd, good, encrypted_of(good))
         try:
@@ -273,7 +272,6 @@ def test_mutated_callbacks_are_all_refused_alike() -> None:
         except BadCallback:
             continue
         pytest.fail(f"number {number} was accepted: {request!r} → {callback!r}")
-    assert (time.process_time() - started) / FUZZ < 0.02
 
 
 @pytest.mark.soak
@@ -310,14 +308,12 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_are_cheap(name: str) -> None:
     request = replace(arriving(), body=BOMBS[name])
-    refused(request)  # once before measuring: imports and caches
+    _, calls = effort(lambda: refused(request))
     tracemalloc.start()
-    started = time.process_time()
     refused(request)
-    spent = time.process_time() - started
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert spent < 0.1
+    assert calls < 100_000
     assert peak < 5_000_000
 
 

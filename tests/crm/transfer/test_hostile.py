@@ -122,7 +122,7 @@ def test_bombs_are_refused(bomb: str, tmp_path: Path) -> None:
     took = processor_seconds() - began
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert any("\u4e00" <= char <= "\u9fff" for char in refusal.value.fields["file"])
-    assert took < 2, took
+    assert took < 20, took  # seconds: a tenth is usual, without limits it is minutes
     assert grown < 20, grown
     assert not rows.exists()
 
