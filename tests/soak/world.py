@@ -22,9 +22,12 @@ from tests.cast import settings_for
 from wsapp import clock, outbox
 from wsapp.connectors.dingtalk.emulator import demo_org as dingtalk_org
 from wsapp.connectors.wecom.emulator import demo_org as wecom_org
+from wsapp.crm.dashboards.rounds import ROUNDS
+from wsapp.crm.dashboards.rules import NEVER
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.queries import corps, member_by_userid
+from wsapp.crm.org.rules import set_rules
 from wsapp.crm.tasks.actions import create_task
 from wsapp.db import corp_scope, db
 from wsapp.hosts import connect_configured_corps
@@ -190,6 +193,7 @@ def world(
         connect_configured_corps()
         for corp in corps():
             with corp_scope(corp.id):
+                set_rules({f"brief.{one}": NEVER for one in ROUNDS})  # whatever the time of the day, reminders alone
                 _write_people(corp.host, people)
                 db.session.commit()
     with (tmp_path / "processes.log").open("w") as log:
