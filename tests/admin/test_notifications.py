@@ -24,6 +24,7 @@ RULES: dict[str, Any] = {
     "quiet": "own",
     "quiet_from": "00:00",
     "quiet_to": "23:59",
+    "quiet_days": "on",
     "digest_after": "5",
 }
 
@@ -46,7 +47,7 @@ def test_the_rules_hold_for_everybody_who_chose_nothing(
     assert post(desk, PATH, **RULES)[0] == 303
     now = wishes(app, ali)
     assert (now.wants("task.due"), now.wants("task.overdue"), now.digest_after) == (True, False, 5)
-    assert f"{now.quiet[1]:%H:%M}" == "23:59"
+    assert (f"{now.quiet[1]:%H:%M}", now.quiet_days) == ("23:59", True)
     assert wishes(app, ivy).wants("task.overdue")  # another corp
     page = desk.get(PATH).get_data(as_text=True)
     assert 'value="23:59"' in page

@@ -9,7 +9,7 @@ from flask import Flask
 
 from tests.api.conftest import Rest
 from tests.effort import effort
-from wsapp.api import schemas_in
+from wsapp.api import schemas_in, schemas_logs
 from wsapp.crm.customers.models import KINDS as CUSTOMER_KINDS
 from wsapp.crm.customers.models import LEVELS, STAGES, Customer
 from wsapp.crm.followups.models import KINDS as FOLLOW_UP_KINDS
@@ -284,7 +284,7 @@ def test_no_column_is_written_that_the_schema_does_not_name(
         (schemas_in.Kind, CUSTOMER_KINDS),
         (schemas_in.Level, LEVELS),
         (schemas_in.Stage, STAGES),
-        (schemas_in.FollowUpKind, FOLLOW_UP_KINDS),
+        (schemas_logs.FollowUpKind, FOLLOW_UP_KINDS),
         (schemas_in.VisitState, VISIT_STATES),
         (schemas_in.TaskKind, TASK_KINDS),
         (schemas_in.TaskState, TASK_STATES),

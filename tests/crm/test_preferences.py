@@ -41,12 +41,19 @@ def at(text: str) -> Iterator[None]:
 
 @pytest.fixture
 def decide(here: Flask) -> Callable[..., None]:
-    """`decide(member, quiet=…, digest=…, off=(topics))` keeps a choice of the member's own."""
+    """`decide(member, quiet=…, days=…, digest=…, off=(topics))` keeps a choice of the member's own."""
 
-    def act(who: Member, *, quiet: str | None = None, digest: int | None = None, off: tuple[str, ...] = ()) -> None:
+    def act(
+        who: Member,
+        *,
+        quiet: str | None = None,
+        days: bool | None = None,
+        digest: int | None = None,
+        off: tuple[str, ...] = (),
+    ) -> None:
         who = db.session.merge(who)
         channels = {**declared().channels, **{choice_key(topic, "message"): False for topic in off}}
-        choose(who, channels=channels, quiet_hours=quiet, digest_after=digest, actor=who)
+        choose(who, channels=channels, quiet_hours=quiet, quiet_days=days, digest_after=digest, actor=who)
         db.session.commit()
 
     return act
@@ -156,6 +163,37 @@ def test_a_single_held_message_goes_as_it_is(here: Flask, bob: Member, decide: C
         holding.release(bob.id)
         db.session.commit()
     assert [row.payload["notification"] for row in in_line("send")] == [ledger()["a"].id]
+
+
+SATURDAY, MONDAY = "2031-03-08 10:00", "2031-03-10 08:30"
+
+
+def test_whoever_wants_it_hears_nothing_on_free_days(here: Flask, bob: Member, decide: Callable[..., None]) -> None:
+    """But for the minute that a person chose; on Monday it comes as one message."""
+    decide(bob, quiet="", days=True)
+    with at(SATURDAY):
+        say(bob, "a")
+        say(bob, "b")
+        say(bob, "c", chosen=True)
+    told = ledger()
+    assert [told[key].due_at == there(MONDAY) for key in "abc"] == [True, True, False]
+    assert [told[key].held for key in "abc"] == ["quiet", "quiet", ""]
+    with at(MONDAY):
+        holding.release(bob.id)
+        db.session.commit()
+        assert [line[1] for line in ledger()[DIGEST].message["lines"]] == ["消息 a", "消息 b"]
+        say(bob, "d")
+    assert ledger()["d"].held == ""
+
+
+def test_who_wants_free_days_back_hears_at_once(here: Flask, bob: Member, decide: Callable[..., None]) -> None:
+    decide(bob, quiet="", days=True)
+    with at(SATURDAY):
+        say(bob, "a")
+        decide(bob, quiet="", days=False)
+        holding.plan_anew(bob.id)
+        db.session.commit()
+    assert abs((ledger()["a"].due_at - there(SATURDAY)).total_seconds()) < 5
 
 
 def test_what_was_finished_overnight_is_left_out(

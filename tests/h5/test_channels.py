@@ -76,7 +76,10 @@ def test_choices_are_kept_and_shown(app: Flask, post: Post, see: See, bob: Membe
     assert 'value="19:30"' in page
     assert re.search(r'value="due/message" checked', page)
     assert re.search(r'value="team_visits/message"(?! checked)', page)
-    assert post(bob, "/h5/me/channels", {**SAVED, "quiet": "off"}).status_code == 303
+    assert not now.quiet_days
+    assert post(bob, "/h5/me/channels", {**SAVED, "quiet": "off", "quiet_days": "on"}).status_code == 303
+    assert wishes(app, bob).quiet_days
+    assert re.search(r'name="quiet_days" value="on" checked', see(bob, "/h5/me/channels"))
     assert wishes(app, bob).quiet is None
     assert post(bob, "/h5/me/channels", SAVED).status_code == 303
     assert wishes(app, bob).digest_after == 10

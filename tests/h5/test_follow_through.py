@@ -71,6 +71,21 @@ def test_a_repeat_is_typed_shown_and_typed_again(
         assert typed in form, typed
 
 
+def test_a_repeat_that_would_never_come_again_is_refused(
+    send: Send, stored: Callable[..., Any], sign_in: Callable[..., FlaskClient], ali: Member
+) -> None:
+    weekends = REPEATED | {"repeat": "weekly", "repeat_weekdays": ["6", "7"], "repeat_free": "skip"}
+    refused = send(ali, "/h5/tasks", **weekends)
+    assert refused.status_code == 422
+    assert "所选日期都在周末，跳过休息日就没有下一次了" in refused.text
+    assert REPEATED["title"] in refused.text
+    assert send(ali, "/h5/tasks", **weekends | {"repeat_weekdays": ["5", "6"]}).status_code == 303
+    (task,) = stored(Task)
+    changed = send(ali, f"/h5/tasks/{task.id}", **weekends, version=str(task.version))
+    assert changed.status_code == 422
+    assert "所选日期都在周末" in changed.text
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [

@@ -479,6 +479,7 @@ ROUTES: dict[str, Route] = {
     "GET /api/v1/follow-ups": Route(TOKEN, query={"customer": "{customer}", "author": "ali"}),
     "POST /api/v1/follow-ups": Route(TOKEN, body={"customer": "{customer}", "text": "探", "photos": ["{file}"]}),
     "GET /api/v1/follow-ups/<follow_up_id>": Route(TOKEN),
+    "PATCH /api/v1/follow-ups/<follow_up_id>": Route(TOKEN, body={"text": "更正"}),
     "GET /api/v1/plans": Route(TOKEN, query={"customer": "{customer}", "member": "ali"}),
     "POST /api/v1/plans": Route(TOKEN, body={"customer": "{customer}", **PLAN_BODY}),
     "GET /api/v1/plans/<plan_id>": Route(TOKEN),

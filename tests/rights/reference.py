@@ -46,6 +46,8 @@ def whose(
     """Return whose records a right covers, whether everybody's, and whether those shared with the person as well."""
     everybody, shared, seen = False, False, set()
     mine = world.people[person]
+    if (obj, action) == ("task", "see"):
+        seen.add(person)
     home = mine.leads or tuple(dict.fromkeys((*mine.departments, *mine.leads)))
     for scope, named in scopes(world, person, obj, action):
         everybody |= scope == "all"

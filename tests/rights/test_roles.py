@@ -123,6 +123,25 @@ def test_an_administrator_makes_a_role_and_gives_it(
     assert post(console, f"/admin/roles/{key}/removal").status_code == 422  # somebody holds it
 
 
+def test_whoever_is_given_something_to_do_sees_it_whatever_their_role(
+    app: Flask, cast: Cast, guan: Member, ali: Member, bob: Member, sign_in: Callable[..., FlaskClient]
+) -> None:
+    console = sign_in(guan)
+    key = post(console, "/admin/roles", {"source": "seller", "name": "外协"}).headers["Location"].rpartition("/")[2]
+    form = {"name": "外协", "grant.customer.see": "self", "grant.task.see": "none"}
+    assert post(console, f"/admin/roles/{key}", form).status_code == 303
+    assert '<option value="none"' not in console.get(f"/admin/roles/{key}").text.split('name="grant.task.see"')[1][:400]
+    assert post(console, f"/admin/members/{ali.id}/roles", {"roles": key}).status_code == 303
+    headers = {"Authorization": f"Bearer {cast.token(bob)}"}
+    body = {"title": "送样品", "due_at": "2030-01-01T09:00:00+08:00"}
+    given = app.test_client().post("/api/v1/tasks", json={**body, "assignee": "ali"}, headers=headers).json
+    other = app.test_client().post("/api/v1/tasks", json=body, headers=headers).json
+    browser = sign_in(ali)
+    assert "送样品" in browser.get("/h5/tasks").text
+    assert browser.get(f"/h5/tasks/{given['id']}").status_code == 200
+    assert browser.get(f"/h5/tasks/{other['id']}").status_code == 404
+
+
 def test_a_role_reaches_by_what_stands_in_a_field(
     app: Flask, cast: Cast, guan: Member, cha: Member, huaxing: str, sign_in: Callable[..., FlaskClient]
 ) -> None:

@@ -7,7 +7,7 @@ from flask import g, request
 
 from wsapp import outbox
 from wsapp.admin.gate import go, pages, show, storable
-from wsapp.crm.notifications.hours import hours_text, typed_hours
+from wsapp.crm.notifications.hours import days_choices, days_typed, hours_text, typed_days, typed_hours
 from wsapp.crm.notifications.kinds import TOPICS, choices
 from wsapp.crm.notifications.preferences import DIGEST_CHOICES, choose, declared, own_choices, ticked, wishes_of_corp
 from wsapp.db import db
@@ -27,6 +27,7 @@ def index() -> str:
         "quiet": "" if own.quiet_hours is None else "own" if own.quiet_hours else "off",
         "quiet_from": start,
         "quiet_to": end,
+        "quiet_days": days_typed(wishes.quiet_days),
         "digest_after": str(wishes.digest_after),
     }
     return _show(typed, {})
@@ -44,6 +45,7 @@ def _show(typed: Mapping[str, Any], errors: Mapping[str, str]) -> str:
             ("own", _("自己定")),
             ("off", _("不设")),
         ],
+        quiet_days_choices=days_choices(),
         digest_choices=[(str(one), _digest_text(one)) for one in DIGEST_CHOICES],
     )
 
@@ -56,7 +58,8 @@ def _digest_text(after: int) -> str:
 def save() -> Any:
     """Keep the corp's rules; what is held back by the old ones is planned anew, after the answer."""
     typed: dict[str, Any] = {
-        name: storable(request.form.get(name, "")) for name in ("quiet", "quiet_from", "quiet_to", "digest_after")
+        name: storable(request.form.get(name, ""))
+        for name in ("quiet", "quiet_from", "quiet_to", "quiet_days", "digest_after")
     }
     typed["channels"] = [storable(one) for one in request.form.getlist("channels")]
     try:
@@ -64,6 +67,7 @@ def save() -> Any:
             None,
             channels=ticked(typed["channels"], TOPICS, wishes_of_corp()),
             quiet_hours=typed_hours(typed["quiet"], typed["quiet_from"], typed["quiet_to"]),
+            quiet_days=typed_days(typed["quiet_days"]),
             digest_after=_digest_after(typed["digest_after"]),
             actor=g.member,
         )

@@ -36,6 +36,7 @@ ACTION_WORDS = {
     "export": lazy("导出"),
     "import": lazy("导入"),
 }
+ALWAYS_OWN = ("task", "see")  # whoever is given something to do sees it
 SCOPE_WORDS = {
     "none": lazy("无"),
     "self": lazy("本人"),
@@ -147,7 +148,7 @@ def _show_one(key: str, error: str = "") -> str:
                 (
                     f"grant.{obj}.{action}",
                     str(words),
-                    _scope_of(found.grants.get(obj, {}).get(action, "none")),
+                    _scope_of(found.grants.get(obj, {}).get(action, "none"), (obj, action)),
                     _scopes(obj, action),
                 )
                 for action, words in ACTION_WORDS.items()
@@ -193,16 +194,19 @@ def _grants_by_value(grants: Grants) -> Iterator[Any]:
 
 
 def _scopes(obj: str, action: str) -> list[tuple[str, str]]:
-    knows_values = obj == "customer" and action not in NOT_BY_VALUE
-    return [(scope, str(SCOPE_WORDS[scope])) for scope in SCOPES if scope != "value" or knows_values]
+    left_out = set() if obj == "customer" and action not in NOT_BY_VALUE else {"value"}
+    if (obj, action) == ALWAYS_OWN:
+        left_out.add("none")
+    return [(scope, str(SCOPE_WORDS[scope])) for scope in SCOPES if scope not in left_out]
 
 
 def _ways(name: str) -> list[tuple[str, str]]:
     return [(key, str(words)) for key, words in ACCESS_WORDS.items() if key != "masked" or name in MASKABLE]
 
 
-def _scope_of(grant: Any) -> str:
-    return str(grant["scope"] if isinstance(grant, dict) else grant)
+def _scope_of(grant: Any, of: tuple[str, str] = ("", "")) -> str:
+    scope = str(grant["scope"] if isinstance(grant, dict) else grant)
+    return "self" if scope == "none" and of == ALWAYS_OWN else scope
 
 
 def _departments() -> list[Any]:

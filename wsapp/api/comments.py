@@ -8,7 +8,8 @@ from flask import g
 
 from wsapp.api.base import Answer, may_be_empty, member_named, reads, resource, writes
 from wsapp.api.lists import listed, text_of, userids
-from wsapp.api.schemas_in import FollowUpPath, VisitPath
+from wsapp.api.schemas_in import VisitPath
+from wsapp.api.schemas_logs import FollowUpPath
 from wsapp.api.schemas_together import Comment as CommentRecord
 from wsapp.api.schemas_together import CommentList, CommentNew, CommentPage, CommentPath, LikeNew, Likes
 from wsapp.crm.comments.actions import add_comment, like, remove_comment

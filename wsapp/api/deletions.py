@@ -10,7 +10,8 @@ from pydantic import Field
 from wsapp.api.base import Answer, may_be_empty, reads, resource, writes
 from wsapp.api.lists import Named, listed, one, text_of
 from wsapp.api.schemas import Body, Page, Path, Record, one_of
-from wsapp.api.schemas_in import CustomerPath, FollowUpPath, TaskPath, VisitPath
+from wsapp.api.schemas_in import CustomerPath, TaskPath, VisitPath
+from wsapp.api.schemas_logs import FollowUpPath
 from wsapp.crm.deletions.actions import delete, restore
 from wsapp.crm.deletions.kinds import KINDS
 from wsapp.crm.deletions.models import Deletion

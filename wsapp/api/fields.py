@@ -8,9 +8,8 @@ from flask import g
 
 from wsapp.api.base import Answer, current_when_stale, may_be_empty, reads, resource, wanted_version, writes
 from wsapp.api.lists import listed, one, text_of
-from wsapp.api.schemas_in import FieldChange, FieldList, FieldNew, FieldPath
-from wsapp.api.schemas_out import CustomField as FieldRecord
-from wsapp.api.schemas_out import FieldPage
+from wsapp.api.schemas_ownfields import CustomField as FieldRecord
+from wsapp.api.schemas_ownfields import FieldChange, FieldList, FieldNew, FieldPage, FieldPath
 from wsapp.crm.fields.access import HIDDEN, access
 from wsapp.crm.fields.definitions import add_field, change_field, delete_field, find_field
 from wsapp.crm.fields.models import OBJECTS, CustomField

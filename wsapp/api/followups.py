@@ -6,26 +6,28 @@ from typing import Any
 import sqlalchemy as sa
 from flask import g
 
-from wsapp.api.base import Answer, reads, resource, writes
+from wsapp.api.base import Answer, current_when_stale, reads, resource, wanted_version, writes
 from wsapp.api.lists import Named, Select, listed, one, photos_of, text_of
 from wsapp.api.ownfields import narrowed, with_custom
-from wsapp.api.schemas_in import (
+from wsapp.api.schemas_in import CustomerPath
+from wsapp.api.schemas_logs import (
     AllFollowUps,
-    CustomerPath,
+    FollowUpChange,
     FollowUpFields,
     FollowUpList,
     FollowUpNew,
+    FollowUpPage,
     FollowUpPath,
 )
-from wsapp.api.schemas_out import FollowUp as FollowUpRecord
-from wsapp.api.schemas_out import FollowUpPage
+from wsapp.api.schemas_logs import FollowUp as FollowUpRecord
 from wsapp.api.talk import talk_of, with_mentions
 from wsapp.crm.customers.models import Customer
 from wsapp.crm.customers.queries import current_id, find_customer
 from wsapp.crm.fields.access import demand_readable, shown
 from wsapp.crm.followups.actions import log_follow_up
+from wsapp.crm.followups.changes import change_follow_up
 from wsapp.crm.followups.models import FollowUp
-from wsapp.crm.followups.queries import SORTS, visible_follow_ups
+from wsapp.crm.followups.queries import SORTS, find_follow_up, visible_follow_ups
 from wsapp.crm.search.queries import follow_ups_with
 from wsapp.problems import Invalid, NotFound
 
@@ -128,6 +130,20 @@ def create(body: FollowUpNew) -> Answer:
 def _log(customer: Customer, values: dict[str, Any]) -> Answer:
     photos = values.pop("photos", [])
     return _answer(log_follow_up(customer, with_mentions(values), actor=g.member, photos=photos).id, 201)
+
+
+@bp.patch("/follow-ups/<follow_up_id>", responses={200: FollowUpRecord})
+@writes
+def change(path: FollowUpPath, body: FollowUpChange) -> Answer:
+    """Correct a follow-up: its author for as long as the corp allows, then who leads them. What it said stays known.
+
+    With If-Match, only at that version.
+    """
+    follow_up = find_follow_up(path.follow_up_id, actor=g.member)
+    values = with_mentions(body.model_dump(exclude_unset=True))
+    with current_when_stale(lambda: _answer(path.follow_up_id)):
+        change_follow_up(follow_up, values, actor=g.member, version=wanted_version())
+    return _answer(follow_up.id)
 
 
 def customer_named(customer_id: str) -> Customer:

@@ -9,7 +9,6 @@ from wsapp.api.schemas import Body, Id, Moment, Page, Path, Query, one_of
 Kind = Literal["company", "person"]
 Level = Literal["A", "B", "C", "D"]
 Stage = Literal["new", "contacted", "intent", "dealt", "lost"]
-FollowUpKind = Literal["phone", "wechat", "visit", "mail", "meeting", "other"]
 VisitState = Literal["planned", "on_way", "in", "done", "cancelled", "missed"]
 TaskKind = Literal["follow_up", "visit", "call", "other"]
 TaskState = Literal["open", "doing", "done", "cancelled"]
@@ -20,16 +19,13 @@ DeliveryState = Literal[
     "planned", "suppressed", "sending", "accepted", "delivered", "dropped", "failed", "read", "acted"
 ]
 MemberStatus = Literal["active", "disabled", "left"]
+Unseen = Literal["skip", "invite"]
 
 # --- addresses ----------------------------------------------------------------------------------------------------
 
 
 class CustomerPath(Path):
     customer_id: str
-
-
-class FollowUpPath(Path):
-    follow_up_id: str
 
 
 class VisitPath(Path):
@@ -54,10 +50,6 @@ class FilePath(Path):
 
 class PoolPath(Path):
     pool_id: str
-
-
-class FieldPath(Path):
-    field_id: str
 
 
 class ImportPath(Path):
@@ -183,44 +175,7 @@ class CustomerList(CustomList):
     updated_since: Moment | None = None
 
 
-# --- follow-ups and visits ----------------------------------------------------------------------------------------
-
-
-Unseen = Literal["skip", "invite"]
-
-
-class FollowUpFields(Body):
-    """A new follow-up; `photos` are ids of the user's own uploads. A next date becomes a task."""
-
-    text: str = Field(max_length=20_000)
-    kind: FollowUpKind = "phone"
-    outcome: str = Field("", max_length=200)
-    happened_at: Moment | None = None
-    next_at: Moment | None = None
-    next_action: str = Field("", max_length=500)
-    contact: Id | None = Field(None, description="Whom of the customer's contacts it was with")
-    custom: dict[str, Any] = Field({}, description="Custom fields by key (see /fields)")
-    photos: list[Id] = Field([], max_length=20)
-    mentions: list[Id] | None = Field(None, max_length=50, description="Userids of colleagues who are named and told")
-    unseen: Unseen | None = Field(None, description="What becomes of named colleagues who do not see the customer")
-
-
-class FollowUpNew(FollowUpFields):
-    """A new follow-up, with its customer."""
-
-    customer: Id
-
-
-class FollowUpList(CustomList):
-    """Filters of follow-ups; sort: happened_at."""
-
-    author: str = Field("", max_length=64, description="A userid")
-
-
-class AllFollowUps(FollowUpList):
-    """Filters of /follow-ups."""
-
-    customer: str = Field("", max_length=64)
+# --- visits ---------------------------------------------------------------------------------------------------------
 
 
 class Fix(Body):
@@ -410,108 +365,3 @@ class NotificationList(Page):
     state: DeliveryState | None = None
     kind: str = Field("", max_length=40)
     recipient: str = Field("", max_length=64, description="A userid")
-
-
-# --- custom fields ------------------------------------------------------------------------------------------------
-
-FieldObject = Annotated[Literal["customer", "contact", "follow_up", "visit", "task"], BeforeValidator(one_of)]
-FieldType = Literal[
-    "text",
-    "long_text",
-    "number",
-    "money",
-    "percent",
-    "date",
-    "time",
-    "yes_no",
-    "single",
-    "multiple",
-    "cascading",
-    "person",
-    "department",
-    "phone",
-    "mail",
-    "link",
-    "address",
-    "image",
-    "file",
-    "serial",
-    "formula",
-    "relation",
-    "sub_table",
-    "heading",
-]
-
-
-class FieldDefault(Body):
-    """What a new record begins with: a value, or where it comes from."""
-
-    value: Any = None
-    source: Literal["", "user", "department", "today", "parent"] = Field("", alias="from")
-
-
-class FieldRule(Body):
-    """A condition of a rule: another field (or a fact such as `stage`), compared."""
-
-    field: str = Field(max_length=60)
-    op: str = Field(max_length=20)
-    value: str | int | float | bool | None = None
-
-
-class FieldColumn(Body):
-    """A column of a sub-table."""
-
-    key: str = Field("", max_length=40)
-    label: str = Field(max_length=200)
-    type: str = Field("text", max_length=20)
-    options: list[str] = Field([], max_length=1000)
-    required: bool = False
-
-
-class FieldSettings(Body):
-    """What only some types have; what is left out stays."""
-
-    hint: str = Field("", max_length=400)
-    kinds: list[str] = Field([], max_length=10, description="Shown for these kinds of customers alone")
-    default: FieldDefault | None = None
-    min: float | None = None
-    max: float | None = None
-    decimals: int | None = None
-    length: int | None = None
-    unit: str = Field("", max_length=40)
-    currency: str = Field("", max_length=3)
-    prefix: str = Field("", max_length=80)
-    digits: int | None = None
-    object: Literal["customer"] = Field("customer", description="Of a relation")
-    formula: str = Field("", max_length=2000)
-    columns: list[FieldColumn] = Field([], max_length=100)
-    show_if: list[FieldRule] = Field([], max_length=20)
-    require_if: list[FieldRule] = Field([], max_length=20)
-    readonly_if: list[FieldRule] = Field([], max_length=20)
-
-
-class FieldChange(Body):
-    """What to change of a custom field; what is left out stays."""
-
-    label: str = Field("", max_length=200)
-    type: FieldType = "text"
-    options: list[str] = Field([], max_length=1000)
-    required: bool = False
-    unique: bool = False
-    indexed: bool = Field(False, description="Lists can be filtered and sorted by it")
-    settings: FieldSettings | None = None
-
-
-class FieldNew(FieldChange):
-    """A new custom field. Without a `key` one is made up; options of a cascading choice are paths: `East/Shanghai`."""
-
-    object: FieldObject = "customer"
-    key: str = Field("", max_length=40)
-    label: str = Field(max_length=200)
-    type: FieldType
-
-
-class FieldList(Page):
-    """Filters of /fields; sorts: created_at, key."""
-
-    object: FieldObject | None = None

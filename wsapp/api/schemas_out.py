@@ -7,8 +7,6 @@ from pydantic import Field, create_model
 from wsapp.api.schemas import Record, Time
 from wsapp.api.schemas_in import (
     DeliveryState,
-    FieldType,
-    FollowUpKind,
     FreeDays,
     Kind,
     Level,
@@ -138,31 +136,6 @@ class PhotoLink(Record):
     url: str
     content_type: str
     size: int
-
-
-class FollowUp(Record):
-    """A follow-up; recorded on a phone without network, it was received later."""
-
-    id: str
-    version: int
-    customer: str
-    contact: str | None
-    author: str
-    kind: FollowUpKind
-    text: str
-    outcome: str
-    happened_at: Time
-    next_at: Time | None
-    next_action: str
-    custom: dict[str, Any]
-    photos: list[str]
-    photo_links: list[PhotoLink]
-    mentions: list[str] = Field(description="Userids of colleagues who are named")
-    comments: int
-    likes: int
-    recorded_at: Time
-    received_at: Time
-    created_at: Time
 
 
 class Spot(Record):
@@ -315,26 +288,6 @@ class Notification(Record):
     settled_at: Time | None
 
 
-class CustomField(Record):
-    """A custom field of an object; `settings` as they are taken. `indexing`: its index is still being written."""
-
-    id: str
-    version: int
-    object: str
-    key: str
-    label: str
-    type: FieldType
-    options: list[str]
-    required: bool
-    unique: bool
-    indexed: bool
-    indexing: bool
-    settings: dict[str, Any]
-    position: int
-    created_at: Time
-    updated_at: Time
-
-
 class RowError(Record):
     """What is wrong with a row; rows are counted as in the sheet, whose heading is row 1."""
 
@@ -395,7 +348,6 @@ def page_of(kind: type[Record]) -> Any:
 
 
 CustomerPage = page_of(Customer)
-FollowUpPage = page_of(FollowUp)
 VisitPage = page_of(Visit)
 TaskPage = page_of(Task)
 MemberPage = page_of(Member)
@@ -404,4 +356,3 @@ EventPage = page_of(Event)
 PoolPage = page_of(Pool)
 PooledPage = page_of(Pooled)
 NotificationPage = page_of(Notification)
-FieldPage = page_of(CustomField)

@@ -7,7 +7,7 @@ from flask import Blueprint, g, url_for
 
 from wsapp.crm.notifications.actions import send_test
 from wsapp.crm.notifications.holding import plan_anew
-from wsapp.crm.notifications.hours import hours_text, typed_hours
+from wsapp.crm.notifications.hours import days_choices, days_text, days_typed, hours_text, typed_days, typed_hours
 from wsapp.crm.notifications.kinds import Topic, choices, topics_for
 from wsapp.crm.notifications.preferences import (
     DIGEST_CHOICES,
@@ -28,7 +28,7 @@ bp = Blueprint("channels", __name__, url_prefix="/h5/me/channels")
 bp.before_request(require_member)
 
 TEST_RATE = "6 per minute"
-FIELDS = ("quiet", "quiet_from", "quiet_to", "digest_after")
+FIELDS = ("quiet", "quiet_from", "quiet_to", "quiet_days", "digest_after")
 
 
 def _topics() -> Sequence[Topic]:
@@ -45,6 +45,7 @@ def page() -> str:
         "quiet": "" if own.quiet_hours is None else "own" if own.quiet_hours else "off",
         "quiet_from": start,
         "quiet_to": end,
+        "quiet_days": days_typed(own.quiet_days),
         "digest_after": "" if own.digest_after is None else str(own.digest_after),
     }
     return _show(Form(typed))
@@ -58,6 +59,7 @@ def _show(form: Form) -> str:
         form=form,
         topics=choices(_topics()),
         quiet_choices=[("", follow), ("own", _("自己定")), ("off", _("不设"))],
+        quiet_days_choices=[("", _("跟随公司（%(what)s）", what=days_text(corp.quiet_days))), *days_choices()],
         digest_choices=[("", _("跟随公司（%(what)s）", what=digest_text(corp.digest_after)))]
         + [(str(one), digest_text(one)) for one in DIGEST_CHOICES],
         test_key=Form().key,
@@ -80,6 +82,7 @@ def save_choices() -> Any:
             g.member,
             channels=ticked(form.typed["channels"], _topics(), wishes_of([g.member.id])[g.member.id]),
             quiet_hours=typed_hours(form.typed["quiet"], form.typed["quiet_from"], form.typed["quiet_to"]),
+            quiet_days=typed_days(form.typed["quiet_days"]),
             digest_after=int(after) if after in map(str, DIGEST_CHOICES) else None,
             actor=g.member,
         )

@@ -212,10 +212,15 @@ def hold_until(reader_id: str, wishes: Wishes, kind: str, told: "_ToldToday | No
         told = told or _ToldToday([reader_id])
         if kind not in SUMMARIES and wishes.digest_after and told.of(reader_id) >= wishes.digest_after:
             until, held = after(wishes.quiet, _next_digest()), DIGEST
-    if kind not in ON_WORKDAYS:
+    if not waits_for_workday(kind, wishes):
         return until, held
     works = on_workday(until, wishes.quiet)
     return works, held or (QUIET if works > until else "")
+
+
+def waits_for_workday(kind: str, wishes: Wishes) -> bool:
+    """Say whether a kind of message whose minute nobody chose is kept from free days."""
+    return kind in ON_WORKDAYS or wishes.quiet_days
 
 
 def on_workday(moment: datetime, quiet: Hours | None) -> datetime:

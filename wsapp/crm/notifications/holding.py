@@ -13,11 +13,12 @@ from wsapp.crm.notifications.actions import (
     held_reason,
     hold_until,
     on_workday,
+    waits_for_workday,
     why_never,
     write,
 )
 from wsapp.crm.notifications.hours import after
-from wsapp.crm.notifications.kinds import ON_WORKDAYS, SUMMARIES
+from wsapp.crm.notifications.kinds import SUMMARIES
 from wsapp.crm.notifications.messages import digest_card, in_language_of
 from wsapp.crm.notifications.models import DIGEST, PLANNED, QUIET, SUPPRESSED, Notification
 from wsapp.crm.notifications.preferences import Wishes, wishes_of
@@ -128,7 +129,7 @@ def quiet_until(messages: Iterable[Notification]) -> dict[str, datetime]:
 
 def _may_go(one: Notification, wishes: Wishes, now: datetime) -> datetime:
     quiet_ends = after(wishes.quiet, now)
-    return on_workday(quiet_ends, wishes.quiet) if one.kind in ON_WORKDAYS else quiet_ends
+    return on_workday(quiet_ends, wishes.quiet) if waits_for_workday(one.kind, wishes) else quiet_ends
 
 
 def hold(one: Notification, until: datetime) -> None:

@@ -1,8 +1,9 @@
-"""Quiet hours (免打扰时段): from a minute to another on the clock on the wall here, perhaps over midnight."""
+"""Quiet hours (免打扰时段), from a minute to another on the clock on the wall, perhaps over midnight; quiet days."""
 
 from datetime import datetime, time, timedelta
 
 from wsapp.house import local
+from wsapp.texts import _
 
 Hours = tuple[time, time]
 
@@ -44,3 +45,23 @@ def typed_hours(choice: str, start: str, end: str) -> str | None:
     What is typed is not checked: `preferences.choose` does.
     """
     return f"{start}-{end}" if choice == "own" else "" if choice == "off" else None
+
+
+def days_choices() -> list[tuple[str, str]]:
+    """Return what one may choose for free days, as (value of a form, words)."""
+    return [("on", days_text(True)), ("off", days_text(False))]
+
+
+def days_text(quiet: bool) -> str:
+    """Return in words what becomes of messages on free days."""
+    return _("留到下一个工作日") if quiet else _("照常发送")
+
+
+def days_typed(quiet: bool | None) -> str:
+    """Return what a form shows of a choice for free days, "" for the level above."""
+    return "" if quiet is None else "on" if quiet else "off"
+
+
+def typed_days(choice: str) -> bool | None:
+    """Return the choice for free days that a form posts: "on", "off", anything else: as above."""
+    return {"on": True, "off": False}.get(choice)

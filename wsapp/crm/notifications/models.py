@@ -83,5 +83,6 @@ class Preference(CorpScoped, Base):
     member_id: Mapped[str | None] = mapped_column(sa.String(40))  # the id itself, None in the corp's row
     channels: Mapped[dict[str, bool]] = mapped_column(Json, default=dict)  # choice key → on, where it differs
     quiet_hours: Mapped[str | None] = mapped_column(sa.String(11))  # "21:00-08:00"; "" none; None as above
+    quiet_days: Mapped[bool | None]  # whether free days are as quiet; None as above
     digest_after: Mapped[int | None]  # messages a day; 0 never; None as above
     updated_at: Mapped[datetime] = mapped_column(Moment)

@@ -27,10 +27,14 @@ DIGEST_CHOICES = (0, 5, 10, 20, 50)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What somebody wants, all levels taken together. `channels`: choice key → on; `digest_after` 0: never."""
+    """What somebody wants, all levels taken together.
+
+    `channels`: choice key → on; `quiet_days`: whether free days are as quiet as the hours; `digest_after` 0: never.
+    """
 
     channels: Mapping[str, bool]
     quiet: Hours | None
+    quiet_days: bool
     digest_after: int
 
     def wants(self, kind: str, channel: str = MESSAGE) -> bool:
@@ -44,7 +48,7 @@ class Wishes:
 def declared() -> Wishes:
     """Return what holds where nobody chose anything: the tables of `kinds`, and config.toml."""
     channels = {choice_key(topic.key, channel): on for topic in TOPICS for channel, on in topic.channels.items()}
-    return Wishes(channels, house().settings.notifications.quiet_hours, DIGEST_AFTER)
+    return Wishes(channels, house().settings.notifications.quiet_hours, quiet_days=False, digest_after=DIGEST_AFTER)
 
 
 def wishes_of_corp() -> Wishes:
@@ -64,7 +68,7 @@ def own_choices(owner: Member | None) -> Preference:
     """Return what a member (None: the corp) chose, an empty row when nothing yet."""
     owner_id = owner.id if owner else OF_THE_CORP
     found: Preference | None = first(sa.select(Preference).where(Preference.id == owner_id))
-    return found or Preference(id=owner_id, channels={}, quiet_hours=None, digest_after=None)
+    return found or Preference(id=owner_id, channels={}, quiet_hours=None, quiet_days=None, digest_after=None)
 
 
 def _over(below: Wishes, own: Preference | None) -> Wishes:
@@ -74,6 +78,7 @@ def _over(below: Wishes, own: Preference | None) -> Wishes:
     return Wishes(
         {**below.channels, **known},
         below.quiet if own.quiet_hours is None else hours_of(own.quiet_hours),
+        below.quiet_days if own.quiet_days is None else own.quiet_days,
         below.digest_after if own.digest_after is None else own.digest_after,
     )
 
@@ -85,11 +90,12 @@ def choose(
     quiet_hours: str | None,
     digest_after: int | None,
     actor: Member,
+    quiet_days: bool | None = None,
 ) -> None:
     """Keep what a member chose for themselves, or an administrator for the corp (`owner` None).
 
-    `channels` is complete (choice key → on); `quiet_hours` is "21:00-08:00", "" for none, None for the level above,
-    `digest_after` a number, 0 for never, None for the level above. Raises Invalid, Forbidden.
+    `channels` is complete (choice key → on); `quiet_hours` is "21:00-08:00", "" for none, `digest_after` a
+    number, 0 for never; those and `quiet_days` are None for the level above. Raises Invalid, Forbidden.
     """
     if (owner is None and not actor.is_admin) or (owner is not None and owner.id != actor.id):
         raise Forbidden(_("只能修改自己的通知设置"))
@@ -99,6 +105,7 @@ def choose(
     values = {
         "channels": {key: on for key, on in channels.items() if on != above.channels[key]},
         "quiet_hours": quiet_hours,
+        "quiet_days": quiet_days,
         "digest_after": digest_after,
     }
     changes = {field: [getattr(own, field), value] for field, value in values.items() if getattr(own, field) != value}

@@ -21,7 +21,7 @@ from wsapp.crm.org.rights import demand, may
 from wsapp.crm.tasks.clean import clean_task
 from wsapp.crm.tasks.models import CANCELLED, DONE, OPEN, Task
 from wsapp.crm.tasks.reminders import drop_reminders, plan_reminders, plan_snooze
-from wsapp.crm.tasks.repeat_fields import with_rule
+from wsapp.crm.tasks.repeat_fields import demand_next, with_rule
 from wsapp.crm.tasks.series import make_next
 from wsapp.db import db, first, new_id, rows
 from wsapp.house import local_now
@@ -45,6 +45,7 @@ def create_task(
     if source in BY_HAND:
         demand(actor, "create", actor.id, obj="task")
     clean = clean_task(values, whole=True)
+    demand_next(clean)
     customer = _customer(values, actor=actor)
     assignee = _assignee(values.get("assignee"), actor=actor) or actor
     # What the program makes (a next date, a repeat) has no form in which the corp's own fields could be filled in.
@@ -142,6 +143,7 @@ def change_task(task: Task, values: Mapping[str, Any], *, actor: Member, version
     if values.get("all_day") and "due_at" not in values:
         values = {**values, "due_at": task.due_at}
     clean = clean_task(with_rule(values, task), whole=False)
+    demand_next(clean, task)
     if "customer" in values:
         customer = _customer(values, actor=actor)
         clean["customer_id"] = customer.id if customer else None

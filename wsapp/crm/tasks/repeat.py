@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from dateutil import rrule
 
@@ -15,6 +16,8 @@ MOST_EVERY = 99
 MOST_TIMES = 999
 FARTHEST = timedelta(days=366 * 20)  # beyond that nothing comes any more: a rule whose days are all free
 SHORTEST_MONTH = 28
+SATURDAY = 5
+TO_LOOK_AT = 31  # days of a series, to know on which weekdays it falls
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ def next_due(repeat: Repeat, after: datetime, first_due: datetime) -> datetime |
         if moment > after:
             return moment
     return None
+
+
+def has_only_weekends(repeat: Repeat, first_due: datetime) -> bool:
+    """Say whether all days of a series that begins with `first_due` are Saturdays and Sundays."""
+    return all(one.weekday() >= SATURDAY for one in islice(_moments(repeat, local(first_due)), TO_LOOK_AT))
 
 
 def _moments(repeat: Repeat, first: datetime) -> Iterator[datetime]:

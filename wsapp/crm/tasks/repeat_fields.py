@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wsapp.crm.tasks.models import Task
-from wsapp.crm.tasks.repeat import LAST, MOST_EVERY, MOST_TIMES, Repeat
+from wsapp.crm.tasks.repeat import LAST, MOST_EVERY, MOST_TIMES, Repeat, has_only_weekends
+from wsapp.problems import Invalid
 from wsapp.texts import _
 
 WEEKDAYS, MONTHDAYS = range(1, 8), (*range(1, 32), LAST)
 MOST_DAYS = 31
+RULE = frozenset({"repeat", "repeat_every", "repeat_days", "repeat_free"})
 
 
 def clean_repeat(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
@@ -31,6 +33,23 @@ def with_rule(values: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
     if "repeat" in values and "repeat_days" not in values and (values["repeat"] or "") != task.repeat:
         return {**values, "repeat_days": []}
     return values
+
+
+def demand_next(values: Mapping[str, Any], task: Task | None = None) -> None:
+    """Raise Invalid where clean values, of a new task or for one, say a repeat that would never come again.
+
+    That is one on weekends only which leaves free days out: a make-up day now and then is no series.
+    """
+
+    def now(field: str, usual: Any = None) -> Any:
+        return values.get(field, getattr(task, field) if task else usual)
+
+    is_new_rule = task is None or not RULE.isdisjoint(values)
+    if not is_new_rule or not now("repeat") or now("repeat_free") != "skip":
+        return
+    meant = Repeat(now("repeat"), now("repeat_every", 1), tuple(now("repeat_days") or ()), "skip")
+    if has_only_weekends(meant, now("due_at")):
+        raise Invalid({"repeat_free": _("所选日期都在周末，跳过休息日就没有下一次了")})
 
 
 def _clean_days(values: Mapping[str, Any], clean: dict[str, Any], errors: dict[str, str]) -> None:
