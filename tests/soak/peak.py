@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.cast import settings_for
-from tests.soak.world import PUBLIC_URL, Host, World, _spawn
+from tests.soak.world import NO_BRIEFS, PUBLIC_URL, Host, World, _spawn
 from wsapp import clock
 from wsapp import hosts as lines
 from wsapp.connectors.dingtalk.emulator import demo_org as dingtalk_org
@@ -33,6 +33,7 @@ from wsapp.connectors.wecom.emulator_demo import demo_corp as wecom_corp
 from wsapp.crm.notifications.models import Notification
 from wsapp.crm.org import actions as org
 from wsapp.crm.org.models import Member, Membership
+from wsapp.crm.org.rules import set_rules
 from wsapp.crm.tasks.actions import create_task
 from wsapp.crm.tasks.models import Reminder
 from wsapp.db import Base, corp_scope, db, every_corp, new_id
@@ -160,6 +161,7 @@ def plant(app: Flask, firms: list[Firm], at: datetime) -> None:
             corp = org.connect_corp(firm.host, firm.corp_id, f"第{firm.number:04d}公司", sealed)
             db.session.flush()
             with corp_scope(corp.id):
+                set_rules(NO_BRIEFS)
                 _plant_tasks(firm, _plant_people(firm), at)
             db.session.commit()
         db.session.remove()

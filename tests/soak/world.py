@@ -39,6 +39,7 @@ SEND_APIS = {
     "dingtalk": ("/topapi/message/corpconversation/asyncsend_v2", "/v1.0/card/instances/createAndDeliver"),
 }
 TOKEN_APIS = {"wecom": "/cgi-bin/gettoken", "dingtalk": "/v1.0/oauth2/accessToken"}
+NO_BRIEFS = {f"brief.{one}": NEVER for one in ROUNDS}  # whatever the day and the time of the run, reminders alone
 PER_PERSON = 12  # messages for one person: below what the hosts drop in a minute
 
 
@@ -193,7 +194,7 @@ def world(
         connect_configured_corps()
         for corp in corps():
             with corp_scope(corp.id):
-                set_rules({f"brief.{one}": NEVER for one in ROUNDS})  # whatever the time of the day, reminders alone
+                set_rules(NO_BRIEFS)
                 _write_people(corp.host, people)
                 db.session.commit()
     with (tmp_path / "processes.log").open("w") as log:
