@@ -13,6 +13,7 @@ from tests.h5.conftest import PLACE, Book
 from tests.h5.test_queries import statements
 from wsapp import clock
 from wsapp.crm.customers.actions import create_customer
+from wsapp.crm.fields.roles import rule_field
 from wsapp.crm.followups.actions import log_follow_up
 from wsapp.crm.org.models import Member
 from wsapp.crm.tasks.actions import create_task
@@ -64,6 +65,31 @@ def test_each_figure_opens_the_list_that_it_counts(
         assert rows_in(opened.text.split('id="found"')[-1] if number else "") == number, url
     assert ("恒昌木业" in client.get("/h5/board/feed").text) == (who == "guan")
     assert ("财务的客户" in client.get("/h5/board/list?what=follow_ups").text) == (who == "guan")
+
+
+@pytest.mark.parametrize(("who", "customers"), [("ali", 1), ("bob", 1), ("guan", 2)])
+def test_each_stage_opens_the_customers_that_it_counts(
+    busy: Book, sign_in: Callable[..., FlaskClient], request: pytest.FixtureRequest, who: str, customers: int
+) -> None:
+    client = sign_in(request.getfixturevalue(who))
+    funnel = client.get("/h5/board").text.split('id="funnel"')[1].split("</div>")[0]
+    stages = re.findall(r'href="([^"]+)".*?funnel__name">([^<]+)<.*?funnel__count">(\d+)<', funnel, re.S)
+    assert [text for _url, text, _count in stages] == ["新客户", "已联系", "有意向", "已成交", "已流失"]
+    assert sum(int(count) for _url, _text, count in stages) == customers
+    for url, _text, count in stages:
+        opened = client.get(url.replace("&amp;", "&")).text
+        assert rows_in(opened.split('id="found"')[-1] if int(count) else "") == int(count), url
+
+
+def test_whoever_does_not_read_the_stage_sees_no_stages(
+    app: Flask, cast: Cast, busy: Book, sign_in: Callable[..., FlaskClient], bob: Member, guan: Member
+) -> None:
+    with app.app_context(), corp_scope(cast.corp_id):
+        rule_field("customer", "stage", {"manager": "hidden", "seller": "hidden"}, actor=db.session.merge(guan))
+        db.session.commit()
+    client = sign_in(bob)
+    assert 'id="funnel"' not in client.get("/h5/board").text
+    assert client.get("/h5/board/list?what=stage&stage=new").status_code == 404
 
 
 def test_the_board_names_what_is_wrong_and_opens_it(

@@ -347,6 +347,11 @@ def page_board_customers(reader: Reader) -> Seen:
 
 
 @surface("customer", "GET /h5/board/list", part=True)
+def page_board_stage(reader: Reader) -> Seen:
+    return at(reader.built.customers, linked(reader.page("/h5/board/list?what=stage&stage=new"), "customers"))
+
+
+@surface("customer", "GET /h5/board/list", part=True)
 def page_board_leaving(reader: Reader) -> Seen:
     return at(reader.built.customers, linked(reader.page("/h5/board/list?what=leaving"), "customers"))
 
@@ -374,9 +379,7 @@ def page_visits(reader: Reader) -> Seen:
 
 @surface("task", "GET /h5/tasks", "GET /h5/tasks/<key:task_id>", part=True)
 def page_tasks(reader: Reader) -> Seen:
-    """Who leads nobody gets their own tasks there: those are theirs, whatever their role says of tasks."""
-    own = {at for at, one in enumerate(reader.world.books) if one.assignee == reader.world.actor}
-    return at(reader.built.tasks, linked(reader.page("/h5/tasks?scope=team"), "tasks")) - own
+    return at(reader.built.tasks, linked(reader.page("/h5/tasks?scope=team"), "tasks"))
 
 
 @surface("customer", "GET /h5/search", part=True)

@@ -27,6 +27,7 @@ GROUPS = {
     "session": lazy("登录"),
     "task": lazy("待办与提醒"),
     "brief": lazy("清单与日报"),
+    "goal": lazy("目标"),
     "report": lazy("工作汇报"),
     "drafts": lazy("智能草稿"),
     "log": lazy("跟进与拜访记录"),

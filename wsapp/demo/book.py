@@ -145,8 +145,8 @@ class Book:
         give_roles(self.people.colleague, [SELLER, senior], actor=admin)
 
     def _make_rules(self) -> None:
-        """Customers are not taken away for want of a deal: this firm's take long."""
-        changes = set_rules({"recycle.no_deal": 0})
+        """Customers are not taken away for want of a deal: this firm's take long. Everybody has goals for the week."""
+        changes = set_rules({"recycle.no_deal": 0, "goal.visits": 8, "goal.follow_ups": 15})
         for row in rows(sa.select(CorpRule).where(CorpRule.id.in_(changes))):
             record("rule.changed", row, actor=self.people.admin, changes={row.id: changes[row.id]})
 

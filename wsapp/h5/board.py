@@ -25,7 +25,7 @@ from wsapp.crm.pools.words import days_left, why
 from wsapp.crm.tasks.models import Task
 from wsapp.crm.tasks.queries import are_overdue
 from wsapp.crm.visits.models import Visit
-from wsapp.h5 import charts, lists, rows, timeline, visit_lists
+from wsapp.h5 import charts, lists, rows, timeline, visit_lists, words
 from wsapp.h5.pages import PAGE_SIZE, arg, choice, cursor, here_with, next_page, show
 from wsapp.house import local_now
 from wsapp.paging import page as page_of
@@ -42,7 +42,8 @@ LABEL_EVERY = 3
 MOST_PEOPLE = 200
 MOST_SHOWN = 500  # customers or people in one list
 OLDEST = timedelta(days=731)
-OVERDUE, LEAVING, IDLE = "overdue", "leaving", "idle"
+LOST = "lost"
+OVERDUE, LEAVING, IDLE, STAGE = "overdue", "leaving", "idle", "stage"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def index() -> str:
             for name in FIGURES
             if name in compared
         ],
+        funnel=_funnel(scope),
         trend=_trend(scope),
         people=_people(scope, span, overdue, idle),
         owners=scope.owners,
@@ -129,6 +131,23 @@ def _exceptions(scope: Scope, span: Span, overdue: Mapping[str, int], idle: Sequ
         text = _("%(n)d 人没有动静", n=len(idle))
         found.append({"url": span.url("board.listed", what=IDLE), "icon": "team", "text": text, "sub": named})
     return found
+
+
+def _funnel(scope: Scope) -> list[dict[str, Any]]:
+    """Draw the people's customers by stage, each stage leading to them; nothing while there are none."""
+    found = counting.by_stage(scope)
+    most = max(found.values(), default=0)
+    return [
+        {
+            "url": url_for("board.listed", what=STAGE, stage=stage),
+            "text": str(text),
+            "count": found.get(stage, 0),
+            "width": round(100 * found.get(stage, 0) / most, 1),
+            "lost": stage == LOST,
+        }
+        for stage, text in words.STAGES.items()
+        if most
+    ]
 
 
 def _trend(scope: Scope) -> dict[str, Any]:
@@ -180,14 +199,16 @@ def _columns(scope: Scope) -> Sequence[str]:
 @bp.get("/list")
 def listed() -> str:
     """The records that a figure counts, newest first: `what`, `span`, `day`, `person`."""
-    scope, what = counting.scope_of(g.member), choice("what", (*FIGURES, OVERDUE, LEAVING, IDLE), VISITS)
-    if not scope.has(what):
+    scope, what = counting.scope_of(g.member), choice("what", (*FIGURES, OVERDUE, LEAVING, IDLE, STAGE), VISITS)
+    if not scope.has(what) or (what == STAGE and not scope.stages):
         raise NotFound(_("没有这样的数字"))
     span, person = _span(), member(arg("person")) if arg("person") else None
     if what == CUSTOMERS and not scope.owners:
         person = None
     if what == OVERDUE:
         return _overdue(scope, person)
+    if what == STAGE:
+        return _of_stage(scope, choice("stage", words.STAGES, LOST))
     if what == LEAVING:
         return _list(_("3 天内回收的客户"), "", _leaving(scope), None, None)
     if what == IDLE:
@@ -235,6 +256,18 @@ def _overdue(scope: Scope, person: Member | None) -> str:
     return _list(_("逾期待办"), person.name if person and found else "", drawn, after, None)
 
 
+def _of_stage(scope: Scope, stage: str) -> str:
+    found, after = page_of(
+        _CUSTOMERS.add_columns(Customer.updated_at).where(counting.owned(scope), Customer.stage == stage),
+        sorts={"-updated_at": (Customer.updated_at, True)},
+        sort="-updated_at",
+        id_column=Customer.id,
+        limit=PAGE_SIZE,
+        cursor=cursor(),
+    )
+    return _list(_("客户阶段"), str(words.STAGES[stage]), _customer_rows(found, "updated_at"), after, None)
+
+
 def _leaving(scope: Scope) -> list[rows.Row]:
     found = counting.leaving_soon(scope)[:MOST_SHOWN]
     owners = names([row.owner_id for row, _one in found]) if scope.owners else {}
@@ -263,14 +296,14 @@ _FOLLOW_UPS = sa.select(
 _LISTS: Mapping[str, Any] = {CUSTOMERS: _CUSTOMERS, FOLLOW_UPS: _FOLLOW_UPS, VISITS: visit_lists.visit_list()}
 
 
-def _customer_rows(found: Sequence[Any]) -> list[rows.Row]:
+def _customer_rows(found: Sequence[Any], at: str = "created_at") -> list[rows.Row]:
     owners = counting.scope_of(g.member).owners
     return [
         {
             "url": url_for("customers.page", customer_id=row.id),
             "icon": "customers",
             "text": row.name,
-            "sub": " · ".join(filter(None, (row.person if owners else "", rows.moment(row.created_at)))),
+            "sub": " · ".join(filter(None, (row.person if owners else "", rows.moment(getattr(row, at))))),
         }
         for row in found
     ]

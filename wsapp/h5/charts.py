@@ -1,4 +1,4 @@
-"""Small charts as inline SVG: where the bars stand, worked out here, drawn by `board/trend.html` without a script."""
+"""Small charts as inline SVG: where bars, rings and marks stand, worked out here; templates draw, without a script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,3 +51,23 @@ def chart(bars: Sequence[int], line: Sequence[int], labels: Sequence[str]) -> Ch
     ]
     points = " ".join(f"{middle(at)},{y(value)}" for at, value in enumerate(line))
     return Chart(drawn, points, [(middle(at), text) for at, text in enumerate(labels)], top)
+
+
+# --- a ring -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ring:
+    """How far something is: the part of a ring that is filled, in hundredths, and where its mark stands, in degrees.
+
+    `mark` is None where there is nothing to be marked.
+    """
+
+    filled: int
+    mark: int | None
+
+
+def ring(done: float, whole: float, mark: float) -> Ring:
+    """Return the ring of `done` out of `whole`, with a mark at `mark`. What has begun shows, and only all is full."""
+    filled = 100 if done >= whole else min(99, max(round(100 * done / whole), 1 if done else 0))
+    return Ring(filled, round(360 * mark / whole) if 0 < mark < whole else None)

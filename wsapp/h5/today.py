@@ -1,11 +1,14 @@
 """Today (今天): what is overdue, what is due, where I am checked in."""
 
+from math import ceil
 from typing import Any
 
 from flask import Blueprint, g, url_for
 
+from wsapp.crm.dashboards.figures import FOLLOW_UPS, VISITS
+from wsapp.crm.dashboards.goals import Goal, goals_of
 from wsapp.crm.org.queries import leads_others
-from wsapp.h5 import lists, rows, visit_lists
+from wsapp.h5 import charts, lists, rows, visit_lists
 from wsapp.h5.pages import show
 from wsapp.h5.plans import plan_rows
 from wsapp.house import local_now
@@ -20,7 +23,7 @@ LATER_MOST = 10
 
 @bp.get("/")
 def page() -> str:
-    """The first page: my tasks in three groups, my visits under way, the figures of the day."""
+    """The first page: my tasks in three groups, my visits under way, the day's figures and the goals of the week."""
     tasks = _by_urgency(lists.my_open_tasks(g.member))
     visits = visit_lists.my_visits_today(g.member)
     figures = lists.day_figures(g.member)
@@ -36,6 +39,7 @@ def page() -> str:
         under_way=rows.visit_rows([visit for visit in visits if visit.state == "in"], viewer_id=g.member.id),
         plans=plan_rows(visit_lists.todays_plans(g.member)),
         figures=_figures(figures, visits),
+        goals=_goals(),
         leads=leads_others(g.member),
     )
 
@@ -58,6 +62,31 @@ def _figures(day: lists.DayFigures, visits: Any) -> list[tuple[int, str, str, bo
         (visited, _("今天拜访"), url_for("visits.index"), False),
         (day.follow_ups, _("今天跟进"), "", False),
     ]
+
+
+def _goals() -> list[dict[str, Any]]:
+    """Draw the goals of the week, each leading to what it counts."""
+    day = local_now().date()
+    words = {VISITS: _("拜访"), FOLLOW_UPS: _("跟进")}
+    return [
+        {
+            "url": url_for("board.listed", what=one.figure, span="week", day=day.isoformat(), person=g.member.id),
+            "text": words[one.figure],
+            "done": one.done,
+            "wanted": one.wanted,
+            "ring": charts.ring(one.done, one.wanted, one.by_tonight),
+            "sub": _how_far(one),
+        }
+        for one in goals_of(g.member, day)
+    ]
+
+
+def _how_far(goal: Goal) -> str:
+    if goal.done >= goal.wanted:
+        return _("已达成")
+    if goal.done < goal.by_tonight:
+        return _("今天还差 %(n)d 次", n=ceil(goal.by_tonight - goal.done))
+    return _("进度正常")
 
 
 def _greeting() -> str:

@@ -29,6 +29,7 @@ class Customer(CorpScoped, Base):
         sa.Index("ix_customer_by_name", "corp_id", "name", "id"),
         sa.Index("ix_customer_owner_recent", "corp_id", "owner_id", "updated_at", "id"),
         sa.Index("ix_customer_owner_next", "corp_id", "owner_id", "next_follow_at", "id"),
+        sa.Index("ix_customer_stage", "corp_id", "stage", "owner_id", "deleted_at"),  # enough to count from
         sa.Index("ix_customer_name", "corp_id", "name_key"),
         sa.Index("ix_customer_pool", "corp_id", "pool_id", "pooled_at", "id"),
         sa.Index("ix_customer_lead", "corp_id", "lead", "updated_at", "id"),

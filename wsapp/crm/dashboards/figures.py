@@ -48,6 +48,7 @@ class Scope:
     places: bool
     clocks: bool
     owners: bool
+    stages: bool
 
     def within(self, column: Any, obj: str) -> sa.ColumnElement[bool]:
         """Return the condition that a column names one of the people."""
@@ -71,7 +72,7 @@ def scope_of(actor: Member) -> Scope:
     """Return what a member's rights let them count."""
     people = {obj: team_ids(actor, obj) for obj in ("customer", "follow_up", "visit", "task")}
     clocks = all(reads(actor, name) for name in TOLD_BY)
-    return Scope(people, reads(actor, "trust", "visit"), clocks, reads(actor, "owner"))
+    return Scope(people, reads(actor, "trust", "visit"), clocks, reads(actor, "owner"), reads(actor, "stage"))
 
 
 def scope_of_department(department_id: str | None) -> Scope:
@@ -84,6 +85,7 @@ def scope_of_department(department_id: str | None) -> Scope:
         read_by_all("trust", "visit"),
         clocks,
         read_by_all("owner"),
+        read_by_all("stage"),
     )
 
 
@@ -170,6 +172,19 @@ def by_person(scope: Scope, stretch: Stretch, figures: Sequence[str] = FIGURES) 
             if who is not None:
                 found.setdefault(who, {}).update(zip(names, counts, strict=True))
     return found
+
+
+def owned(scope: Scope) -> sa.ColumnElement[bool]:
+    """Return the condition for the customers that one of the people has."""
+    return sa.and_(counted_by(CUSTOMERS, scope), Customer.owner_id.is_not(None))
+
+
+def by_stage(scope: Scope) -> dict[str, int]:
+    """Return how many customers the people have now, by stage; nothing where stages are not to be told. A statement."""
+    if not scope.stages:
+        return {}
+    statement = sa.select(Customer.stage, sa.func.count()).where(owned(scope)).group_by(Customer.stage)
+    return dict(db.session.execute(statement).all())
 
 
 def _by_table(figures: Sequence[str], scope: Scope) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""What a corp can set about briefs and digests: the times at which they come, or that they do not."""
+"""What a corp can set about briefs and digests, the times at which they come or that they do not; and goals."""
 
 from wsapp.crm.org.rules import Rule, declare
 from wsapp.texts import lazy
@@ -44,4 +44,14 @@ declare(
         hint=lazy("每周第一个工作日发送上周的数字"),
         choices=_times(6, 12),
     ),
+    Rule(
+        "goal.visits",
+        "number",
+        0,
+        lazy("每人每周拜访"),
+        most=200,
+        unit=lazy("次"),
+        hint=lazy("0 为不设目标；设了以后，每个人的首页显示本周完成了多少"),
+    ),
+    Rule("goal.follow_ups", "number", 0, lazy("每人每周跟进"), most=500, unit=lazy("次"), hint=lazy("0 为不设目标")),
 )

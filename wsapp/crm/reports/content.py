@@ -61,7 +61,13 @@ def logged(author: Member, kind: str, day: date) -> Logged:
     """Return what somebody logged in a period, and what is planned for the one after it. Ten statements."""
     now, then = period(kind, day)
     mine = frozenset({author.id})
-    scope = Scope(dict.fromkeys(("customer", "follow_up", "visit", "task"), mine), True, False, True)
+    scope = Scope(
+        dict.fromkeys(("customer", "follow_up", "visit", "task"), mine),
+        places=True,
+        clocks=False,
+        owners=True,
+        stages=False,
+    )
     figures = {name: counts[0] for name, counts in totals(scope, [now], FIGURES).items()}
     items = {}
     for name, column in ((VISITS, Visit.id), (FOLLOW_UPS, FollowUp.id), (CUSTOMERS, Customer.id)):
