@@ -20,6 +20,7 @@ PATIENCE = 15_000  # milliseconds
 LOST_REQUEST = (
     "Failed to load resource",
     "htmx:sendError",
+    "htmx:sendAbort",  # the page was left meanwhile
     "htmx:afterRequest",
     "An unknown error occurred when fetching the script",  # of the service worker, while there is no network
 )

@@ -4,11 +4,13 @@ REST refuses unknown fields by name: tests/api/test_openapi.py.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -46,6 +48,13 @@ FORMS: dict[str, tuple[str, dict[str, str], Any]] = {
     ),
     "/h5/tasks/new": ("/h5/tasks", {"title": "寄样品{n}", "due_at": SOON}, Task),
 }
+
+
+@pytest.fixture(autouse=True)
+def a_moment() -> Iterator[None]:
+    """One moment of a working day: what is reckoned from the time is the same for both records."""
+    with time_machine.travel(datetime(2026, 11, 25, 2, 0, tzinfo=UTC), tick=False):
+        yield
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ REMINDERS = int(os.environ.get("WSAPP_SOAK_SIZE", 3000 if BIG else 150))
 KILLS = int(os.environ.get("WSAPP_SOAK_KILLS", 24 if BIG else 4))
 PACE = {"lease": 3, "beat": 1, "poll": 0.2, "crash_pause": 60 if BIG else 4}
 
-pytestmark = [pytest.mark.soak, pytest.mark.server, pytest.mark.timeout(1800 if BIG else 120)]
+pytestmark = [pytest.mark.soak, pytest.mark.server, pytest.mark.timeout(1800 if BIG else 400)]
 
 
 def test_killed_workers_lose_nothing_and_repeat_nothing(tmp_path: Path, database_url: str) -> None:
@@ -35,7 +35,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(tmp_path: Path, database
             if kill == KILLS // 2:
                 soak.kill(schedulers.pop(0))
                 schedulers.append(soak.start("scheduler"))
-        soak.wait(lambda: soak.unsettled() == 0, 300 if BIG else 60, "the last message")
+        soak.wait(lambda: soak.unsettled() == 0, 300 if BIG else 150, "the last message")
         repeats = soak.posts() - REMINDERS
         print(f"{REMINDERS} reminders, {KILLS} kills, {repeats} posts repeated, {soak.ledger()}, {soak.verdict()}")
         assert soak.verdict() == {"lost": 0, "twice": 0}
