@@ -100,6 +100,18 @@ def test_how_much_is_to_be_done_by_tonight(
         assert goal.by_tonight == pytest.approx(by_tonight)
 
 
+@pytest.mark.parametrize(
+    ("day", "words"), [("2031-03-08", "拜访 0 / 10 本周还差 10 次"), ("2026-10-05", "拜访 0 / 10 进度正常")]
+)
+def test_nobody_is_pressed_on_a_free_day(
+    sign_in: Callable[..., FlaskClient], want: Callable[..., None], ali: Member, day: str, words: str
+) -> None:
+    """A Saturday, when all of the week is over; and a Monday of the National Day holiday, before any of it."""
+    want(visits=10)
+    with time_machine.travel(datetime.fromisoformat(day).replace(hour=10, tzinfo=HERE)):
+        assert [words for _classes, _url, words in goals_on(sign_in(ali).get("/h5/").text)] == [words]
+
+
 def test_another_corp_has_goals_of_its_own(
     sign_in: Callable[..., FlaskClient], want: Callable[..., None], ivy: Member
 ) -> None:

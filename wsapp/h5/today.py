@@ -8,6 +8,7 @@ from flask import Blueprint, g, url_for
 from wsapp.crm.dashboards.figures import FOLLOW_UPS, VISITS
 from wsapp.crm.dashboards.goals import Goal, goals_of
 from wsapp.crm.org.queries import leads_others
+from wsapp.crm.org.workdays import is_workday
 from wsapp.h5 import charts, lists, rows, visit_lists
 from wsapp.h5.pages import show
 from wsapp.h5.plans import plan_rows
@@ -84,9 +85,10 @@ def _goals() -> list[dict[str, Any]]:
 def _how_far(goal: Goal) -> str:
     if goal.done >= goal.wanted:
         return _("已达成")
-    if goal.done < goal.by_tonight:
-        return _("今天还差 %(n)d 次", n=ceil(goal.by_tonight - goal.done))
-    return _("进度正常")
+    behind = ceil(goal.by_tonight - goal.done)
+    if behind <= 0:
+        return _("进度正常")
+    return _("今天还差 %(n)d 次", n=behind) if is_workday(local_now().date()) else _("本周还差 %(n)d 次", n=behind)
 
 
 def _greeting() -> str:

@@ -46,6 +46,6 @@ def _own(member: Member) -> Scope:
 
 
 def _part_by_tonight(monday: date, day: date) -> float:
-    """Return the part of a week's working days that is over tonight; 1 in a week without any."""
+    """Return the part of a week's working days that is over tonight; 0 in a week without any."""
     working = [one for one in (monday + timedelta(days=number) for number in range(WEEK)) if is_workday(one)]
-    return sum(one <= day for one in working) / len(working) if working else 1.0
+    return sum(one <= day for one in working) / len(working) if working else 0.0
