@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import OpenApp
 from tests.browser.stack import DINGTALK, WECOM, Sample, Stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-1"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 

@@ -9,7 +9,7 @@ from playwright.sync_api import FrameLocator, Page, expect
 from tests.browser.conftest import Phones
 from tests.browser.stack import SAMPLES, Sample, Stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 
 def glass(page: Page, sample: Sample) -> FrameLocator:

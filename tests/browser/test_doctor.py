@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenApp
 from tests.browser.stack import Sample, Stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 ADMINS = {"wecom": "ZhaoMin", "dingtalk": "qianwei"}
 

@@ -15,7 +15,7 @@ from tests.browser.stack import Sample, Stack
 from tests.browser.test_main_job import add_customer, log_visit
 from tests.browser.test_saying import say
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-1"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 A_ROUND = 90  # seconds: the clock looks for rounds once a minute
 HERE = ZoneInfo("Asia/Shanghai")

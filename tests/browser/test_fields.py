@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Response, expect
 from tests.browser.conftest import Phones
 from tests.browser.stack import DINGTALK, Stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 ADMIN = "qianwei"
 PLACE = re.compile(r"^-?\d+\.\d{6},-?\d+\.\d{6}$")  # the host's own grid: no other is named

@@ -12,7 +12,7 @@ from tests.browser.stack import DINGTALK, WECOM, Sample, Stack, eventually
 from tests.h5.conftest import photo_bytes
 from wsapp.connectors.phone import holder_cookie
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 PLACE = {"latitude": 22.5431, "longitude": 114.0579, "accuracy": 30}
 LATER = timedelta(minutes=98)

@@ -10,7 +10,7 @@ from tests.browser.stack import Sample, Stack
 from tests.browser.test_devices import phone_has
 from tests.browser.test_main_job import add_customer
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-1"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 NAME = "绍兴古越龙泉酒业有限公司"
 SPOKEN = "嗯，昨天去了古越龙泉，报价十二万八，对方要样品，下下周三，不对，是周四，下午三点再去送样品"

@@ -10,7 +10,7 @@ from tests.browser.conftest import Phones
 from tests.browser.stack import DINGTALK, WECOM, Sample, Stack
 from tests.crm.transfer.conftest import csv_bytes, xlsx_bytes
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 SIZES = {"phone": (WECOM, 390, 844), "desktop": (DINGTALK, 1280, 800)}
 ROWS = 3_000

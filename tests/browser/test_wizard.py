@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.stack import eventually
 from wsapp.connectors.emulator import Emulator
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-1"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 MOST_TYPED = 7
 BASES = {"wecom": ("api_base", "oauth_base", "login_base"), "dingtalk": ("oapi_base", "api_base", "login_base")}

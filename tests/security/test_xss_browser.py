@@ -18,7 +18,7 @@ from tests.security.payloads import ADDRESSES, EVIL, MARK, MARKUP, REDIRECTS
 from wsapp.crm.org.models import Member
 from wsapp.web import safe_path
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-2"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(240)]
 
 AGENTS = {"wecom": WECOM_AGENT, "dingtalk": DINGTALK_AGENT, "browser": BROWSER_AGENT}
 TOGETHER = 32
