@@ -246,14 +246,14 @@ def test_a_card_finished_while_it_was_on_its_way_is_updated(firm: Firm, monkeypa
     assert shown["buttons"] == []
 
 
-def test_a_press_before_the_ledger_is_written_is_kept(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_press_before_the_ledger_is_written_is_kept_and_shown(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     firm.task()
     run_due(firm.app, kinds=("remind",))
     from wsapp import hosts
 
     connector = hosts.lines().of(_corp(firm))
     send = type(connector).send
-    card, userid = firm.message().card, firm.seller().userid
+    card, userid, message_id = firm.message().card, firm.seller().userid, firm.message().id
     db.session.rollback()
     app, corp_id = firm.app, firm.corp_id
 
@@ -263,7 +263,9 @@ def test_a_press_before_the_ledger_is_written_is_kept(firm: Firm, monkeypatch: p
 
         with app.app_context(), corp_scope(corp_id):
             assert press(card, userid, "done", fold=True)
+            outbox.enqueue("card.update", {"notification": message_id})  # as the callback does
             db.session.commit()
+            run_due(app, kinds=("card.update",))  # of a card that nobody knows yet
         return receipt
 
     monkeypatch.setattr(type(connector), "send", pressed_meanwhile)
@@ -273,6 +275,11 @@ def test_a_press_before_the_ledger_is_written_is_kept(firm: Firm, monkeypatch: p
     assert message.state == "acted"
     assert message.shown.startswith("已完成")
     assert message.sent_at
+    make_due("card.update")
+    run_due(firm.app, kinds=("card.update",))
+    (shown,) = firm.chat()
+    assert shown["state"].startswith("已完成")
+    assert shown["buttons"] == []
 
 
 @pytest.mark.parametrize("firm", ["dingtalk"], indirect=True)  # the host that has such an answer

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from wsapp import clock, hosts, leases, logs, metrics, outbox
 from wsapp.connectors.base import BadCredentials, Connector, HostError, OutOfRange, Parcel, Receipt, TryLater
-from wsapp.crm.notifications.actions import as_data, result_key
+from wsapp.crm.notifications.actions import as_data, result_key, update_if_pressed
 from wsapp.crm.notifications.holding import hold, quiet_until, switched_off
 from wsapp.crm.notifications.models import (
     ACCEPTED,
@@ -278,6 +278,8 @@ def _write_accepted(letter: Letter, message: Notification, desk: Desk, host: str
     late = max(0.0, (now - message.due_at).total_seconds())
     message.sent_at, message.unknown, message.host_code = now, False, ""
     message.reason = _("可能重复：上一次发送没有得到回应") if letter.may_repeat else ""
+    if not message.host_id:
+        update_if_pressed(message)
     message.host_id = receipt.host_id or message.host_id
     message.handle = {**receipt.handle, **message.handle}  # a press may have brought a newer one meanwhile
     if receipt.dropped:

@@ -309,6 +309,15 @@ def refresh_card(notification: Notification, state: str) -> None:
         outbox.enqueue("card.update", {"notification": notification.id, "state": state})
 
 
+def update_if_pressed(notification: Notification) -> None:
+    """Have the card of a message that was just accepted show what a press said before its sending was written down.
+
+    Until then nobody knew which card to update.
+    """
+    if notification.shown:
+        outbox.enqueue("card.update", {"notification": notification.id, "state": notification.shown})
+
+
 def may_take_back(notification: Any, *, within: float) -> bool:
     """Say whether it is not too late to take a message back: sent, not recalled, not older than `within` seconds."""
     sent = notification.state in (ACCEPTED, DELIVERED, READ, ACTED) and notification.sent_at and notification.host_id
