@@ -92,17 +92,33 @@ def test_a_worker_that_was_frozen_settles_nothing_of_what_others_took(tmp_path: 
 
 
 def freeze(pid: int, database_url: str) -> bool:
-    """Stop a process, unless that takes SQLite's one lock with it, which nobody could ever have again."""
+    """Stop a process, unless that takes a lock of the database with it.
+
+    SQLite's one lock nobody could ever have again; PostgreSQL ends what is idle within a transaction after a minute.
+    """
     os.kill(pid, signal.SIGSTOP)
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
         time.sleep(0.001)
-    if not database_url.startswith("sqlite") or is_free(database_url.removeprefix("sqlite:///")):
+    if is_free(database_url):
         return True
     os.kill(pid, signal.SIGCONT)
     return False
 
 
-def is_free(path: str) -> bool:
+def is_free(database_url: str) -> bool:
+    """Say whether nobody holds anything in a database."""
+    if database_url.startswith("sqlite"):
+        return is_file_free(database_url.removeprefix("sqlite:///"))
+    others = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND xact_start IS NOT NULL AND backend_type = 'client backend'"
+    )
+    engine = sa.create_engine(database_url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return connection.scalar(others) == 0
+
+
+def is_file_free(path: str) -> bool:
     """Say whether a database file can be written to."""
     with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as connection:
         try:
