@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from wsapp.api.schemas import Body, Id, Moment, Path, Record, Time
+from wsapp.api.schemas import Body, Id, Moment, Path, Time
 from wsapp.api.schemas_in import CustomList, Unseen
-from wsapp.api.schemas_out import PhotoLink, page_of
+from wsapp.api.schemas_out import Logged, page_of
 
 FollowUpKind = Literal["phone", "wechat", "visit", "mail", "meeting", "other"]
 
@@ -64,7 +64,7 @@ class AllFollowUps(FollowUpList):
 # --- answers ------------------------------------------------------------------------------------------------------
 
 
-class FollowUp(Record):
+class FollowUp(Logged):
     """A follow-up; recorded on a phone without network, it was received later."""
 
     id: str
@@ -79,14 +79,6 @@ class FollowUp(Record):
     next_at: Time | None
     next_action: str
     custom: dict[str, Any]
-    photos: list[str]
-    photo_links: list[PhotoLink]
-    mentions: list[str] = Field(description="Userids of colleagues who are named")
-    comments: int
-    likes: int
-    recorded_at: Time
-    received_at: Time
-    created_at: Time
 
 
 FollowUpPage = page_of(FollowUp)

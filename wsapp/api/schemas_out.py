@@ -138,6 +138,19 @@ class PhotoLink(Record):
     size: int
 
 
+class Logged(Record):
+    """What follow-ups and visits have alike: their photos, what is said about them, when they were written and came."""
+
+    photos: list[str]
+    photo_links: list[PhotoLink]
+    mentions: list[str] = Field(description="Userids of colleagues who are named")
+    comments: int
+    likes: int
+    recorded_at: Time
+    received_at: Time
+    created_at: Time
+
+
 class Spot(Record):
     """Where a check-in was made, GCJ-02; accuracy in metres."""
 
@@ -147,7 +160,7 @@ class Spot(Record):
     fixed_at: Time | None
 
 
-class Visit(Record):
+class Visit(Logged):
     """A visit; `distance_m` is metres to the customer's place; recorded without network, it was received later."""
 
     id: str
@@ -166,14 +179,6 @@ class Visit(Record):
     trust: str
     no_fix_reason: str
     next_at: Time | None
-    photos: list[str]
-    photo_links: list[PhotoLink]
-    mentions: list[str] = Field(description="Userids of colleagues who are named")
-    comments: int
-    likes: int
-    recorded_at: Time
-    received_at: Time
-    created_at: Time
 
 
 class Notice(Record):
